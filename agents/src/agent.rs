@@ -1,0 +1,126 @@
+//! The two traits an algorithm implements, and what passes between its halves.
+
+use std::sync::Arc;
+
+use envs::{Actions, EnvSpec};
+use networks::{
+    methods::Clock,
+    model::NonFinite,
+    params::{LoadError, StateDict},
+    random::Rng,
+};
+use serde::{Deserialize, Serialize};
+use tch::{Device, Tensor};
+
+use crate::{
+    config::{AgentConfig, Config},
+    dqn::Dqn,
+    metrics::Scalars,
+    sac::Sac,
+};
+
+/// A sampled minibatch on the learner's device.
+#[derive(Debug)]
+pub struct Batch {
+    /// `[B, D]` f32.
+    pub obs: Tensor,
+    /// Continuous: `[B, A]` f32 in [-1, 1]. Discrete: `[B, 1]` i64.
+    pub action: Tensor,
+    /// `[B]` n-step reward.
+    pub reward: Tensor,
+    /// `[B]`: `gamma^n`, or 0 where the environment *terminated*. Truncation keeps bootstrapping.
+    pub discount: Tensor,
+    /// `[B, D]` f32: the observation after the n steps.
+    pub next_obs: Tensor,
+}
+
+impl Batch {
+    /// Every field with its name.
+    pub fn fields(&self) -> [(&'static str, &Tensor); 5] {
+        [
+            ("obs", &self.obs),
+            ("action", &self.action),
+            ("reward", &self.reward),
+            ("discount", &self.discount),
+            ("next_obs", &self.next_obs),
+        ]
+    }
+}
+
+/// What actors need of the learner: the policy's weights, flat.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Snapshot {
+    /// Number of gradient updates behind these weights.
+    pub version: u64,
+    /// The policy's learned values, in the order of its parameters.
+    pub policy: Arc<[f32]>,
+}
+
+/// How an actor chooses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Explore {
+    /// As in training, at this environment step.
+    Yes {
+        /// Environment steps over all actors; epsilon schedules read it.
+        env_step: u64,
+    },
+    /// The policy's best action.
+    No,
+}
+
+/// The acting half: lives on an actor's thread, on the CPU.
+pub trait Policy: Send {
+    /// Takes the learner's weights.
+    fn load(&mut self, snapshot: &Snapshot);
+    /// One action per row of `obs`, which is `[n, D]` flat.
+    fn act(&mut self, obs: &[f32], n: usize, explore: Explore, rng: &mut Rng) -> Actions;
+}
+
+/// The learning half.
+pub trait Agent: Send {
+    /// One gradient update, in the paper's order.
+    ///
+    /// # Errors
+    /// When a loss is not finite; the parameters it would have changed are unchanged.
+    fn update(
+        &mut self,
+        batch: &Batch,
+        clock: Clock,
+        rng: &mut Rng,
+        log: &mut Scalars,
+    ) -> Result<(), NonFinite>;
+    /// A policy for an actor thread, with weights of its own.
+    fn policy(&self) -> Box<dyn Policy>;
+    /// The current weights for [`Policy::load`].
+    fn snapshot(&self, version: u64) -> Snapshot;
+    /// Everything that must survive: parameters, targets, moments, method state.
+    fn save(&self, out: &mut StateDict);
+    /// Reverse of [`Agent::save`].
+    ///
+    /// # Errors
+    /// When `from` was made by another configuration.
+    fn load(&mut self, from: &StateDict) -> Result<(), LoadError>;
+    /// Name of the first parameter that is not finite.
+    fn first_non_finite(&self) -> Option<String>;
+}
+
+/// Builds the agent that `config` describes for an environment.
+///
+/// # Errors
+/// One sentence when the agent cannot act in this environment.
+pub fn build(
+    config: &Config,
+    spec: &EnvSpec,
+    device: Device,
+    rng: &mut Rng,
+) -> Result<Box<dyn Agent>, String> {
+    Ok(match &config.agent {
+        AgentConfig::Sac(c) => Box::new(Sac::new(c, spec, device, rng)?),
+        AgentConfig::Dqn(c) => Box::new(Dqn::new(c, spec, device, rng)?),
+    })
+}
+
+/// `[n, D]` flat host observations as a CPU tensor.
+pub(crate) fn obs_tensor(obs: &[f32], n: usize) -> Tensor {
+    Tensor::from_slice(obs).view([n as i64, -1])
+}

@@ -1,0 +1,230 @@
+//! The configuration of a run: one TOML file, nested plain structs, every key documented here and
+//! in `docs/configuration.md`. Loading, overriding and checking are in `load_config.rs`.
+
+use envs::Kwargs;
+use networks::{
+    arch::mlp::MlpConfig, methods::MethodConfig, model::Model, network::ArchConfig,
+    network::Network, optim::OptimConfig, params::Params,
+};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use tch::Device;
+
+use crate::{dqn::DqnConfig, sac::SacConfig};
+
+/// Everything that decides a run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Seed of every random number in the run.
+    pub seed: u64,
+    /// Environment steps over all actors after which training ends.
+    pub total_steps: u64,
+    /// Gradient updates between two rows of losses in the metrics.
+    pub log_every_updates: u64,
+    /// The environment.
+    pub env: EnvConfig,
+    /// Threads and how they wait for each other.
+    pub runtime: RuntimeConfig,
+    /// What is remembered and how it is sampled.
+    pub replay: ReplayConfig,
+    /// Evaluation during training.
+    pub eval: EvalConfig,
+    /// Checkpoints.
+    pub checkpoint: CheckpointConfig,
+    /// The algorithm.
+    pub agent: AgentConfig,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Config {
+            seed: 1,
+            total_steps: 100_000,
+            log_every_updates: 100,
+            env: EnvConfig::default(),
+            runtime: RuntimeConfig::default(),
+            replay: ReplayConfig::default(),
+            eval: EvalConfig::default(),
+            checkpoint: CheckpointConfig::default(),
+            agent: AgentConfig::Dqn(DqnConfig::default()),
+        }
+    }
+}
+
+/// `[env]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct EnvConfig {
+    /// Id as in Gymnasium; `supple envs` lists them.
+    pub name: String,
+    /// Keyword arguments of the environment, as `gymnasium.make` takes them.
+    pub kwargs: Kwargs,
+}
+
+impl Default for EnvConfig {
+    fn default() -> Self {
+        EnvConfig { name: "CartPole-v1".to_owned(), kwargs: Kwargs::new() }
+    }
+}
+
+/// How actors and learner wait for each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// Actors wait for fresh weights every `sync_every` rounds: bitwise equal to a sequential loop.
+    Lockstep,
+    /// Actors take fresh weights when there are some: fastest, not reproducible.
+    Async,
+}
+
+/// `[runtime]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RuntimeConfig {
+    /// Actor threads.
+    pub actors: usize,
+    /// Environments each actor steps together, with one batched policy call.
+    pub envs_per_actor: usize,
+    /// `"lockstep"` or `"async"`.
+    pub mode: Mode,
+    /// Rounds between two broadcasts of the weights. A round is one step of every environment.
+    pub sync_every: u64,
+    /// Rounds an actor may be ahead of the learner before it waits.
+    pub queue: usize,
+    /// Gradient updates per environment step.
+    pub update_to_data: f64,
+    /// libtorch threads of the learner; 0 takes all cores at start and is replaced by that number
+    /// in the run folder. Bitwise equality holds at a fixed number.
+    pub torch_threads: usize,
+    /// Device of the learner: `"cpu"` or `"cuda"`, `"cuda:1"`, ...; actors always run on the CPU.
+    pub device: String,
+}
+
+impl Default for RuntimeConfig {
+    fn default() -> Self {
+        RuntimeConfig {
+            actors: 1,
+            envs_per_actor: 1,
+            mode: Mode::Lockstep,
+            sync_every: 1,
+            queue: 64,
+            update_to_data: 1.0,
+            torch_threads: 0,
+            device: "cpu".to_owned(),
+        }
+    }
+}
+
+impl RuntimeConfig {
+    /// Environments over all actors: environment steps per round.
+    pub fn envs(&self) -> usize {
+        self.actors * self.envs_per_actor
+    }
+}
+
+/// `[replay]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ReplayConfig {
+    /// Environment steps remembered; the oldest are forgotten first.
+    pub capacity: usize,
+    /// Transitions per update.
+    pub batch_size: usize,
+    /// Environment steps of uniformly random actions before the first update.
+    pub learning_starts: u64,
+    /// Steps summed into one return before bootstrapping.
+    pub n_step: usize,
+}
+
+impl Default for ReplayConfig {
+    fn default() -> Self {
+        ReplayConfig { capacity: 1_000_000, batch_size: 256, learning_starts: 1_000, n_step: 1 }
+    }
+}
+
+/// `[eval]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct EvalConfig {
+    /// Environment steps between two evaluations; 0 evaluates only at the end.
+    pub every_steps: u64,
+    /// Greedy episodes per evaluation; 0 never evaluates.
+    pub episodes: usize,
+}
+
+impl Default for EvalConfig {
+    fn default() -> Self {
+        EvalConfig { every_steps: 5_000, episodes: 10 }
+    }
+}
+
+/// `[checkpoint]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct CheckpointConfig {
+    /// Environment steps between two checkpoints; 0 saves only at the end.
+    pub every_steps: u64,
+    /// How many of the newest are kept, besides the best.
+    pub keep: usize,
+}
+
+impl Default for CheckpointConfig {
+    fn default() -> Self {
+        CheckpointConfig { every_steps: 10_000, keep: 2 }
+    }
+}
+
+/// `[agent]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum AgentConfig {
+    /// Soft actor-critic, for continuous actions.
+    Sac(SacConfig),
+    /// Deep Q-network, for discrete actions.
+    Dqn(DqnConfig),
+}
+
+impl AgentConfig {
+    /// Discount per environment step.
+    pub fn gamma(&self) -> f64 {
+        match self {
+            AgentConfig::Sac(c) => c.gamma,
+            AgentConfig::Dqn(c) => c.gamma,
+        }
+    }
+}
+
+/// `[agent.network]`, `[agent.actor]`, `[agent.critic]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct NetworkConfig {
+    /// Architecture.
+    pub arch: ArchConfig,
+    /// Optimiser.
+    pub optim: OptimConfig,
+    /// Weight methods, in the order of application.
+    pub methods: Vec<MethodConfig>,
+}
+
+impl Default for NetworkConfig {
+    fn default() -> Self {
+        NetworkConfig {
+            arch: ArchConfig::Mlp(MlpConfig::default()),
+            optim: OptimConfig::default(),
+            methods: Vec::new(),
+        }
+    }
+}
+
+impl NetworkConfig {
+    pub(crate) fn model(
+        &self,
+        name: &str,
+        net: Arc<dyn Network>,
+        params: Params,
+        device: Device,
+    ) -> Model {
+        Model::new(name, net, params, &self.optim, &self.methods, device)
+    }
+}

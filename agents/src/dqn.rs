@@ -1,0 +1,247 @@
+//! Deep Q-network (Mnih et al. 2015) with double Q-learning (van Hasselt et al. 2016,
+//! arXiv 1509.06461, equation 4), dueling heads (Wang et al. 2016, arXiv 1511.06581, equation 9) and
+//! n-step returns, each a switch.
+//!
+//! The dueling heads share the whole hidden trunk and are linear; the paper gives each stream a
+//! hidden layer of its own. Epsilon-greedy only: no noisy networks, no prioritised replay.
+
+use envs::{ActionSpace, Actions, EnvSpec};
+use networks::{
+    methods::Clock,
+    model::{Model, NonFinite, Target},
+    params::{LoadError, Params, StateDict},
+    random::Rng,
+    trace::Trace,
+};
+use rand::RngExt;
+use serde::{Deserialize, Serialize};
+use tch::{Device, Kind, Reduction, Tensor, no_grad_guard};
+
+use crate::{
+    agent::{Agent, Batch, Explore, Policy, Snapshot, obs_tensor},
+    config::NetworkConfig,
+    metrics::Scalars,
+};
+
+/// How the target network follows.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum TargetRule {
+    /// A copy every `every_updates` updates (Mnih et al. 2015).
+    Hard {
+        /// Period in updates.
+        every_updates: u64,
+    },
+    /// Polyak average after every update.
+    Polyak {
+        /// Rate: 1 copies at once.
+        tau: f64,
+    },
+}
+
+/// Linear schedule of the exploration rate over environment steps.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct EpsilonConfig {
+    /// Rate at step 0.
+    pub start: f64,
+    /// Rate from step `steps` on.
+    pub end: f64,
+    /// Length of the line, in environment steps over all actors.
+    pub steps: u64,
+}
+
+impl Default for EpsilonConfig {
+    /// Mnih et al. 2015, Extended Data Table 1, with a shorter line: their 10^6 frames suit Atari.
+    fn default() -> Self {
+        EpsilonConfig { start: 1.0, end: 0.05, steps: 10_000 }
+    }
+}
+
+impl EpsilonConfig {
+    fn at(&self, env_step: u64) -> f64 {
+        let progress = (env_step as f64 / self.steps.max(1) as f64).min(1.0);
+        self.start + (self.end - self.start) * progress
+    }
+}
+
+/// `[agent]` with `kind = "dqn"`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DqnConfig {
+    /// Discount per environment step.
+    pub gamma: f64,
+    /// Choose the next action with the online network, value it with the target network.
+    pub double: bool,
+    /// Separate heads for state value and advantages.
+    pub dueling: bool,
+    /// Target network rule.
+    pub target: TargetRule,
+    /// Exploration.
+    pub epsilon: EpsilonConfig,
+    /// Where the Huber loss turns from quadratic to linear (Mnih et al. clip the error at 1).
+    pub huber_delta: f64,
+    /// The Q-network.
+    pub network: NetworkConfig,
+}
+
+impl Default for DqnConfig {
+    fn default() -> Self {
+        DqnConfig {
+            gamma: 0.99,
+            double: true,
+            dueling: false,
+            target: TargetRule::Hard { every_updates: 500 },
+            epsilon: EpsilonConfig::default(),
+            huber_delta: 1.0,
+            network: NetworkConfig::default(),
+        }
+    }
+}
+
+/// The learner's side.
+pub struct Dqn {
+    config: DqnConfig,
+    online: Model,
+    target: Target,
+    actions: usize,
+}
+
+impl Dqn {
+    /// # Errors
+    /// When the action space is not discrete.
+    pub fn new(
+        config: &DqnConfig,
+        spec: &EnvSpec,
+        device: Device,
+        rng: &mut Rng,
+    ) -> Result<Self, String> {
+        let ActionSpace::Discrete(actions) = spec.action else {
+            return Err("DQN needs discrete actions and this environment's are continuous; set \
+                        agent.kind = \"sac\""
+                .to_owned());
+        };
+        let mut p = Params::default();
+        let heads: &[(&str, i64)] = if config.dueling {
+            &[("advantage", actions as i64), ("value", 1)]
+        } else {
+            &[("q", actions as i64)]
+        };
+        let net = config.network.arch.build(&mut p, "q", spec.obs.size() as i64, heads, rng);
+        let online = config.network.model("q", net, p, device);
+        let target = online.target();
+        Ok(Dqn { config: config.clone(), online, target, actions })
+    }
+}
+
+impl Agent for Dqn {
+    fn update(
+        &mut self,
+        b: &Batch,
+        clock: Clock,
+        rng: &mut Rng,
+        log: &mut Scalars,
+    ) -> Result<(), NonFinite> {
+        // Target: y = r + discount * Q'(s', argmax_a Q(s', a))            double DQN eq. 4
+        let y = {
+            let _guard = no_grad_guard();
+            let q_next = q_values(&self.target.forward(&b.next_obs)); // [B, A]
+            let best = if self.config.double {
+                q_values(&self.online.forward(&b.next_obs)).argmax(1, true) // [B, 1]
+            } else {
+                q_next.argmax(1, true)
+            };
+            let v_next = q_next.gather(1, &best, false).squeeze_dim(1); // [B]
+            &b.reward + &b.discount * v_next // [B]
+        };
+
+        // Loss: Huber(Q(s, a) - y)
+        let mut trace = Trace::on();
+        let q = q_values(&self.online.forward_traced(&b.obs, &mut trace)); // [B, A]
+        let q_taken = q.gather(1, &b.action, false).squeeze_dim(1); // [B]
+        let loss = q_taken.huber_loss(&y, Reduction::Mean, self.config.huber_delta);
+        let step = self.online.minimize(&loss, &trace, &b.fields(), clock, rng)?;
+
+        match self.config.target {
+            TargetRule::Polyak { tau } => self.target.params.track(&self.online.params, tau),
+            TargetRule::Hard { every_updates }
+                if (clock.update + 1).is_multiple_of(every_updates) =>
+            {
+                self.target.params.track(&self.online.params, 1.0);
+            }
+            TargetRule::Hard { .. } => {}
+        }
+
+        if clock.log {
+            log.step("q", &step, self.online.lr());
+            log.scalar("dqn/q", q_taken.mean(Kind::Float).double_value(&[]));
+            log.scalar("dqn/target_q", y.mean(Kind::Float).double_value(&[]));
+            log.scalar("dqn/epsilon", self.config.epsilon.at(clock.env_step));
+        }
+        Ok(())
+    }
+
+    fn policy(&self) -> Box<dyn Policy> {
+        Box::new(DqnPolicy {
+            net: self.online.target().to_device(Device::Cpu),
+            epsilon: self.config.epsilon.clone(),
+            actions: self.actions,
+        })
+    }
+
+    fn snapshot(&self, version: u64) -> Snapshot {
+        Snapshot { version, policy: self.online.params.to_flat() }
+    }
+
+    fn save(&self, out: &mut StateDict) {
+        self.online.save(out);
+        self.target.params.save("target", out);
+    }
+
+    fn load(&mut self, from: &StateDict) -> Result<(), LoadError> {
+        self.online.load(from)?;
+        self.target.params.load("target", from)
+    }
+
+    fn first_non_finite(&self) -> Option<String> {
+        self.online.params.first_non_finite().map(|name| format!("q/{name}"))
+    }
+}
+
+/// The actor's side: epsilon-greedy per environment.
+struct DqnPolicy {
+    net: Target,
+    epsilon: EpsilonConfig,
+    actions: usize,
+}
+
+impl Policy for DqnPolicy {
+    fn load(&mut self, snapshot: &Snapshot) {
+        self.net.params.load_flat(&snapshot.policy);
+    }
+
+    fn act(&mut self, obs: &[f32], n: usize, explore: Explore, rng: &mut Rng) -> Actions {
+        let _guard = no_grad_guard();
+        let best = q_values(&self.net.forward(&obs_tensor(obs, n))).argmax(1, false); // [n]
+        let mut greedy = vec![0i64; n];
+        best.copy_data(&mut greedy, n);
+        let choose = |best: i64| match explore {
+            Explore::Yes { env_step } if rng.random::<f64>() < self.epsilon.at(env_step) => {
+                rng.random_range(0..self.actions)
+            }
+            _ => best as usize,
+        };
+        Actions::Discrete(greedy.into_iter().map(choose).collect())
+    }
+}
+
+/// Heads to action values `[B, A]`; two heads are advantage and value (dueling eq. 9).
+fn q_values(heads: &[Tensor]) -> Tensor {
+    match heads {
+        [q] => q.shallow_clone(),
+        [advantage, value] => {
+            value + advantage - advantage.mean_dim(Some([1i64].as_slice()), true, Kind::Float)
+        }
+        _ => unreachable!("DQN asks for one or two heads"),
+    }
+}

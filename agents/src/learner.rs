@@ -1,0 +1,191 @@
+//! The learner: replay, agent and counters. [`Learner::round`] is the whole of learning and knows
+//! no threads; `train.rs` feeds it from channels, the sequential oracle of the tests by hand.
+
+use envs::EnvSpec;
+use networks::{
+    methods::Clock,
+    model::NonFinite,
+    random::{self, Rng},
+};
+use tch::Device;
+
+use crate::{
+    agent::{Agent, Batch, Snapshot},
+    checkpoint::{Checkpoint, State},
+    config::Config,
+    error::Error,
+    message::Experience,
+    metrics::Scalars,
+    replay::Replay,
+    streams,
+};
+
+/// How far a run is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Environment steps over all actors.
+    pub env_steps: u64,
+    /// Steps of each environment.
+    pub rounds: u64,
+    /// Gradient updates.
+    pub updates: u64,
+    /// Episodes ended.
+    pub episodes: u64,
+}
+
+/// An update failed on this batch.
+#[derive(Debug)]
+pub struct BadUpdate {
+    /// What was found.
+    pub cause: NonFinite,
+    /// What the update was given.
+    pub batch: Box<Batch>,
+}
+
+/// Everything that learns.
+pub struct Learner {
+    /// The algorithm.
+    pub agent: Box<dyn Agent>,
+    /// What was experienced.
+    pub replay: Replay,
+    /// How far the run is.
+    pub counters: Counters,
+    rng: Rng,
+    replay_rng: Rng,
+    config: Config,
+}
+
+impl Learner {
+    /// A learner at step 0.
+    pub fn new(config: &Config, spec: &EnvSpec, agent: Box<dyn Agent>, device: Device) -> Self {
+        let replay = Replay::new(
+            spec,
+            config.runtime.envs(),
+            config.replay.capacity,
+            config.replay.n_step,
+            config.agent.gamma(),
+            device,
+        );
+        Learner {
+            agent,
+            replay,
+            counters: Counters::default(),
+            rng: random::stream(config.seed, streams::LEARNER),
+            replay_rng: random::stream(config.seed, streams::REPLAY),
+            config: config.clone(),
+        }
+    }
+
+    /// First observations of actor `index`.
+    pub fn start(&mut self, index: usize, obs: &[f32]) {
+        self.replay.start(index * self.config.runtime.envs_per_actor, obs);
+    }
+
+    /// One round: remembers one experience of every actor, in actor order, then makes the updates
+    /// that the update-to-data ratio demands. `log` is called with `(step, numbers)`.
+    ///
+    /// # Errors
+    /// When a loss is not finite.
+    pub fn round(
+        &mut self,
+        experiences: &[Experience],
+        log: &mut dyn FnMut(u64, Vec<(String, f64)>),
+    ) -> Result<(), BadUpdate> {
+        let per_actor = self.config.runtime.envs_per_actor;
+        self.counters.rounds += 1;
+        self.counters.env_steps += self.config.runtime.envs() as u64;
+        let step = self.counters.env_steps;
+        let mut task = 0;
+        for (i, e) in experiences.iter().enumerate() {
+            self.replay.push(i * per_actor, e);
+            task = e.outcomes.last().map_or(task, |o| o.task);
+            for episode in e.outcomes.iter().filter_map(|o| o.episode) {
+                self.counters.episodes += 1;
+                log(
+                    step,
+                    vec![
+                        ("train/episode_return".to_owned(), episode.return_),
+                        ("train/episode_length".to_owned(), episode.length as f64),
+                    ],
+                );
+            }
+        }
+
+        let mut scalars = Scalars::default();
+        while self.counters.updates < self.updates_due() {
+            let batch = self.replay.sample(self.config.replay.batch_size, &mut self.replay_rng);
+            let clock = Clock {
+                env_step: step,
+                update: self.counters.updates,
+                task,
+                log: (self.counters.updates + 1).is_multiple_of(self.config.log_every_updates),
+            };
+            if let Err(cause) = self.agent.update(&batch, clock, &mut self.rng, &mut scalars) {
+                return Err(BadUpdate { cause, batch: Box::new(batch) });
+            }
+            self.counters.updates += 1;
+            if clock.log {
+                log(step, scalars.take());
+            }
+        }
+        Ok(())
+    }
+
+    /// Updates that should have been made by now: none before `learning_starts`, then
+    /// `update_to_data` per environment step. A function of the step count, so that nothing
+    /// accumulates and a resumed run agrees.
+    fn updates_due(&self) -> u64 {
+        let learned = self.counters.env_steps.saturating_sub(self.config.replay.learning_starts);
+        (learned as f64 * self.config.runtime.update_to_data) as u64
+    }
+
+    /// The policy's weights for the actors.
+    pub fn snapshot(&self) -> Snapshot {
+        self.agent.snapshot(self.counters.updates)
+    }
+
+    /// The learner's part of a checkpoint's state.
+    pub fn state(&self) -> State {
+        State {
+            format: State::FORMAT,
+            env_steps: self.counters.env_steps,
+            rounds: self.counters.rounds,
+            updates: self.counters.updates,
+            episodes: self.counters.episodes,
+            best: None,
+            last_eval: None,
+            wall_s: 0.0,
+            torch_threads: self.config.runtime.torch_threads,
+            rng: self.rng.clone(),
+            replay_rng: self.replay_rng.clone(),
+            replay: None,
+            actors: Vec::new(),
+            pending: Vec::new(),
+        }
+    }
+
+    /// Takes everything from a checkpoint.
+    ///
+    /// # Errors
+    /// When it was made by another configuration.
+    pub fn restore(&mut self, checkpoint: &Checkpoint) -> Result<(), Error> {
+        let misfit = |e: String| {
+            Error::Run(format!("checkpoint {} does not fit: {e}", checkpoint.path.display()))
+        };
+        let state = &checkpoint.state;
+        self.agent.load(&checkpoint.model).map_err(|e| misfit(e.to_string()))?;
+        let (Some(meta), Some(file)) = (&state.replay, &checkpoint.replay) else {
+            return Err(misfit("it has no replay; it is for evaluation only".to_owned()));
+        };
+        self.replay.load(meta, file).map_err(misfit)?;
+        self.counters = Counters {
+            env_steps: state.env_steps,
+            rounds: state.rounds,
+            updates: state.updates,
+            episodes: state.episodes,
+        };
+        self.rng = state.rng.clone();
+        self.replay_rng = state.replay_rng.clone();
+        Ok(())
+    }
+}

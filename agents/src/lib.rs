@@ -1,0 +1,36 @@
+//! The reinforcement learning: agents, replay, actor and learner threads, runs.
+//!
+//! From `main` to the loss: `supple::run` → [`train::train`] → `Drive::run` → [`learner::Learner::round`]
+//! → [`sac::Sac`] or [`dqn::Dqn`] `update`.
+//!
+//! | file | holds |
+//! | --- | --- |
+//! | `agent.rs` | the traits [`Agent`](agent::Agent) and [`Policy`](agent::Policy), batch and snapshot |
+//! | `sac.rs`, `dqn.rs` | one algorithm each, reading like its paper |
+//! | `message.rs` | everything threads say to each other |
+//! | `actor.rs`, `evaluate.rs`, `metrics.rs` | one thread each |
+//! | `learner.rs`, `drive.rs` | learning without threads; the thread that feeds it |
+//! | `train.rs`, `mailbox.rs`, `streams.rs` | starts and joins the threads; latest-value slot; seeds |
+//! | `replay.rs` | what was experienced |
+//! | `config.rs`, `load_config.rs` | the TOML file |
+//! | `run_dir.rs`, `checkpoint.rs`, `tensor_file.rs` | what lies on disk |
+
+pub mod actor;
+pub mod agent;
+pub mod checkpoint;
+pub mod config;
+pub mod dqn;
+mod drive;
+pub mod error;
+pub mod evaluate;
+pub mod learner;
+mod load_config;
+mod mailbox;
+pub mod message;
+pub mod metrics;
+pub mod replay;
+pub mod run_dir;
+pub mod sac;
+pub mod streams;
+pub mod tensor_file;
+pub mod train;

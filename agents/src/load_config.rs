@@ -1,0 +1,298 @@
+//! From a TOML file and `--set` overrides to a checked [`Config`]: read, override, deserialise
+//! strictly, validate. Every error is one sentence that names the key and the remedy.
+
+use std::path::Path;
+
+use networks::{methods::MethodConfig, optim::OptimConfig};
+use toml::{Table, Value};
+
+use crate::{
+    config::{AgentConfig, Config, NetworkConfig},
+    dqn::{DqnConfig, TargetRule},
+    error::Error,
+    sac::SacConfig,
+};
+
+impl Config {
+    /// Reads `path`, applies `overrides` (`a.b=value`), and checks the result.
+    ///
+    /// # Errors
+    /// When the file cannot be read, is not TOML, has an unknown key or a value that cannot work.
+    pub fn load(path: &Path, overrides: &[String]) -> Result<Config, Error> {
+        let text = std::fs::read_to_string(path).map_err(|e| {
+            Error::Config(format!("cannot read the configuration {}: {e}", path.display()))
+        })?;
+        Config::parse(&text, overrides)
+            .map_err(|e| Error::Config(format!("{}: {e}", path.display())))
+    }
+
+    /// The same from a string; errors do not name a file.
+    ///
+    /// # Errors
+    /// As [`Config::load`], as a sentence.
+    pub fn parse(text: &str, overrides: &[String]) -> Result<Config, String> {
+        let mut table: Table = text.parse().map_err(|e: toml::de::Error| {
+            let line = e.span().map_or(0, |s| text[..s.start].matches('\n').count() + 1);
+            format!("line {line}: {}", e.message().lines().next().unwrap_or_default())
+        })?;
+        for item in overrides {
+            apply_override(&mut table, item)?;
+        }
+        let config: Config =
+            table.clone().try_into().map_err(|e: toml::de::Error| explain(e.message(), &table))?;
+        config.validate()?;
+        Ok(config)
+    }
+
+    /// Checks every number against what can work.
+    ///
+    /// # Errors
+    /// One sentence about the first that cannot.
+    pub fn validate(&self) -> Result<(), String> {
+        let (r, p) = (&self.runtime, &self.replay);
+        at_least("total_steps", self.total_steps, 1)?;
+        at_least("log_every_updates", self.log_every_updates, 1)?;
+        at_least("runtime.actors", r.actors as u64, 1)?;
+        at_least("runtime.envs_per_actor", r.envs_per_actor as u64, 1)?;
+        at_least("runtime.sync_every", r.sync_every, 1)?;
+        at_least("runtime.queue", r.queue as u64, 1)?;
+        at_least("replay.batch_size", p.batch_size as u64, 1)?;
+        at_least("replay.n_step", p.n_step as u64, 1)?;
+        at_least("checkpoint.keep", self.checkpoint.keep as u64, 1)?;
+        at_most("runtime.actors", r.actors as u64, 1_024)?;
+        at_most("runtime.envs_per_actor", r.envs_per_actor as u64, 4_096)?;
+        at_most("runtime.torch_threads", r.torch_threads as u64, 1_024)?;
+        between("runtime.update_to_data", r.update_to_data, 0.0, 1_000.0)?;
+        let row = p.n_step as u64 + 3;
+        let least = row * r.envs() as u64;
+        if p.learning_starts < least {
+            return Err(format!(
+                "replay.learning_starts is {}; with {} environments and n_step {} it must be at \
+                 least {least}, so that every environment has whole transitions to sample",
+                p.learning_starts,
+                r.envs(),
+                p.n_step
+            ));
+        }
+        if (p.capacity as u64) < least {
+            return Err(format!("replay.capacity is {}; it must be at least {least}", p.capacity));
+        }
+        match &self.agent {
+            AgentConfig::Sac(c) => validate_sac(c),
+            AgentConfig::Dqn(c) => validate_dqn(c),
+        }
+    }
+
+    /// The configuration as the TOML file that a run folder keeps.
+    ///
+    /// # Errors
+    /// When a value has no TOML form (a null in `env.kwargs`).
+    pub fn to_toml(&self) -> Result<String, Error> {
+        toml::to_string(self).map_err(|e| Error::Config(format!("cannot be written as TOML: {e}")))
+    }
+}
+
+fn validate_sac(c: &SacConfig) -> Result<(), String> {
+    between("agent.gamma", c.gamma, 0.0, 1.0)?;
+    between("agent.tau", c.tau, 0.0, 1.0)?;
+    between("agent.alpha", c.alpha, 1e-12, 1e12)?;
+    between("agent.alpha_lr", c.alpha_lr, 0.0, 1e3)?;
+    between("agent.target_entropy_per_dim", c.target_entropy_per_dim, -1e6, 1e6)?;
+    at_least("agent.critics", c.critics as u64, 1)?;
+    at_most("agent.critics", c.critics as u64, 100)?;
+    validate_network("agent.actor", &c.actor)?;
+    validate_network("agent.critic", &c.critic)
+}
+
+fn validate_dqn(c: &DqnConfig) -> Result<(), String> {
+    between("agent.gamma", c.gamma, 0.0, 1.0)?;
+    between("agent.epsilon.start", c.epsilon.start, 0.0, 1.0)?;
+    between("agent.epsilon.end", c.epsilon.end, 0.0, 1.0)?;
+    between("agent.huber_delta", c.huber_delta, 1e-12, 1e12)?;
+    match c.target {
+        TargetRule::Hard { every_updates } => {
+            at_least("agent.target.every_updates", every_updates, 1)?;
+        }
+        TargetRule::Polyak { tau } => between("agent.target.tau", tau, 0.0, 1.0)?,
+    }
+    validate_network("agent.network", &c.network)
+}
+
+fn validate_network(key: &str, c: &NetworkConfig) -> Result<(), String> {
+    c.arch.validate().map_err(|e| format!("{key}.arch.{e}"))?;
+    OptimConfig::validate(&c.optim).map_err(|e| format!("{key}.{e}"))?;
+    c.methods.iter().try_for_each(MethodConfig::validate).map_err(|e| format!("{key}.methods: {e}"))
+}
+
+fn at_least(key: &str, value: u64, least: u64) -> Result<(), String> {
+    if value >= least {
+        Ok(())
+    } else {
+        Err(format!("{key} is {value}; it must be at least {least}"))
+    }
+}
+
+fn at_most(key: &str, value: u64, most: u64) -> Result<(), String> {
+    if value <= most { Ok(()) } else { Err(format!("{key} is {value}; it must be at most {most}")) }
+}
+
+fn between(key: &str, value: f64, low: f64, high: f64) -> Result<(), String> {
+    if (low..=high).contains(&value) {
+        Ok(())
+    } else {
+        Err(format!("{key} is {value}; it must be between {low} and {high}"))
+    }
+}
+
+/// Puts `a.b.c=value` into the table. A value that is not TOML is taken as a string, so that
+/// `env.name=CartPole-v1` needs no quotes.
+fn apply_override(table: &mut Table, item: &str) -> Result<(), String> {
+    let Some((path, value)) = item.split_once('=') else {
+        return Err(format!("--set {item}: write it as key=value, for example --set seed=2"));
+    };
+    let value: Value = format!("v = {value}")
+        .parse::<Table>()
+        .ok()
+        .and_then(|mut t| t.remove("v"))
+        .unwrap_or_else(|| Value::String(value.to_owned()));
+    let mut keys: Vec<&str> = path.trim().split('.').collect();
+    let last = keys.pop().unwrap_or_default();
+    let mut at = table;
+    for key in keys {
+        let next = at.entry(key).or_insert_with(|| Value::Table(Table::new()));
+        at = next
+            .as_table_mut()
+            .ok_or_else(|| format!("--set {item}: `{key}` is not a section with keys in it"))?;
+    }
+    at.insert(last.to_owned(), value);
+    Ok(())
+}
+
+/// Serde's message with the full path of the key and the closest known one.
+fn explain(message: &str, table: &Table) -> String {
+    let message = message.lines().next().unwrap_or_default();
+    let quoted: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
+    let (Some((&found, known)), true) = (quoted.split_first(), message.starts_with("unknown"))
+    else {
+        return message.to_owned();
+    };
+    let is_key = message.starts_with("unknown field");
+    let path = find_path(&Value::Table(table.clone()), found, is_key).unwrap_or(found.to_owned());
+    let what = if is_key { "unknown key" } else { "unknown value" };
+    let list = known.join(", ");
+    match known.iter().min_by_key(|k| edit_distance(k, found)) {
+        Some(best) if edit_distance(best, found) <= best.len().div_ceil(2) => {
+            format!("{what} `{path}`; did you mean `{best}`? Known here: {list}")
+        }
+        _ => format!("{what} `{path}`. Known here: {list}"),
+    }
+}
+
+/// Dotted path of the first key called `name` (or, for values, of the key that holds it).
+fn find_path(value: &Value, name: &str, is_key: bool) -> Option<String> {
+    let entries: Vec<(String, &Value)> = match value {
+        Value::Table(t) => t.iter().map(|(k, v)| (k.clone(), v)).collect(),
+        Value::Array(a) => a.iter().enumerate().map(|(i, v)| (i.to_string(), v)).collect(),
+        _ => return None,
+    };
+    entries.iter().find_map(|(key, value)| {
+        let here = if is_key { key == name } else { value.as_str() == Some(name) };
+        if here {
+            return Some(if is_key { key.clone() } else { format!("{key} = {name}") });
+        }
+        find_path(value, name, is_key).map(|rest| format!("{key}.{rest}"))
+    })
+}
+
+/// Levenshtein distance.
+fn edit_distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, &y) in b.iter().enumerate() {
+            let substitute = diagonal + usize::from(x != y);
+            diagonal = row[j + 1];
+            row[j + 1] = substitute.min(diagonal + 1).min(row[j] + 1);
+        }
+    }
+    row[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(text: &str) -> String {
+        Config::parse(text, &[]).expect_err("must be refused")
+    }
+
+    #[test]
+    fn unknown_keys_name_the_path_and_the_closest_known_one() {
+        for (text, wanted) in [
+            ("sed = 1", "unknown key `sed`; did you mean `seed`?"),
+            ("[runtime]\nactor = 2", "unknown key `runtime.actor`; did you mean `actors`?"),
+            (
+                "[agent]\nkind = 'dqn'\ndoubel = true",
+                "unknown key `agent.doubel`; did you mean `double`?",
+            ),
+            (
+                "[agent]\nkind = 'dqn'\n[agent.network.arch]\nkind = 'mlp'\nhiden = [1]",
+                "unknown key `agent.network.arch.hiden`; did you mean `hidden`?",
+            ),
+            ("[agent]\nkind = 'sack'", "unknown value `agent.kind = sack`; did you mean `sac`?"),
+            (
+                "[runtime]\nmode = 'asink'",
+                "unknown value `runtime.mode = asink`; did you mean `async`?",
+            ),
+        ] {
+            let got = error(text);
+            assert!(got.starts_with(wanted), "{text}\n got: {got}\nwant: {wanted}");
+        }
+    }
+
+    #[test]
+    fn values_that_cannot_work_are_refused_by_name() {
+        for (text, wanted) in [
+            ("total_steps = 0", "total_steps is 0; it must be at least 1"),
+            ("total_steps = -5", "invalid value: integer `-5`"),
+            ("[runtime]\nactors = 0", "runtime.actors is 0"),
+            ("[replay]\nlearning_starts = 2", "replay.learning_starts is 2"),
+            ("[agent]\nkind = 'dqn'\ngamma = 1.5", "agent.gamma is 1.5"),
+            ("[agent]\nkind = 'dqn'\ngamma = nan", "agent.gamma is NaN"),
+            ("[agent]\nkind = 'sac'\n[agent.actor.optim]\nlr = 0.0", "agent.actor.optim.lr is 0"),
+            ("seed = 'x'", "invalid type: string \"x\""),
+            ("seed = ", "line 1: "),
+        ] {
+            let got = error(text);
+            assert!(got.contains(wanted), "{text}\n got: {got}\nwant: {wanted}");
+        }
+    }
+
+    #[test]
+    fn overrides_reach_every_depth_and_keep_types() {
+        let set = |items: &[&str]| {
+            let items: Vec<String> = items.iter().map(|s| (*s).to_owned()).collect();
+            Config::parse("", &items)
+        };
+        let c = set(&["seed=7", "env.name=Pendulum-v1", "env.kwargs.g=9.5", "runtime.mode=async"])
+            .expect("valid");
+        assert_eq!((c.seed, c.env.name.as_str()), (7, "Pendulum-v1"));
+        assert_eq!(c.env.kwargs["g"], 9.5);
+        assert!(set(&["seed"]).expect_err("no value").contains("key=value"));
+        assert!(set(&["seed.x=1", "seed=1"]).is_ok(), "the later one wins");
+        assert!(set(&["seed=1", "seed.x=1"]).expect_err("not a section").contains("`seed`"));
+    }
+
+    #[test]
+    fn resolved_configuration_round_trips() {
+        for text in
+            ["", "[agent]\nkind = 'sac'\nactor.methods = [{ kind = 'l2_init', strength = 0.1 }]"]
+        {
+            let config = Config::parse(text, &[]).expect("valid");
+            let again = Config::parse(&config.to_toml().expect("TOML"), &[]).expect("valid");
+            assert_eq!(config, again);
+        }
+    }
+}

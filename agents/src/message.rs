@@ -1,0 +1,86 @@
+//! What threads say to each other: plain data that serde can carry, no tensors, so that the same
+//! messages can cross machines.
+
+use envs::{Actions, Outcome, VecEnvState};
+use networks::random::Rng;
+use serde::{Deserialize, Serialize};
+
+use crate::agent::Snapshot;
+
+/// One step of all `N` environments of one actor.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Experience {
+    /// `[N]` actions taken.
+    pub actions: Actions,
+    /// `[N]` what came of them.
+    pub outcomes: Vec<Outcome>,
+    /// `[N * D]` true next observations, the last ones of an episode included.
+    pub next_obs: Vec<f32>,
+    /// `[E * D]` first observations of the next episodes, one per outcome that ended one, in order.
+    pub reset_obs: Vec<f32>,
+}
+
+/// From an actor to the learner.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum FromActor {
+    /// Sent once at the start: `[N * D]` observations the first actions will answer.
+    Start(Vec<f32>),
+    /// One round.
+    Experience(Experience),
+    /// The answer to [`ToActor::Save`].
+    State(Box<ActorState>),
+}
+
+/// From the learner to an actor.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum ToActor {
+    /// New weights.
+    Snapshot(Snapshot),
+    /// Send your state.
+    Save,
+}
+
+/// All that an actor needs to go on exactly where it was.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ActorState {
+    /// Environments, their statistics and generator.
+    pub envs: VecEnvState,
+    /// The exploration generator.
+    pub rng: Rng,
+    /// Rounds done.
+    pub rounds: u64,
+}
+
+/// From the learner to the evaluator: play greedily with these weights.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EvalJob {
+    /// Environment steps at which the weights were taken.
+    pub env_step: u64,
+    /// The weights.
+    pub snapshot: Snapshot,
+}
+
+/// The evaluator's answer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EvalResult {
+    /// As in the job.
+    pub env_step: u64,
+    /// Undiscounted return of each episode.
+    pub returns: Vec<f64>,
+    /// Length of each episode in steps.
+    pub lengths: Vec<u64>,
+}
+
+impl EvalResult {
+    /// Mean return.
+    pub fn mean(&self) -> f64 {
+        self.returns.iter().sum::<f64>() / self.returns.len() as f64
+    }
+
+    /// Population standard deviation of the returns, as `numpy.std`.
+    pub fn std(&self) -> f64 {
+        let mean = self.mean();
+        let squares: f64 = self.returns.iter().map(|r| (r - mean) * (r - mean)).sum();
+        (squares / self.returns.len() as f64).sqrt()
+    }
+}

@@ -1,0 +1,198 @@
+//! Numbers on their way to the run folder, and the one thread that writes them.
+//!
+//! `metrics.jsonl` is the record: one line per step and source, written through to the system
+//! before the thread waits again, so that `kill -9` costs at most the line being written.
+//! TensorBoard gets the same numbers; on resume its files are made anew from the record.
+
+use std::{
+    fs::File,
+    io::{BufRead, BufReader, Write},
+    mem::ManuallyDrop,
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::{Path, PathBuf},
+    time::Instant,
+};
+
+use crossbeam::channel::{Receiver, Sender};
+use networks::model::StepStats;
+use serde::{Deserialize, Serialize};
+use tensorboard_rs::summary_writer::SummaryWriter;
+
+use crate::error::Error;
+
+/// One line of `metrics.jsonl`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Row {
+    /// Environment steps over all actors.
+    pub step: u64,
+    /// Seconds since the run began, resumed parts added up.
+    pub wall_s: f64,
+    /// Tag and value, in the order they were logged. `null` is NaN or infinite.
+    pub metrics: serde_json::Map<String, serde_json::Value>,
+}
+
+/// From any thread to the writer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum ToWriter {
+    /// Numbers of one step.
+    Scalars {
+        /// Environment steps over all actors.
+        step: u64,
+        /// Tag and value.
+        values: Vec<(String, f64)>,
+    },
+    /// Put everything on disk, then answer on the acknowledgement channel.
+    Sync,
+}
+
+/// The numbers of one update, collected by the agent.
+#[derive(Debug, Default)]
+pub struct Scalars {
+    values: Vec<(String, f64)>,
+}
+
+impl Scalars {
+    /// One number under a TensorBoard tag.
+    pub fn scalar(&mut self, tag: &str, value: f64) {
+        self.values.push((tag.to_owned(), value));
+    }
+
+    /// The standard numbers of a gradient step on `model`.
+    pub fn step(&mut self, model: &str, stats: &StepStats, lr: f64) {
+        self.scalar(&format!("loss/{model}"), stats.loss);
+        self.scalar(&format!("lr/{model}"), lr);
+        if let Some(norm) = stats.grad_norm {
+            self.scalar(&format!("grad_norm/{model}"), norm);
+        }
+    }
+
+    /// The collected numbers, leaving none.
+    pub fn take(&mut self) -> Vec<(String, f64)> {
+        std::mem::take(&mut self.values)
+    }
+}
+
+/// Writes `metrics.jsonl` and the TensorBoard events of one run folder.
+pub struct Writer {
+    jsonl: File,
+    path: PathBuf,
+    /// Dropped only on the clean path: the crate's `Drop` panics after an I/O error.
+    events: ManuallyDrop<SummaryWriter>,
+    started: Instant,
+    wall_before: f64,
+}
+
+impl Writer {
+    /// Opens `dir/metrics.jsonl`, keeping only rows up to `step` (a resume) and giving TensorBoard
+    /// the same; `wall_before` is the time the run took before this process.
+    ///
+    /// # Errors
+    /// When the folder cannot be read or written.
+    pub fn open(dir: &Path, step: u64, wall_before: f64) -> Result<Writer, Error> {
+        let path = dir.join("metrics.jsonl");
+        let rows = read_rows(&path, step)?;
+        let temporary = dir.join("metrics.jsonl.tmp");
+        let write = |e| Error::io("write", &path, e);
+        // A record that is a device or a pipe is written to as it is.
+        let is_plain = std::fs::symlink_metadata(&path).is_ok_and(|m| m.is_file());
+        if is_plain {
+            let mut file = File::create(&temporary).map_err(write)?;
+            for row in &rows {
+                write_line(&mut file, row).map_err(write)?;
+            }
+            file.sync_all().map_err(write)?;
+            std::fs::rename(&temporary, &path).map_err(write)?;
+        }
+        let jsonl = File::options().append(true).create(true).open(&path).map_err(write)?;
+        let folder = dir.join("tensorboard");
+        if folder.exists() {
+            std::fs::remove_dir_all(&folder).map_err(|e| Error::io("replace", &folder, e))?;
+        }
+        std::fs::create_dir_all(&folder).map_err(|e| Error::io("create", &folder, e))?;
+        let events = guarded(|| SummaryWriter::new(&folder))?;
+        let mut writer = Writer {
+            jsonl,
+            path,
+            events: ManuallyDrop::new(events),
+            started: Instant::now(),
+            wall_before,
+        };
+        for row in &rows {
+            writer.event(row)?;
+        }
+        Ok(writer)
+    }
+
+    /// The thread: writes until every sender is gone.
+    ///
+    /// # Errors
+    /// When a file cannot be written; the senders then see the channel closed.
+    pub fn run(mut self, inbox: &Receiver<ToWriter>, synced: &Sender<()>) -> Result<(), Error> {
+        while let Ok(message) = inbox.recv() {
+            match message {
+                ToWriter::Scalars { step, values } => {
+                    let wall_s = self.wall_before + self.started.elapsed().as_secs_f64();
+                    let metrics = values.into_iter().map(|(k, v)| (k, v.into())).collect();
+                    let row = Row { step, wall_s, metrics };
+                    write_line(&mut self.jsonl, &row)
+                        .map_err(|e| Error::io("write", &self.path, e))?;
+                    self.event(&row)?;
+                }
+                ToWriter::Sync => {
+                    self.jsonl.sync_data().map_err(|e| Error::io("write", &self.path, e))?;
+                    guarded(|| self.events.flush())?;
+                    if synced.send(()).is_err() {
+                        break;
+                    }
+                }
+            }
+        }
+        let events = self.events;
+        guarded(move || drop(ManuallyDrop::into_inner(events)))
+    }
+
+    fn event(&mut self, row: &Row) -> Result<(), Error> {
+        guarded(|| {
+            for (tag, value) in &row.metrics {
+                if let Some(value) = value.as_f64() {
+                    self.events.add_scalar(tag, value as f32, row.step as usize);
+                }
+            }
+        })
+    }
+}
+
+/// Rows of an existing record up to `step`; a torn last line (`kill -9`) is dropped.
+///
+/// # Errors
+/// When the file exists and cannot be read.
+pub fn read_rows(path: &Path, step: u64) -> Result<Vec<Row>, Error> {
+    if !std::fs::metadata(path).is_ok_and(|m| m.is_file()) {
+        return Ok(Vec::new());
+    }
+    let file = File::open(path).map_err(|e| Error::io("read", path, e))?;
+    let mut rows = Vec::new();
+    for line in BufReader::new(file).lines() {
+        let line = line.map_err(|e| Error::io("read", path, e))?;
+        if let Ok(row) = serde_json::from_str::<Row>(&line)
+            && row.step <= step
+        {
+            rows.push(row);
+        }
+    }
+    Ok(rows)
+}
+
+/// One `write` call per line, so that lines are whole unless the system dies.
+fn write_line(file: &mut File, row: &Row) -> std::io::Result<()> {
+    let mut line = serde_json::to_vec(row)?;
+    line.push(b'\n');
+    file.write_all(&line)
+}
+
+/// tensorboard-rs panics on I/O errors, in its own thread and then in ours.
+fn guarded<T>(f: impl FnOnce() -> T) -> Result<T, Error> {
+    catch_unwind(AssertUnwindSafe(f)).map_err(|_| {
+        Error::Run("cannot write TensorBoard events; is the disk full or the folder gone?".into())
+    })
+}

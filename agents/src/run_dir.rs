@@ -1,0 +1,138 @@
+//! The folder of one run: who may use it, and what lies where.
+
+use std::{
+    fs::{self, File, TryLockError},
+    io::Write,
+    path::{Path, PathBuf},
+};
+
+use crate::{config::Config, error::Error};
+
+/// A locked run folder. The lock goes with the process, however it ends.
+#[derive(Debug)]
+pub struct RunDir {
+    path: PathBuf,
+    _lock: File,
+}
+
+impl RunDir {
+    /// Makes `path`, which must not hold anything yet, and writes the resolved configuration.
+    ///
+    /// # Errors
+    /// When the folder is not empty, in use, or cannot be written.
+    pub fn create(path: &Path, config: &Config) -> Result<RunDir, Error> {
+        if path.join("config.toml").exists() {
+            return Err(Error::Run(format!(
+                "{0} already holds a run; continue it with `supple resume {0}` or give another \
+                 --run-dir",
+                path.display()
+            )));
+        }
+        let mut entries = fs::read_dir(path).into_iter().flatten().flatten();
+        if path.exists() && entries.any(|e| e.file_name() != "run.lock") {
+            return Err(Error::Run(format!(
+                "{} is not empty; give --run-dir a new or empty folder",
+                path.display()
+            )));
+        }
+        let run = RunDir::lock(path)?;
+        run.write_config(config)?;
+        Ok(run)
+    }
+
+    /// Makes the first free folder of `root/stem-1`, `root/stem-2`, ...
+    ///
+    /// # Errors
+    /// When no folder can be made there.
+    pub fn create_numbered(root: &Path, stem: &str, config: &Config) -> Result<RunDir, Error> {
+        fs::create_dir_all(root).map_err(|e| Error::io("create", root, e))?;
+        for number in 1u32.. {
+            let path = root.join(format!("{stem}-{number}"));
+            // `create_dir` succeeds for one process only.
+            match fs::create_dir(&path) {
+                Ok(()) => return RunDir::create(&path, config),
+                Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {}
+                Err(e) => return Err(Error::io("create", &path, e)),
+            }
+        }
+        unreachable!("a free number below 2^32")
+    }
+
+    /// Opens an existing run for writing.
+    ///
+    /// # Errors
+    /// When it is no run, or in use.
+    pub fn open(path: &Path) -> Result<RunDir, Error> {
+        let _ = RunDir::config(path)?;
+        RunDir::lock(path)
+    }
+
+    /// The resolved configuration of a run, without taking its lock.
+    ///
+    /// # Errors
+    /// When `path` is no run folder.
+    pub fn config(path: &Path) -> Result<Config, Error> {
+        let file = path.join("config.toml");
+        if !file.exists() {
+            return Err(Error::Run(format!(
+                "{} is not a run folder: it has no config.toml; give the folder that `supple \
+                 train` printed",
+                path.display()
+            )));
+        }
+        Config::load(&file, &[])
+    }
+
+    /// Replaces the resolved configuration, atomically.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn write_config(&self, config: &Config) -> Result<(), Error> {
+        write_atomically(&self.path.join("config.toml"), config.to_toml()?.as_bytes())
+    }
+
+    /// The folder.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn lock(path: &Path) -> Result<RunDir, Error> {
+        fs::create_dir_all(path).map_err(|e| Error::io("create", path, e))?;
+        let file = path.join("run.lock");
+        let lock = File::options()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(&file)
+            .map_err(|e| Error::io("open", &file, e))?;
+        match lock.try_lock() {
+            Ok(()) => Ok(RunDir { path: path.to_owned(), _lock: lock }),
+            Err(TryLockError::WouldBlock) => Err(Error::Run(format!(
+                "{} is in use by another process; wait for it or give another --run-dir",
+                path.display()
+            ))),
+            Err(TryLockError::Error(e)) => Err(Error::io("lock", &file, e)),
+        }
+    }
+}
+
+/// Writes beside, syncs, renames: the file is the old or the new one, never a part.
+pub(crate) fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    let temporary = path.with_extension("tmp");
+    let write = || {
+        let mut file = File::create(&temporary)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        fs::rename(&temporary, path)?;
+        sync_folder(path)
+    };
+    write().map_err(|e| Error::io("write", path, e))
+}
+
+/// Makes a rename in the parent folder of `path` durable.
+pub(crate) fn sync_folder(path: &Path) -> std::io::Result<()> {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => File::open(parent)?.sync_all(),
+        _ => Ok(()),
+    }
+}

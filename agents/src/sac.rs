@@ -1,0 +1,261 @@
+//! Soft actor-critic with twin critics and a learned temperature (Haarnoja et al. 2018b,
+//! arXiv 1812.05905, Algorithm 1, equations 3, 9 and 18).
+//!
+//! The order inside one update is actor, temperature, critic, target, as in SimbaV2's reference
+//! code, so that both share this file; the paper's Algorithm 1 updates the critic first.
+//! No separate value network (that was the 2018a version), no reward scale: the temperature is
+//! learned.
+
+use envs::{ActionSpace, Actions, EnvSpec};
+use networks::{
+    init::Init,
+    methods::Clock,
+    model::{Model, NonFinite, Target},
+    network::Ensemble,
+    optim::OptimConfig,
+    params::{LoadError, ParamId, Params, Role, StateDict},
+    random::Rng,
+    squashed_gaussian::SquashedGaussian,
+    trace::Trace,
+};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use tch::{Device, Kind, Tensor, no_grad_guard};
+
+use crate::{
+    agent::{Agent, Batch, Explore, Policy, Snapshot, obs_tensor},
+    config::NetworkConfig,
+    metrics::Scalars,
+};
+
+/// `[agent]` with `kind = "sac"`. Defaults: arXiv 1812.05905, Table 1.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SacConfig {
+    /// Discount per environment step.
+    pub gamma: f64,
+    /// Polyak rate of the target critics.
+    pub tau: f64,
+    /// Number of critics; the target is the minimum over them.
+    pub critics: usize,
+    /// Initial temperature.
+    pub alpha: f64,
+    /// Whether the temperature is learned (equation 18) or stays `alpha`.
+    pub learn_alpha: bool,
+    /// Target entropy per action dimension; the target is this times the number of dimensions.
+    pub target_entropy_per_dim: f64,
+    /// The policy network.
+    pub actor: NetworkConfig,
+    /// Each critic.
+    pub critic: NetworkConfig,
+    /// Learning rate of the temperature (Adam, PyTorch defaults otherwise).
+    pub alpha_lr: f64,
+}
+
+impl Default for SacConfig {
+    fn default() -> Self {
+        SacConfig {
+            gamma: 0.99,
+            tau: 0.005,
+            critics: 2,
+            alpha: 1.0,
+            learn_alpha: true,
+            target_entropy_per_dim: -1.0,
+            actor: NetworkConfig::default(),
+            critic: NetworkConfig::default(),
+            alpha_lr: 3e-4,
+        }
+    }
+}
+
+/// The learner's side.
+pub struct Sac {
+    config: SacConfig,
+    actor: Model,
+    critic: Model,
+    target: Target,
+    temperature: Model,
+    log_alpha: ParamId,
+    target_entropy: f64,
+    action_dim: usize,
+}
+
+impl Sac {
+    /// # Errors
+    /// When the action space is not continuous.
+    pub fn new(
+        config: &SacConfig,
+        spec: &EnvSpec,
+        device: Device,
+        rng: &mut Rng,
+    ) -> Result<Self, String> {
+        let ActionSpace::Box { low, .. } = &spec.action else {
+            return Err("SAC needs continuous actions and this environment's are discrete; set \
+                        agent.kind = \"dqn\""
+                .to_owned());
+        };
+        let (obs_dim, action_dim) = (spec.obs.size() as i64, low.len() as i64);
+
+        let mut p = Params::default();
+        let heads = [("mean", action_dim), ("log_std", action_dim)];
+        let net = config.actor.arch.build(&mut p, "pi", obs_dim, &heads, rng);
+        let actor = config.actor.model("actor", net, p, device);
+
+        let mut p = Params::default();
+        let nets = (0..config.critics)
+            .map(|i| {
+                let input = obs_dim + action_dim;
+                config.critic.arch.build(&mut p, &format!("q{i}"), input, &[("value", 1)], rng)
+            })
+            .collect();
+        let critic = config.critic.model("critic", Arc::new(Ensemble(nets)), p, device);
+        let target = critic.target();
+
+        let mut p = Params::default();
+        let init = Init::Constant(config.alpha.ln());
+        let log_alpha = p.add("log_alpha".to_owned(), Role::Scalar, &[], init, rng);
+        let optim = OptimConfig { lr: config.alpha_lr, ..OptimConfig::default() };
+        let nothing = Arc::new(Ensemble(Vec::new()));
+        let temperature = Model::new("temperature", nothing, p, &optim, &[], device);
+
+        let target_entropy = config.target_entropy_per_dim * action_dim as f64;
+        let action_dim = action_dim as usize;
+        let config = config.clone();
+        Ok(Sac {
+            config,
+            actor,
+            critic,
+            target,
+            temperature,
+            log_alpha,
+            target_entropy,
+            action_dim,
+        })
+    }
+
+    /// The temperature, a constant for every gradient but its own.
+    fn alpha(&self) -> Tensor {
+        self.temperature.params.get(self.log_alpha).detach().exp()
+    }
+}
+
+impl Agent for Sac {
+    fn update(
+        &mut self,
+        b: &Batch,
+        clock: Clock,
+        rng: &mut Rng,
+        log: &mut Scalars,
+    ) -> Result<(), NonFinite> {
+        let batch = b.fields();
+
+        // Actor: J(pi) = E[ alpha log pi(a|s) - min_i Q_i(s, a) ]                   SAC eq. 9
+        let mut trace = Trace::on();
+        let pi = dist(&self.actor.forward_traced(&b.obs, &mut trace)).sample(rng); // [B, A], [B]
+        let q = min_q(&self.critic.forward(&critic_input(&b.obs, &pi.action))); // [B]
+        let loss = (self.alpha() * &pi.log_prob - &q).mean(Kind::Float);
+        let actor = self.actor.minimize(&loss, &trace, &batch, clock, rng)?;
+        let log_prob = pi.log_prob.detach(); // [B]
+
+        // Temperature: J(alpha) = E[ -alpha (log pi(a|s) + H_target) ]              SAC eq. 18
+        if self.config.learn_alpha {
+            let alpha = self.temperature.params.get(self.log_alpha).exp();
+            let loss = -alpha * (&log_prob + self.target_entropy).mean(Kind::Float);
+            self.temperature.minimize(&loss, &Trace::off(), &[], clock, rng)?;
+        }
+
+        // Critic: y = r + discount * (min_i Q'_i(s', a') - alpha log pi(a'|s'))     SAC eq. 3
+        let y = {
+            let _guard = no_grad_guard();
+            let next = dist(&self.actor.forward(&b.next_obs)).sample(rng);
+            let q = min_q(&self.target.forward(&critic_input(&b.next_obs, &next.action)));
+            &b.reward + &b.discount * (q - self.alpha() * next.log_prob) // [B]
+        };
+        let mut trace = Trace::on();
+        let q = self.critic.forward_traced(&critic_input(&b.obs, &b.action), &mut trace);
+        let y = y.unsqueeze(1); // [B, 1]
+        let loss: Tensor = q.iter().map(|q| (q - &y).square().mean(Kind::Float)).sum();
+        let critic = self.critic.minimize(&loss, &trace, &batch, clock, rng)?;
+
+        // Target: Polyak average.
+        self.target.params.track(&self.critic.params, self.config.tau);
+
+        if clock.log {
+            log.step("actor", &actor, self.actor.lr());
+            log.step("critic", &critic, self.critic.lr());
+            log.scalar("sac/alpha", self.alpha().double_value(&[]));
+            log.scalar("sac/entropy", -log_prob.mean(Kind::Float).double_value(&[]));
+            log.scalar("sac/q", q[0].mean(Kind::Float).double_value(&[]));
+            log.scalar("sac/target_q", y.mean(Kind::Float).double_value(&[]));
+        }
+        Ok(())
+    }
+
+    fn policy(&self) -> Box<dyn Policy> {
+        let net = self.actor.target().to_device(Device::Cpu);
+        Box::new(SacPolicy { net, dim: self.action_dim })
+    }
+
+    fn snapshot(&self, version: u64) -> Snapshot {
+        Snapshot { version, policy: self.actor.params.to_flat() }
+    }
+
+    fn save(&self, out: &mut StateDict) {
+        self.actor.save(out);
+        self.critic.save(out);
+        self.target.params.save("target", out);
+        self.temperature.save(out);
+    }
+
+    fn load(&mut self, from: &StateDict) -> Result<(), LoadError> {
+        self.actor.load(from)?;
+        self.critic.load(from)?;
+        self.target.params.load("target", from)?;
+        self.temperature.load(from)
+    }
+
+    fn first_non_finite(&self) -> Option<String> {
+        let models = [("actor", &self.actor.params), ("critic", &self.critic.params)];
+        models.iter().find_map(|(m, p)| p.first_non_finite().map(|n| format!("{m}/{n}")))
+    }
+}
+
+/// The actor's side: samples from the squashed Gaussian, or takes its mode.
+struct SacPolicy {
+    net: Target,
+    dim: usize,
+}
+
+impl Policy for SacPolicy {
+    fn load(&mut self, snapshot: &Snapshot) {
+        self.net.params.load_flat(&snapshot.policy);
+    }
+
+    fn act(&mut self, obs: &[f32], n: usize, explore: Explore, rng: &mut Rng) -> Actions {
+        let _guard = no_grad_guard();
+        let dist = dist(&self.net.forward(&obs_tensor(obs, n)));
+        let action = match explore {
+            Explore::Yes { .. } => dist.draw(rng),
+            Explore::No => dist.mode(),
+        }; // [n, A]
+        let mut data = vec![0f32; n * self.dim];
+        let len = data.len();
+        action.contiguous().copy_data(&mut data, len);
+        Actions::Continuous { data, dim: self.dim }
+    }
+}
+
+fn dist(outputs: &[Tensor]) -> SquashedGaussian {
+    SquashedGaussian::new(outputs[0].shallow_clone(), &outputs[1])
+}
+
+/// `[B, D], [B, A] -> [B, D + A]`
+fn critic_input(obs: &Tensor, action: &Tensor) -> Tensor {
+    Tensor::cat(&[obs, action], 1)
+}
+
+/// The smallest of the critics' `[B, 1]` values, `[B]`.
+fn min_q(q: &[Tensor]) -> Tensor {
+    let (first, rest) = q.split_first().expect("at least one critic");
+    rest.iter().fold(first.shallow_clone(), |a, b| a.minimum(b)).squeeze_dim(1)
+}

@@ -1,0 +1,320 @@
+//! One run: builds the channels, starts the threads, drives the learner, joins everything and
+//! reports the first error.
+//!
+//! Shutdown is disconnection: when the learner returns, its channel ends drop, the actors' `send`
+//! and `recv` fail and they return, then the writer drains what is left. No stop flag, no mutex.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+    thread::JoinHandle,
+    time::{Duration, Instant},
+};
+
+use crossbeam::channel::{Receiver, Sender, bounded};
+use envs::{Env, EnvError, EnvSpec, Registry, VecEnv};
+use networks::random;
+use serde::Serialize;
+use tch::Device;
+
+use crate::{
+    actor::{self, Actor},
+    agent::{self, Agent},
+    checkpoint::Checkpoint,
+    config::Config,
+    drive::{Drive, Links},
+    error::Error,
+    evaluate,
+    learner::Learner,
+    mailbox::mailbox,
+    message::EvalResult,
+    metrics::Writer,
+    run_dir::RunDir,
+    streams,
+};
+
+/// How long threads may take to end after the learner has: an environment's slowest step.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Where a run is, for who watches it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Progress {
+    /// Environment steps done.
+    pub env_steps: u64,
+    /// Gradient updates done.
+    pub updates: u64,
+    /// Episodes ended.
+    pub episodes: u64,
+    /// The newest evaluation.
+    pub eval: Option<EvalResult>,
+}
+
+/// What a run ended with.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Report {
+    /// Environment steps.
+    pub steps: u64,
+    /// Gradient updates.
+    pub updates: u64,
+    /// Episodes ended during training.
+    pub episodes: u64,
+    /// Mean undiscounted return of the last evaluation; `None` if there was none.
+    pub return_mean: Option<f64>,
+    /// Its standard deviation over episodes.
+    pub return_std: Option<f64>,
+    /// Seconds, resumed parts added up.
+    pub wall_s: f64,
+    /// Updates per second of this process.
+    pub updates_per_s: f64,
+    /// Environment steps per second of this process.
+    pub steps_per_s: f64,
+    /// Whether it was stopped before `total_steps`; a checkpoint was saved.
+    pub interrupted: bool,
+}
+
+/// A source of environments: the registry with a name and its arguments.
+pub type MakeEnv = Arc<dyn Fn() -> Result<Box<dyn Env>, EnvError> + Send + Sync>;
+
+/// What a run is made of. [`Session::new`] builds the agent that the configuration names; set
+/// `agent` for one of your own.
+pub struct Session<'a> {
+    /// The configuration, with `torch_threads` resolved.
+    pub config: Config,
+    /// Makes one environment.
+    pub make_env: MakeEnv,
+    /// What the environments look like.
+    pub spec: EnvSpec,
+    /// The learning half of the algorithm.
+    pub agent: Box<dyn Agent>,
+    /// Where the learner computes.
+    pub device: Device,
+    /// Where everything is written.
+    pub run: &'a RunDir,
+    /// Where to go on, if not at the start.
+    pub resume: Option<Checkpoint>,
+    /// A message here ends the run early, with a checkpoint.
+    pub stop: Receiver<()>,
+    /// Called after every round.
+    pub watch: &'a mut dyn FnMut(&Progress),
+}
+
+impl<'a> Session<'a> {
+    /// Builds the environment source and the agent.
+    ///
+    /// # Errors
+    /// When the environment, the agent or the device cannot be had.
+    pub fn new(
+        config: &Config,
+        registry: &Registry,
+        run: &'a RunDir,
+        resume: Option<Checkpoint>,
+        stop: Receiver<()>,
+        watch: &'a mut dyn FnMut(&Progress),
+    ) -> Result<Self, Error> {
+        let config = config.clone();
+        let make_env = make_env(&config, registry);
+        let spec = make_env().map_err(|e| Error::Config(e.to_string()))?.spec();
+        let device = device(&config.runtime.device)?;
+        let mut rng = random::stream(config.seed, streams::INIT);
+        let agent = agent::build(&config, &spec, device, &mut rng).map_err(Error::Config)?;
+        Ok(Session { config, make_env, spec, agent, device, run, resume, stop, watch })
+    }
+}
+
+/// The environments a configuration names.
+pub fn make_env(config: &Config, registry: &Registry) -> MakeEnv {
+    let (registry, env) = (registry.clone(), config.env.clone());
+    Arc::new(move || registry.make(&env.name, &env.kwargs))
+}
+
+/// The device a configuration names.
+///
+/// # Errors
+/// When it is unknown or not there; there is no silent fallback.
+pub fn device(name: &str) -> Result<Device, Error> {
+    let index = match name {
+        "cpu" => return Ok(Device::Cpu),
+        "cuda" => Some(0),
+        _ => name.strip_prefix("cuda:").and_then(|i| i.parse().ok()),
+    };
+    let Some(index) = index else {
+        return Err(Error::Config(format!(
+            "runtime.device is `{name}`; it can be \"cpu\", \"cuda\" or \"cuda:N\""
+        )));
+    };
+    let count = tch::Cuda::device_count() as usize;
+    if index >= count {
+        return Err(Error::Config(format!(
+            "runtime.device is `{name}` and libtorch sees {count} CUDA devices; build with \
+             LIBTORCH_USE_PYTORCH=1 in a Python environment that has PyTorch 2.11 with CUDA, or set \
+             runtime.device = \"cpu\""
+        )));
+    }
+    Ok(Device::Cuda(index))
+}
+
+/// Trains until `total_steps`, a message on `stop`, or the first error.
+///
+/// # Errors
+/// The first error of any thread, with the thread's name; every thread has ended by then.
+pub fn train(session: Session<'_>) -> Result<Report, Error> {
+    let Session { config, make_env, spec, agent, device, run, resume, stop, watch } = session;
+    let threads = config.runtime.actors + 2;
+    let (faults, first_fault) = bounded(threads + 1); // one place per thread: sending never waits
+    let mut handles = Vec::with_capacity(threads);
+
+    let actors = build_actors(&config, &make_env, agent.as_ref(), resume.as_ref())?;
+    let (env_steps, wall_before) =
+        resume.as_ref().map_or((0, 0.0), |c| (c.state.env_steps, c.state.wall_s));
+    let writer = Writer::open(run.path(), env_steps, wall_before)?;
+    let mut eval_policy = (config.eval.episodes > 0).then(|| agent.policy());
+    let mut learner = Learner::new(&config, &spec, agent, device);
+    if let Some(checkpoint) = &resume {
+        learner.restore(checkpoint)?;
+    }
+
+    // 1024 rows: some seconds of metrics, so that a slow disk slows training instead of losing rows.
+    let (to_writer, writer_inbox) = bounded(1024);
+    let (synced, writer_synced) = bounded(1);
+    handles.push(spawn("metrics", &faults, move || writer.run(&writer_inbox, &synced)));
+
+    // One job and one result: an evaluation never runs more than one behind.
+    let (to_evaluator, eval_inbox) = bounded(1);
+    let (result, eval_results) = bounded(1);
+    if let Some(policy) = eval_policy.take() {
+        let (make, episodes, seed) = (Arc::clone(&make_env), config.eval.episodes, config.seed);
+        handles.push(spawn("evaluator", &faults, move || {
+            evaluate::run(&*make, policy, episodes, seed, &eval_inbox, &result)
+        }));
+    }
+
+    let mut links = Links {
+        to_actors: Vec::new(),
+        from_actors: Vec::new(),
+        to_evaluator,
+        eval_results,
+        to_writer,
+        writer_synced,
+        stop,
+    };
+    for (i, actor) in actors.into_iter().enumerate() {
+        let (sender, inbox) = mailbox();
+        let (outbox, receiver) = bounded(config.runtime.queue);
+        links.to_actors.push(sender);
+        links.from_actors.push(receiver);
+        let config = config.clone();
+        let body = move || actor::run(actor, &config, &inbox, &outbox);
+        handles.push(spawn(&format!("actor-{i}"), &faults, body));
+    }
+
+    let torch_threads = config.runtime.torch_threads.max(1);
+    let drive = Drive::new(config, learner, links, run.path(), resume.map(|c| c.state), watch);
+    let (done, outcome) = bounded(1);
+    guarded("learner", &faults, || {
+        tch::set_num_threads(torch_threads as i32);
+        let report = drive.run()?; // consumes the links: everybody sees the learner go
+        let _ = done.send(report);
+        Ok(())
+    });
+    let joined = join_all(handles);
+    drop(faults);
+    if let Ok(fault) = first_fault.try_recv() {
+        return Err(fault);
+    }
+    joined?;
+    outcome.try_recv().map_err(|_| Error::Gone("learner".to_owned()))
+}
+
+fn build_actors(
+    config: &Config,
+    make_env: &MakeEnv,
+    agent: &dyn Agent,
+    resume: Option<&Checkpoint>,
+) -> Result<Vec<Actor>, Error> {
+    (0..config.runtime.actors)
+        .map(|i| {
+            let fail = |e: EnvError| Error::Thread {
+                thread: format!("actor-{i}"),
+                message: e.to_string(),
+            };
+            let mut envs = Vec::new();
+            for _ in 0..config.runtime.envs_per_actor {
+                envs.push(make_env().map_err(fail)?);
+            }
+            let rng = random::stream(config.seed, streams::envs(i));
+            let envs = VecEnv::new(envs, rng).map_err(fail)?;
+            let mut actor = Actor::new(config, i, envs, agent.policy());
+            if let Some(checkpoint) = resume {
+                let state = checkpoint.state.actors.get(i).ok_or_else(|| {
+                    Error::Run(format!(
+                        "checkpoint {} has {} actors and the configuration {}",
+                        checkpoint.path.display(),
+                        checkpoint.state.actors.len(),
+                        config.runtime.actors
+                    ))
+                })?;
+                actor.restore(state).map_err(fail)?;
+            }
+            Ok(actor)
+        })
+        .collect()
+}
+
+/// A named thread whose error or panic becomes a fault.
+fn spawn(
+    name: &str,
+    faults: &Sender<Error>,
+    body: impl FnOnce() -> Result<(), Error> + Send + 'static,
+) -> (String, Option<JoinHandle<()>>) {
+    let (thread, faults) = (name.to_owned(), faults.clone());
+    let handle = std::thread::Builder::new()
+        .name(name.to_owned())
+        .spawn(move || guarded(&thread, &faults, body));
+    (name.to_owned(), handle.ok())
+}
+
+/// Runs a thread's body and sends what went wrong, the moment it did: the first fault in the
+/// channel is the first in time. A peer that is gone is not a fault, its own error is.
+fn guarded(thread: &str, faults: &Sender<Error>, body: impl FnOnce() -> Result<(), Error>) {
+    let thread = thread.to_owned();
+    let fault = match catch_unwind(AssertUnwindSafe(body)) {
+        Ok(Ok(()) | Err(Error::Gone(_))) => return,
+        Ok(Err(error @ (Error::NonFinite { .. } | Error::Thread { .. }))) => error,
+        Ok(Err(error)) => Error::Thread { thread, message: error.to_string() },
+        Err(panic) => {
+            let message = panic
+                .downcast_ref::<&str>()
+                .map(|s| (*s).to_owned())
+                .or_else(|| panic.downcast_ref::<String>().cloned())
+                .unwrap_or_else(|| "no message".to_owned());
+            // libtorch's messages can hold whole tensors.
+            let message = message.lines().next().unwrap_or_default().chars().take(300).collect();
+            Error::Panic { thread, message }
+        }
+    };
+    let _ = faults.send(fault);
+}
+
+/// Joins every thread before anything is reported; one that does not end in time is named.
+fn join_all(handles: Vec<(String, Option<JoinHandle<()>>)>) -> Result<(), Error> {
+    let deadline = Instant::now() + PATIENCE;
+    let mut result = Ok(());
+    for (thread, handle) in handles {
+        let Some(handle) = handle else {
+            let message = "the system gives no thread for it; lower runtime.actors".to_owned();
+            result = Err(Error::Thread { thread, message });
+            continue;
+        };
+        while !handle.is_finished() && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        if handle.is_finished() {
+            let _ = handle.join(); // its fault, if any, is in the channel
+        } else {
+            let message =
+                format!("did not end within {} s; its environment hangs", PATIENCE.as_secs());
+            result = Err(Error::Thread { thread, message });
+        }
+    }
+    result
+}

@@ -1,0 +1,40 @@
+//! The command line, as a library: a downstream crate calls [`run`] with a registry that holds its
+//! own environments and gets the same commands, files and messages as the stock `supple`.
+
+mod args;
+mod commands;
+mod progress;
+
+pub use envs;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use envs::Registry;
+
+/// Parses the command line, runs the command, prints an error in one sentence.
+pub fn run(registry: Registry) -> ExitCode {
+    // Threads are joined and their panics reported with the thread's name; the default hook would
+    // print each twice, with a backtrace hint.
+    std::panic::set_hook(Box::new(|_| {}));
+    let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        commands::run(args::Args::parse(), &registry)
+    }));
+    match result {
+        Ok(Ok(code)) => code,
+        Ok(Err(error)) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+        Err(panic) => {
+            let text = panic
+                .downcast_ref::<String>()
+                .map(String::as_str)
+                .or_else(|| panic.downcast_ref::<&str>().copied())
+                .unwrap_or("no message");
+            let line = text.lines().next().unwrap_or_default();
+            eprintln!("error: a bug in supple, please report it: {line}");
+            ExitCode::from(101)
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! [`check`](check()): tells what is wrong with an environment, before a training run finds out.
+//!
+//! It plays the environment with random actions and reports what it sees, each kind of fault once.
+//! It cannot tell whether the rewards make sense, nor notice a call that never returns.
+
+mod play;
+mod space;
+
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use crate::{Env, EnvError};
+
+/// Everything found wrong with `env`; nothing if it is fine. `id` is what messages call it.
+///
+/// The environment is reset and stepped up to some ten thousand times. A panic inside it is
+/// caught and reported; the panic's own message still goes to standard error.
+pub fn check(env: &mut dyn Env, id: &str) -> Vec<Finding> {
+    let mut probe = Probe { env, id, findings: Vec::new() };
+    // A step that returns `None` has reported why nothing more can be tried.
+    let _stopped = probe.all();
+    probe.findings
+}
+
+/// One thing wrong with an environment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// How bad it is.
+    pub severity: Severity,
+    /// What was seen.
+    pub what: String,
+    /// When or where it was seen.
+    pub where_: String,
+    /// What to do about it.
+    pub remedy: String,
+}
+
+/// How bad a [`Finding`] is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// May be meant so.
+    Warning,
+    /// Training would fail or learn nonsense.
+    Error,
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let severity = match self.severity {
+            Severity::Warning => "warning",
+            Severity::Error => "error",
+        };
+        writeln!(f, "{severity}: {}", self.what)?;
+        writeln!(f, "  where: {}", self.where_)?;
+        write!(f, "  to do: {}", self.remedy)
+    }
+}
+
+/// An environment under examination.
+struct Probe<'a> {
+    env: &'a mut dyn Env,
+    id: &'a str,
+    findings: Vec<Finding>,
+}
+
+impl Probe<'_> {
+    /// All checks in order; `None` once the environment cannot be used further.
+    fn all(&mut self) -> Option<()> {
+        let spec = self.spec()?;
+        self.episodes(&spec)?;
+        self.seeds(&spec)?;
+        self.state(&spec)?;
+        self.params()?;
+        let after = self.call("spec()", |env| Ok(env.spec()))?;
+        if after != spec {
+            self.error(
+                "spec() changed between two calls".into(),
+                "spec() after some episodes",
+                "return the same spec for the life of the environment",
+            );
+        }
+        Some(())
+    }
+
+    fn params(&mut self) -> Option<()> {
+        let names = self.call("params()", |env| {
+            let params = env.params();
+            Ok(params.map(|p| p.names().into_iter().map(String::from).collect::<Vec<_>>()))
+        })?;
+        for name in names? {
+            let place = format!("params(), constant '{name}'");
+            let fault = self.call(&place, |env| Ok(params_fault(env, &name)))?;
+            if let Some(what) = fault {
+                self.error(
+                    what,
+                    &place,
+                    "have Params::get return what Params::set was given, for all names",
+                );
+            }
+        }
+        Some(())
+    }
+
+    /// Runs a piece of the environment, turning its errors and panics into findings.
+    fn call<T>(
+        &mut self,
+        place: &str,
+        run: impl FnOnce(&mut dyn Env) -> Result<T, EnvError>,
+    ) -> Option<T> {
+        match catch_unwind(AssertUnwindSafe(|| run(self.env))) {
+            Ok(Ok(value)) => Some(value),
+            Ok(Err(error)) => {
+                self.error(
+                    format!("it failed: {error}"),
+                    place,
+                    "return an error only for what cannot be recovered from",
+                );
+                None
+            }
+            Err(panic) => {
+                let message = panic_message(panic.as_ref());
+                self.error(
+                    format!("it panicked: {message}"),
+                    place,
+                    "return an EnvError instead of panicking; a panic stops the whole run",
+                );
+                None
+            }
+        }
+    }
+
+    fn error(&mut self, what: String, place: &str, remedy: &str) {
+        self.report(Severity::Error, what, place, remedy);
+    }
+
+    fn warning(&mut self, what: String, place: &str, remedy: &str) {
+        self.report(Severity::Warning, what, place, remedy);
+    }
+
+    /// Keeps the first finding of each kind; the remedy tells the kinds apart.
+    fn report(&mut self, severity: Severity, what: String, place: &str, remedy: &str) {
+        if self.findings.iter().any(|finding| finding.remedy == remedy) {
+            return;
+        }
+        let where_ = format!("{}, {place}", self.id);
+        self.findings.push(Finding { severity, what, where_, remedy: remedy.into() });
+    }
+}
+
+/// Sets a constant to itself and to something near, and puts it back.
+fn params_fault(env: &mut dyn Env, name: &str) -> Option<String> {
+    let params = env.params()?;
+    let Some(before) = params.get(name) else {
+        return Some("it is among the names, but has no value".into());
+    };
+    if let Err(error) = params.set(name, before) {
+        return Some(format!("it refuses its own value {before}: {error}"));
+    }
+    let other = before * 1.125 + 0.125;
+    // A constant may have a range that `other` is outside of.
+    let after = if params.set(name, other).is_ok() { params.get(name) } else { Some(other) };
+    let restored = params.set(name, before);
+    if after != Some(other) {
+        return Some(format!("it was set to {other} and is {after:?} afterwards"));
+    }
+    restored.err().map(|error| format!("it cannot be set back to {before}: {error}"))
+}
+
+pub(crate) fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(ToString::to_string);
+    text.or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "no message".to_string())
+}

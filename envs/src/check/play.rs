@@ -1,0 +1,221 @@
+//! Does it behave, when played with random actions?
+
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use super::Probe;
+use crate::{Action, ActionSpace, Dtype, EnvSpec, Step};
+
+/// Steps in all that an environment is played for.
+const STEPS: usize = 10_000;
+/// Steps that are compared between two runs of an episode.
+const COMPARED: usize = 200;
+/// A NaN that no arithmetic gives: what still is this was not written.
+const CANARY: u32 = 0x7fc0_5ca1;
+
+/// What happened in (a part of) an episode, bit by bit.
+#[derive(PartialEq, Default)]
+struct Tape {
+    obs: Vec<u32>,
+    steps: Vec<(u32, bool, bool)>,
+}
+
+impl Tape {
+    fn ended(&self) -> bool {
+        self.steps.last().is_some_and(|&(_, terminated, truncated)| terminated || truncated)
+    }
+}
+
+impl Probe<'_> {
+    /// Plays many episodes and looks at each number.
+    pub(super) fn episodes(&mut self, spec: &EnvSpec) -> Option<()> {
+        let (mut left, mut seed, mut ended) = (STEPS, 0, false);
+        while left > 0 {
+            let tape = self.episode(spec, seed, left)?;
+            left -= tape.steps.len();
+            seed += 1;
+            ended |= tape.ended();
+        }
+        if !ended && spec.time_limit.is_none() {
+            self.warning(
+                format!("no episode ended within {STEPS} steps of random actions"),
+                "step()",
+                "terminate or truncate at some point, or give EnvSpec a time limit",
+            );
+        }
+        Some(())
+    }
+
+    /// Same seed, same episode; different seeds, different ones.
+    pub(super) fn seeds(&mut self, spec: &EnvSpec) -> Option<()> {
+        let first = self.episode(spec, 0, COMPARED)?;
+        let again = self.episode(spec, 0, COMPARED)?;
+        let size = spec.obs.size();
+        if first.obs[..size] != again.obs[..size] {
+            self.error(
+                "two resets with one seed gave different first observations".into(),
+                "reset(seed 0)",
+                "draw the start of an episode only from a generator seeded with `seed`",
+            );
+        } else if first != again {
+            self.error(
+                "one seed and the same actions gave two different episodes".into(),
+                "step(), seed 0",
+                "reset everything in reset(), and draw randomness only from a generator seeded \
+                 there",
+            );
+        }
+        let mut differ = false;
+        for seed in 1..5 {
+            // The same actions: only the seed may make the difference.
+            differ |= self.play(spec, seed, 0, COMPARED)? != first;
+        }
+        if !differ {
+            self.warning(
+                "five different seeds gave the same episode".into(),
+                "reset(seed 0 to 4)",
+                "vary the start of an episode with `seed`, unless there is to be only one",
+            );
+        }
+        Some(())
+    }
+
+    /// An episode that is saved in its middle goes on from there as it did.
+    pub(super) fn state(&mut self, spec: &EnvSpec) -> Option<()> {
+        if self.call("state()", |env| Ok(env.state().is_none()))? {
+            return Some(());
+        }
+        let length = self.episode(spec, 0, COMPARED)?.steps.len();
+        let middle = length / 2;
+        self.play(spec, 0, 0, middle)?;
+        let saved = self.call("state().save()", |env| Ok(env.state().map(|s| s.save())))?;
+        let Some(saved) = saved else {
+            self.error(
+                "state() was there before an episode, but not in its middle".into(),
+                "state()",
+                "have state() always return Some, or always None",
+            );
+            return Some(());
+        };
+        let expected = self.go_on(spec, middle, length)?;
+        self.call("state().load()", |env| env.state().map_or(Ok(()), |s| s.load(&saved)))?;
+        if self.go_on(spec, middle, length)? != expected {
+            self.error(
+                format!(
+                    "after loading a state saved at step {middle}, the episode went another way"
+                ),
+                "state()",
+                "put all that changes within an episode into State::save, generators included",
+            );
+        }
+        Some(())
+    }
+
+    fn episode(&mut self, spec: &EnvSpec, seed: u64, most: usize) -> Option<Tape> {
+        self.play(spec, seed, seed, most)
+    }
+
+    /// Up to `most` steps of an episode with actions drawn from their own seed.
+    fn play(&mut self, spec: &EnvSpec, seed: u64, actions: u64, most: usize) -> Option<Tape> {
+        let mut tape = Tape::default();
+        self.reset(spec, seed, &mut tape)?;
+        let mut rng = ChaCha8Rng::seed_from_u64(actions);
+        for t in 1..=most {
+            self.step(spec, &mut rng, &format!("step {t} of reset(seed {seed})"), &mut tape)?;
+            if tape.ended() {
+                break;
+            }
+        }
+        Some(tape)
+    }
+
+    /// The rest of an episode, after `from` steps.
+    fn go_on(&mut self, spec: &EnvSpec, from: usize, to: usize) -> Option<Tape> {
+        let mut tape = Tape::default();
+        let mut rng = ChaCha8Rng::seed_from_u64(1);
+        for t in from + 1..=to {
+            self.step(spec, &mut rng, &format!("step {t}, after a saved state"), &mut tape)?;
+            if tape.ended() {
+                break;
+            }
+        }
+        Some(tape)
+    }
+
+    fn reset(&mut self, spec: &EnvSpec, seed: u64, tape: &mut Tape) -> Option<()> {
+        let place = format!("reset(seed {seed})");
+        let mut obs = vec![f32::from_bits(CANARY); spec.obs.size()];
+        self.call(&place, |env| env.reset(seed, &mut obs))?;
+        self.observation(spec, &obs, &place);
+        tape.obs.extend(obs.iter().map(|x| x.to_bits()));
+        Some(())
+    }
+
+    fn step(
+        &mut self,
+        spec: &EnvSpec,
+        rng: &mut ChaCha8Rng,
+        place: &str,
+        tape: &mut Tape,
+    ) -> Option<()> {
+        let mut obs = vec![f32::from_bits(CANARY); spec.obs.size()];
+        let step: Step = match &spec.action {
+            ActionSpace::Discrete(n) => {
+                let choice = rng.random_range(0..*n);
+                self.call(place, |env| env.step(Action::Discrete(choice), &mut obs))?
+            }
+            ActionSpace::Box { low, high } => {
+                let bounds = low.iter().zip(high);
+                let action: Vec<f32> =
+                    bounds.map(|(l, h)| l + (h - l) * rng.random_range(0.0..=1.0)).collect();
+                self.call(place, |env| env.step(Action::Continuous(&action), &mut obs))?
+            }
+        };
+        self.observation(spec, &obs, place);
+        if !step.reward.is_finite() {
+            self.error(
+                format!("the reward is {}", step.reward),
+                place,
+                "give finite rewards; look for a division by zero or an overflow",
+            );
+        }
+        tape.obs.extend(obs.iter().map(|x| x.to_bits()));
+        tape.steps.push((step.reward.to_bits(), step.terminated, step.truncated));
+        Some(())
+    }
+
+    fn observation(&mut self, spec: &EnvSpec, obs: &[f32], place: &str) {
+        for (i, &x) in obs.iter().enumerate() {
+            let (low, high) = (spec.obs.low[i], spec.obs.high[i]);
+            let what = |fault: &str| format!("observation component {i} {fault}");
+            if x.to_bits() == CANARY {
+                self.error(
+                    what("was not written"),
+                    place,
+                    "write every component of `obs`, in reset() and in step()",
+                );
+            } else if !x.is_finite() {
+                self.error(
+                    what(&format!("is {x}")),
+                    place,
+                    "give finite observations; look for a division by zero, an overflow, or a \
+                     component that was read before it was written",
+                );
+            } else if x < low || x > high {
+                self.error(
+                    what(&format!("is {x}, outside its bounds {low} to {high}")),
+                    place,
+                    "widen the bounds in spec().obs, or clip the observation",
+                );
+            } else if spec.obs.dtype == Dtype::U8
+                && !(x.fract() == 0.0 && (0.0..256.0).contains(&x))
+            {
+                self.error(
+                    what(&format!("is {x}, but its type is u8")),
+                    place,
+                    "give whole numbers from 0 to 255, or make the type Dtype::F32",
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,217 @@
+//! [`Registry`]: environments by name.
+//!
+//! Names of the built-in environments are Gymnasium's ids, and so are their keyword arguments.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use crate::{
+    Acrobot, ActionRescale, ActionSpace, CartPole, Env, EnvError, FrameStack, Kwargs, MountainCar,
+    MountainCarContinuous, Pendulum, TimeLimit,
+};
+
+/// Names and how to construct what they stand for. Cloning is cheap.
+#[derive(Clone, Default)]
+pub struct Registry {
+    entries: BTreeMap<String, Entry>,
+}
+
+#[derive(Clone)]
+struct Entry {
+    make: Arc<Constructor>,
+    /// Keyword arguments of the constructor; `None` if it checks them itself.
+    known: Option<Vec<String>>,
+}
+
+type Constructor = dyn Fn(&Kwargs) -> Result<Box<dyn Env>, EnvError> + Send + Sync;
+
+/// Keyword arguments that every environment takes, for the wrappers around it.
+const WRAPPER_KWARGS: [&str; 2] = ["max_episode_steps", "frame_stack"];
+
+impl Registry {
+    /// The environments of this crate.
+    pub fn builtin() -> Self {
+        let mut registry = Self::default();
+        registry.insert_known("CartPole-v1", &["sutton_barto_reward"], |kwargs| {
+            Ok(Box::new(CartPole::new(flag(kwargs, "sutton_barto_reward")?.unwrap_or(false))))
+        });
+        registry.insert_known("Pendulum-v1", &["g"], |kwargs| {
+            let mut env = Pendulum::default();
+            if let (Some(g), Some(params)) = (number(kwargs, "g")?, env.params()) {
+                params.set("gravity", g)?;
+            }
+            Ok(Box::new(env))
+        });
+        // `goal_velocity` is among the constants of both mountain cars.
+        registry.insert("MountainCar-v0", || Ok(MountainCar::default()));
+        registry.insert("MountainCarContinuous-v0", || Ok(MountainCarContinuous::default()));
+        registry.insert("Acrobot-v1", || Ok(Acrobot::default()));
+        registry
+    }
+
+    /// Adds an environment, or replaces the one of this name.
+    pub fn insert<E, F>(&mut self, name: &str, make: F)
+    where
+        E: Env + 'static,
+        F: Fn() -> Result<E, EnvError> + Send + Sync + 'static,
+    {
+        self.insert_known(name, &[], move |_| Ok(Box::new(make()?)));
+    }
+
+    /// Adds an environment whose constructor takes the keyword arguments named in `known`.
+    /// Others are refused, but for those named by [`Env::params`] and the wrappers' own.
+    pub fn insert_known<F>(&mut self, name: &str, known: &[&str], make: F)
+    where
+        F: Fn(&Kwargs) -> Result<Box<dyn Env>, EnvError> + Send + Sync + 'static,
+    {
+        let known = Some(known.iter().map(ToString::to_string).collect());
+        self.entries.insert(name.to_string(), Entry { make: Arc::new(make), known });
+    }
+
+    /// Adds an environment whose constructor is given all keyword arguments but the wrappers' own,
+    /// and must itself refuse those that neither it nor [`Env::params`] knows.
+    pub fn insert_with<F>(&mut self, name: &str, make: F)
+    where
+        F: Fn(&Kwargs) -> Result<Box<dyn Env>, EnvError> + Send + Sync + 'static,
+    {
+        self.entries.insert(name.to_string(), Entry { make: Arc::new(make), known: None });
+    }
+
+    /// All names, sorted.
+    pub fn ids(&self) -> impl Iterator<Item = &str> {
+        self.entries.keys().map(String::as_str)
+    }
+
+    /// Constructs an environment. From inside out: its constructor, constants set through
+    /// [`Env::params`], [`ActionRescale`] if actions are continuous, [`TimeLimit`] (keyword
+    /// `max_episode_steps`, -1 for none), [`FrameStack`] (keyword `frame_stack`).
+    ///
+    /// # Errors
+    /// An unknown id, an unknown or ill-typed keyword argument, or what the constructor fails with.
+    pub fn make(&self, id: &str, kwargs: &Kwargs) -> Result<Box<dyn Env>, EnvError> {
+        let entry = self.entries.get(id).ok_or_else(|| self.unknown_id(id))?;
+        let (wrapping, own): (Kwargs, Kwargs) = kwargs
+            .iter()
+            .map(|(key, value)| (key.clone(), value.clone()))
+            .partition(|(key, _)| WRAPPER_KWARGS.contains(&key.as_str()));
+
+        entry
+            .build(&own)
+            .and_then(|env| wrap(env, &wrapping))
+            .map_err(|error| format!("environment '{id}': {error}").into())
+    }
+
+    fn unknown_id(&self, id: &str) -> EnvError {
+        let close = closest(id, self.ids());
+        format!("there is no environment '{id}'{close}; `supple envs` lists all").into()
+    }
+}
+
+impl Entry {
+    fn build(&self, kwargs: &Kwargs) -> Result<Box<dyn Env>, EnvError> {
+        let mut env = (self.make)(kwargs)?;
+        let mut names = Vec::new();
+        if let Some(params) = env.params() {
+            names = params.names().into_iter().map(String::from).collect();
+            for name in &names {
+                if let Some(value) = number(kwargs, name)? {
+                    params.set(name, value)?;
+                }
+            }
+        }
+        let Some(known) = &self.known else { return Ok(env) };
+        names.extend(known.iter().cloned());
+        names.extend(WRAPPER_KWARGS.map(String::from));
+        match kwargs.keys().find(|key| !names.contains(key)) {
+            None => Ok(env),
+            Some(key) => {
+                let close = closest(key, names.iter().map(String::as_str));
+                let all = names.join(", ");
+                Err(format!("unknown keyword argument '{key}'{close}; it takes {all}").into())
+            }
+        }
+    }
+}
+
+fn wrap(mut env: Box<dyn Env>, kwargs: &Kwargs) -> Result<Box<dyn Env>, EnvError> {
+    let spec = env.spec();
+    if matches!(spec.action, ActionSpace::Box { .. }) {
+        env = Box::new(ActionRescale::new(env)?);
+    }
+    let limit = match integer(kwargs, "max_episode_steps")? {
+        None => spec.time_limit,
+        Some(-1) => None,
+        Some(steps) => Some(u32::try_from(steps).map_err(|_| {
+            format!("max_episode_steps = {steps} is out of range; give 1 or more, or -1 for none")
+        })?),
+    };
+    if limit.is_some() || spec.time_limit.is_some() {
+        env = Box::new(TimeLimit::new(env, limit)?);
+    }
+    if let Some(frames) = integer(kwargs, "frame_stack")? {
+        let frames = usize::try_from(frames)
+            .map_err(|_| format!("frame_stack = {frames} is out of range; give 2 or more"))?;
+        env = Box::new(FrameStack::new(env, frames)?);
+    }
+    Ok(env)
+}
+
+fn number(kwargs: &Kwargs, key: &str) -> Result<Option<f64>, EnvError> {
+    typed(kwargs, key, "a number", Value::as_f64)
+}
+
+fn integer(kwargs: &Kwargs, key: &str) -> Result<Option<i64>, EnvError> {
+    typed(kwargs, key, "a whole number", Value::as_i64)
+}
+
+fn flag(kwargs: &Kwargs, key: &str) -> Result<Option<bool>, EnvError> {
+    typed(kwargs, key, "true or false", Value::as_bool)
+}
+
+fn typed<T>(
+    kwargs: &Kwargs,
+    key: &str,
+    kind: &str,
+    read: impl Fn(&Value) -> Option<T>,
+) -> Result<Option<T>, EnvError> {
+    let Some(value) = kwargs.get(key) else { return Ok(None) };
+    match read(value) {
+        Some(value) => Ok(Some(value)),
+        None => {
+            Err(format!("keyword argument {key} = {value} has the wrong type; give {kind}").into())
+        }
+    }
+}
+
+/// `, did you mean 'a' or 'b'?`: the known words that resemble this one most.
+fn closest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> String {
+    let word = word.to_lowercase();
+    // Typing errors in a thousand letters, so that long words have a chance.
+    let unlike = |other: &str| {
+        distance(&word, &other.to_lowercase()) * 1000 / word.len().max(other.len()).max(1)
+    };
+    let mut known: Vec<(usize, &str)> = known.map(|other| (unlike(other), other)).collect();
+    known.sort_unstable();
+    let Some(&(least, _)) = known.first() else { return String::new() };
+    let near = known.iter().take(3).take_while(|(unlike, _)| *unlike <= least + 50);
+    let near: Vec<String> = near.map(|(_, other)| format!("'{other}'")).collect();
+    format!(", did you mean {}?", near.join(" or "))
+}
+
+/// Levenshtein's distance: how many characters to insert, delete, or replace.
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, &y) in b.iter().enumerate() {
+            let replace = diagonal + usize::from(x != y);
+            diagonal = row[j + 1];
+            row[j + 1] = replace.min(diagonal + 1).min(row[j] + 1);
+        }
+    }
+    row[b.len()]
+}

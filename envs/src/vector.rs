@@ -1,0 +1,252 @@
+//! [`VecEnv`]: several environments stepped together.
+//!
+//! Autoreset happens in the same step (Gymnasium's `AutoresetMode.SAME_STEP`): when an episode
+//! ends, [`VecEnv::next_obs`] holds its true last observation and [`VecEnv::obs`] already the
+//! first one of the next episode, so no transition is made up across the border.
+
+use rand::Rng;
+use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
+
+use crate::{Actions, Env, EnvError, EnvSpec};
+
+/// Several environments of one spec, with autoreset and episode statistics.
+pub struct VecEnv {
+    envs: Vec<Box<dyn Env>>,
+    spec: EnvSpec,
+    rng: ChaCha8Rng,
+    /// `[N * D]`
+    obs: Vec<f32>,
+    /// `[N * D]`
+    next_obs: Vec<f32>,
+    outcomes: Vec<Outcome>,
+    running: Vec<Episode>,
+}
+
+/// What one environment's last step led to.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Outcome {
+    /// Reward of the step.
+    pub reward: f32,
+    /// The episode ended for good.
+    pub terminated: bool,
+    /// The episode was cut off.
+    pub truncated: bool,
+    /// The task the step was taken in.
+    pub task: usize,
+    /// The whole episode, if this step ended it.
+    pub episode: Option<Episode>,
+}
+
+/// Statistics of one episode.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct Episode {
+    /// Sum of its rewards.
+    pub return_: f64,
+    /// Its number of steps.
+    pub length: u64,
+}
+
+/// All of a [`VecEnv`] that a checkpoint must hold.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct VecEnvState {
+    rng: ChaCha8Rng,
+    obs: Vec<f32>,
+    running: Vec<Episode>,
+    envs: Vec<Option<Vec<u8>>>,
+}
+
+/// How a [`VecEnv::load`] went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LoadReport {
+    /// Environments that continue in the middle of their episode.
+    pub resumed: usize,
+    /// Environments that cannot save their state and began a new episode.
+    pub restarted: usize,
+}
+
+impl VecEnv {
+    /// Takes the environments and resets all. Every episode's seed is one `u64` of `rng`.
+    ///
+    /// # Errors
+    /// No environment, specs that differ, or a failing reset.
+    pub fn new(envs: Vec<Box<dyn Env>>, rng: ChaCha8Rng) -> Result<Self, EnvError> {
+        let first = envs.first().ok_or("there is no environment to step; give at least one")?;
+        let spec = first.spec();
+        if let Some(i) = envs.iter().position(|env| env.spec() != spec) {
+            return Err(format!(
+                "environment {i} differs from environment 0: {:?} against {spec:?}; give \
+                 environments of one kind",
+                envs[i].spec()
+            )
+            .into());
+        }
+        let (n, size) = (envs.len(), spec.obs.size());
+        if size == 0 {
+            return Err("observations have no components; give EnvSpec::obs a shape".into());
+        }
+        let none =
+            Outcome { reward: 0.0, terminated: false, truncated: false, task: 0, episode: None };
+        let mut all = Self {
+            envs,
+            spec,
+            rng,
+            obs: vec![0.0; n * size],
+            next_obs: vec![0.0; n * size],
+            outcomes: vec![none; n],
+            running: vec![Episode::default(); n],
+        };
+        for i in 0..n {
+            all.reset(i)?;
+        }
+        all.next_obs.copy_from_slice(&all.obs);
+        Ok(all)
+    }
+
+    /// The spec all environments share.
+    pub fn spec(&self) -> &EnvSpec {
+        &self.spec
+    }
+
+    /// Number of environments.
+    pub fn len(&self) -> usize {
+        self.envs.len()
+    }
+
+    /// Never: there is at least one environment.
+    pub fn is_empty(&self) -> bool {
+        self.envs.is_empty()
+    }
+
+    /// What to act on now: `[N * D]`, row-major.
+    pub fn obs(&self) -> &[f32] {
+        &self.obs
+    }
+
+    /// What the last step led to: `[N]`. Not part of a saved state.
+    pub fn outcomes(&self) -> &[Outcome] {
+        &self.outcomes
+    }
+
+    /// The observations the last step led to: `[N * D]`. Where it ended an episode, this is that
+    /// episode's last observation, and [`obs`](Self::obs) is the next one's first.
+    pub fn next_obs(&self) -> &[f32] {
+        &self.next_obs
+    }
+
+    /// Steps every environment once and resets those whose episode ended. Allocates nothing.
+    ///
+    /// # Errors
+    /// Actions that do not fit, an environment that fails, or numbers that are not finite. The
+    /// environments are then in no defined state.
+    pub fn step(&mut self, actions: &Actions) -> Result<(), EnvError> {
+        actions.validate(&self.spec.action, self.envs.len())?;
+        let size = self.spec.obs.size();
+        for i in 0..self.envs.len() {
+            let row = i * size..(i + 1) * size;
+            let env = &mut self.envs[i];
+            let running = &mut self.running[i];
+            let task = env.task();
+            let step = env
+                .step(actions.row(i), &mut self.next_obs[row.clone()])
+                .map_err(|error| at(i, running.length + 1, &error.to_string()))?;
+            finite(&self.next_obs[row.clone()], i, running.length + 1)?;
+            if !step.reward.is_finite() {
+                let what = format!("the reward is {}; it must be finite", step.reward);
+                return Err(at(i, running.length + 1, &what));
+            }
+            running.return_ += f64::from(step.reward);
+            running.length += 1;
+
+            let done = step.terminated || step.truncated;
+            self.outcomes[i] = Outcome {
+                reward: step.reward,
+                terminated: step.terminated,
+                truncated: step.truncated,
+                task,
+                episode: done.then_some(*running),
+            };
+            if done {
+                self.reset(i)?;
+            } else {
+                self.obs[row.clone()].copy_from_slice(&self.next_obs[row]);
+            }
+        }
+        Ok(())
+    }
+
+    /// All that is needed to go on later as if nothing had happened, as far as the environments
+    /// can save their state.
+    pub fn save(&mut self) -> VecEnvState {
+        VecEnvState {
+            rng: self.rng.clone(),
+            obs: self.obs.clone(),
+            running: self.running.clone(),
+            envs: self.envs.iter_mut().map(|env| Some(env.state()?.save())).collect(),
+        }
+    }
+
+    /// Goes on from a saved state. Environments that cannot save theirs begin a new episode.
+    ///
+    /// # Errors
+    /// A state of other environments than these, or a failing reset.
+    pub fn load(&mut self, state: &VecEnvState) -> Result<LoadReport, EnvError> {
+        let n = self.envs.len();
+        let saved = (state.envs.len(), state.running.len(), state.obs.len());
+        if saved != (n, n, self.obs.len()) {
+            return Err(format!(
+                "the saved state is of {} environments with {} observation numbers, here are {n} \
+                 with {}; resume with the environments of the checkpoint",
+                saved.0,
+                saved.2,
+                self.obs.len()
+            )
+            .into());
+        }
+        self.rng = state.rng.clone();
+        self.obs.copy_from_slice(&state.obs);
+        self.running.copy_from_slice(&state.running);
+        let mut restarted = 0;
+        for i in 0..n {
+            if let (Some(bytes), Some(inner)) = (&state.envs[i], self.envs[i].state()) {
+                inner.load(bytes).map_err(|error| at(i, 0, &error.to_string()))?;
+            } else {
+                self.reset(i)?;
+                restarted += 1;
+            }
+        }
+        self.next_obs.copy_from_slice(&self.obs);
+        Ok(LoadReport { resumed: n - restarted, restarted })
+    }
+
+    /// Begins an episode of environment `i`.
+    fn reset(&mut self, i: usize) -> Result<(), EnvError> {
+        let size = self.spec.obs.size();
+        let obs = &mut self.obs[i * size..(i + 1) * size];
+        self.envs[i]
+            .reset(self.rng.next_u64(), obs)
+            .map_err(|error| at(i, 0, &error.to_string()))?;
+        finite(obs, i, 0)?;
+        self.running[i] = Episode::default();
+        Ok(())
+    }
+}
+
+/// Refuses observations that would poison a network.
+fn finite(obs: &[f32], env: usize, step: u64) -> Result<(), EnvError> {
+    match obs.iter().position(|x| !x.is_finite()) {
+        None => Ok(()),
+        Some(i) => {
+            let what = format!("observation component {i} is {}; it must be finite", obs[i]);
+            Err(at(env, step, &what))
+        }
+    }
+}
+
+fn at(env: usize, step: u64, what: &str) -> EnvError {
+    match step {
+        0 => format!("environment {env}, at the start of an episode: {what}"),
+        _ => format!("environment {env}, step {step} of its episode: {what}"),
+    }
+    .into()
+}

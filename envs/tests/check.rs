@@ -1,0 +1,401 @@
+//! Every fault the checker knows, in an environment that has it and nothing else wrong.
+
+use envs::{
+    Action, ActionSpace, Dtype, Env, EnvError, EnvSpec, Finding, Params, Severity, Space, State,
+    Step, check,
+};
+
+/// A counter that ends after ten steps. Each test breaks one part of it.
+struct Broken {
+    spec: EnvSpec,
+    /// Called at each reset with the seed, and at each step with 0.
+    observe: fn(&mut Broken, u64, &mut [f32]) -> Result<(), EnvError>,
+    reward: f32,
+    length: u64,
+    constants: Option<Constants>,
+    saves: Saves,
+    t: u64,
+    start: u64,
+    resets: u64,
+}
+
+#[derive(PartialEq)]
+enum Saves {
+    Nothing,
+    All,
+    /// Leaves the time out.
+    HalfOfIt,
+    OnlyBeforeTheEpisode,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Constants {
+    Good,
+    Deaf,
+    Missing,
+    Picky,
+}
+
+impl Broken {
+    fn new() -> Self {
+        Self {
+            spec: EnvSpec {
+                obs: Space::bounded(vec![0.0; 2], vec![1000.0; 2]),
+                action: ActionSpace::symmetric(2),
+                time_limit: None,
+            },
+            observe: |env, _, obs| {
+                obs.copy_from_slice(&[env.t as f32, env.start as f32]);
+                Ok(())
+            },
+            reward: 1.0,
+            length: 10,
+            constants: Some(Constants::Good),
+            saves: Saves::All,
+            t: 0,
+            start: 0,
+            resets: 0,
+        }
+    }
+}
+
+impl Env for Broken {
+    fn spec(&self) -> EnvSpec {
+        self.spec.clone()
+    }
+    fn reset(&mut self, seed: u64, obs: &mut [f32]) -> Result<(), EnvError> {
+        (self.t, self.start) = (0, seed % 100);
+        self.resets += 1;
+        (self.observe)(self, seed, obs)
+    }
+    fn step(&mut self, action: Action<'_>, obs: &mut [f32]) -> Result<Step, EnvError> {
+        if let Action::Continuous(action) = action {
+            assert_eq!(action.len(), self.spec.action.size());
+        }
+        self.t += 1;
+        (self.observe)(self, 0, obs)?;
+        Ok(Step { reward: self.reward, terminated: self.t == self.length, truncated: false })
+    }
+    fn params(&mut self) -> Option<&mut dyn Params> {
+        self.constants.is_some().then_some(self)
+    }
+    fn state(&mut self) -> Option<&mut dyn State> {
+        match self.saves {
+            Saves::Nothing => None,
+            Saves::OnlyBeforeTheEpisode if self.t == 5 => None,
+            _ => Some(self),
+        }
+    }
+}
+
+impl State for Broken {
+    fn save(&self) -> Vec<u8> {
+        vec![self.t as u8, self.start as u8]
+    }
+    fn load(&mut self, bytes: &[u8]) -> Result<(), EnvError> {
+        if self.saves == Saves::All {
+            self.t = u64::from(bytes[0]);
+        }
+        self.start = u64::from(bytes[1]);
+        Ok(())
+    }
+}
+
+impl Params for Broken {
+    fn names(&self) -> Vec<&str> {
+        vec!["reward"]
+    }
+    fn get(&self, _: &str) -> Option<f64> {
+        (self.constants != Some(Constants::Missing)).then_some(f64::from(self.reward))
+    }
+    fn set(&mut self, _: &str, value: f64) -> Result<(), EnvError> {
+        match self.constants {
+            Some(Constants::Deaf) => {}
+            Some(Constants::Picky) => return Err("no".into()),
+            _ => self.reward = value as f32,
+        }
+        Ok(())
+    }
+}
+
+/// The one finding, which must say `what` and `where_`.
+fn finds(mut env: Broken, severity: Severity, what: &str, place: &str) -> Finding {
+    let findings = check(&mut env, "broken");
+    let text: Vec<String> = findings.iter().map(ToString::to_string).collect();
+    assert_eq!(findings.len(), 1, "{text:#?}");
+    let finding = findings.into_iter().next().expect("one");
+    assert_eq!(finding.severity, severity, "{finding}");
+    assert!(finding.what.contains(what), "{finding}");
+    assert!(finding.where_.starts_with("broken, "), "{finding}");
+    assert!(finding.where_.contains(place), "{finding}");
+    finding
+}
+
+fn error(break_it: impl FnOnce(&mut Broken), what: &str, place: &str) {
+    let mut env = Broken::new();
+    break_it(&mut env);
+    finds(env, Severity::Error, what, place);
+}
+
+fn warning(break_it: impl FnOnce(&mut Broken), what: &str, place: &str) {
+    let mut env = Broken::new();
+    break_it(&mut env);
+    finds(env, Severity::Warning, what, place);
+}
+
+fn boxed(low: &[f32], high: &[f32]) -> ActionSpace {
+    ActionSpace::Box { low: low.to_vec(), high: high.to_vec() }
+}
+
+#[test]
+fn nothing_is_wrong_with_an_unbroken_one() {
+    assert_eq!(check(&mut Broken::new(), "whole"), []);
+    let spare = Broken { saves: Saves::Nothing, constants: None, ..Broken::new() };
+    assert_eq!(check(&mut { spare }, "without state and constants"), []);
+    let mut lopsided = Broken::new();
+    lopsided.spec.action = boxed(&[-3.0, 0.0], &[1.0, 0.0]);
+    assert_eq!(check(&mut lopsided, "asymmetric actions"), []);
+    let mut discrete = Broken::new();
+    discrete.spec.action = ActionSpace::Discrete(1);
+    assert_eq!(check(&mut discrete, "one action"), []);
+}
+
+#[test]
+fn a_finding_reads_well() {
+    let env = Broken { reward: f32::NAN, constants: None, ..Broken::new() };
+    let finding = finds(env, Severity::Error, "the reward is NaN", "step 1 of reset(seed 0)");
+    let expected = "error: the reward is NaN\n  where: broken, step 1 of reset(seed 0)\n  \
+                    to do: give finite rewards; look for a division by zero or an overflow";
+    assert_eq!(finding.to_string(), expected);
+}
+
+#[test]
+fn empty_observations() {
+    error(|env| env.spec.obs = Space::vector(0), "shape [0] have no components", "spec().obs");
+}
+
+#[test]
+fn bounds_of_another_length() {
+    error(|env| env.spec.obs.low.push(0.0), "3 lower and 2 upper", "spec().obs");
+}
+
+#[test]
+fn bounds_the_wrong_way_round() {
+    error(|env| env.spec.obs.low[1] = 2000.0, "component 1 is bounded by 2000", "spec().obs");
+    error(
+        |env| env.spec.action = boxed(&[1.0, 1.0], &[2.0, -1.0]),
+        "component 1 is bounded by 1 below and -1 above",
+        "spec().action",
+    );
+}
+
+#[test]
+fn bounds_that_are_nan() {
+    error(|env| env.spec.obs.high[0] = f32::NAN, "component 0 is NaN", "spec().obs");
+    error(
+        |env| env.spec.action = boxed(&[0.0, f32::NAN], &[1.0, 1.0]),
+        "component 1 is NaN",
+        "spec().action",
+    );
+}
+
+#[test]
+fn no_actions() {
+    error(|env| env.spec.action = ActionSpace::Discrete(0), "0 discrete actions", "spec().action");
+    error(|env| env.spec.action = ActionSpace::symmetric(0), "0 lower and 0 upper", "action");
+    error(|env| env.spec.action = boxed(&[0.0], &[1.0, 1.0]), "1 lower and 2 upper", "action");
+}
+
+#[test]
+fn infinite_action_bounds() {
+    let half_open = boxed(&[-1.0, 0.0], &[1.0, f32::INFINITY]);
+    error(|env| env.spec.action = half_open, "component 1 has an infinite bound", "spec().action");
+}
+
+#[test]
+fn a_time_limit_of_zero() {
+    error(|env| env.spec.time_limit = Some(0), "the time limit is 0", "spec().time_limit");
+}
+
+#[test]
+fn a_spec_that_changes() {
+    error(
+        |env| {
+            env.observe = |env, _, obs| {
+                obs.copy_from_slice(&[env.t as f32, env.start as f32]);
+                env.spec.time_limit = Some(3);
+                Ok(())
+            }
+        },
+        "spec() changed",
+        "after some episodes",
+    );
+}
+
+#[test]
+fn components_that_are_not_written() {
+    error(
+        |env| {
+            env.observe = |env, _, obs| {
+                obs[0] = env.start as f32;
+                obs[1] = if env.t == 0 { 0.0 } else { obs[1] };
+                Ok(())
+            }
+        },
+        "component 1 was not written",
+        "step 1 of reset(seed 0)",
+    );
+    error(
+        |env| {
+            env.observe = |env, _, obs| {
+                obs[1] = env.start as f32;
+                if env.t > 0 {
+                    obs[0] = 0.0;
+                }
+                Ok(())
+            }
+        },
+        "component 0 was not written",
+        "reset(seed 0)",
+    );
+}
+
+#[test]
+fn observations_that_are_not_finite() {
+    error(
+        |env| {
+            env.spec.obs = Space::vector(2);
+            env.observe = |env, _, obs| {
+                obs.copy_from_slice(&[1.0 / (3.0 - env.t as f32), env.start as f32]);
+                Ok(())
+            };
+        },
+        "component 0 is inf",
+        "step 3 of reset(seed 0)",
+    );
+}
+
+#[test]
+fn observations_out_of_bounds() {
+    error(
+        |env| env.spec.obs.high[0] = 3.5,
+        "component 0 is 4, outside its bounds 0 to 3.5",
+        "step 4 of reset(seed 0)",
+    );
+}
+
+#[test]
+fn bytes_that_are_fractions() {
+    error(
+        |env| {
+            env.spec.obs.dtype = Dtype::U8;
+            env.observe = |env, _, obs| {
+                obs.copy_from_slice(&[env.t as f32 / 4.0, env.start as f32]);
+                Ok(())
+            };
+        },
+        "component 0 is 0.25, but its type is u8",
+        "step 1 of reset(seed 0)",
+    );
+}
+
+#[test]
+fn starts_that_ignore_the_seed_but_not_the_time() {
+    error(
+        |env| {
+            env.observe = |env, _, obs| {
+                obs.copy_from_slice(&[env.t as f32, (env.resets % 900) as f32]);
+                Ok(())
+            }
+        },
+        "different first observations",
+        "reset(seed 0)",
+    );
+}
+
+#[test]
+fn steps_that_are_not_reproducible() {
+    error(
+        |env| {
+            env.observe = |env, _, obs| {
+                let luck = if env.t == 0 { 0 } else { env.resets % 800 };
+                obs.copy_from_slice(&[luck as f32, env.start as f32]);
+                Ok(())
+            }
+        },
+        "two different episodes",
+        "step(), seed 0",
+    );
+}
+
+#[test]
+fn seeds_without_effect() {
+    warning(
+        |env| {
+            env.observe = |env, _, obs| {
+                obs.copy_from_slice(&[env.t as f32, 0.0]);
+                Ok(())
+            }
+        },
+        "five different seeds",
+        "reset(seed 0 to 4)",
+    );
+}
+
+#[test]
+fn episodes_without_an_end() {
+    let endless = |env: &mut Broken| {
+        env.length = u64::MAX;
+        env.spec.obs.high[0] = 20000.0;
+        env.saves = Saves::Nothing;
+    };
+    warning(endless, "no episode ended within 10000 steps", "step()");
+    let mut limited = Broken::new();
+    endless(&mut limited);
+    limited.spec.time_limit = Some(100);
+    assert_eq!(check(&mut limited, "limited by its spec"), []);
+}
+
+#[test]
+fn errors_and_panics() {
+    error(
+        |env| env.observe = |env, _, _| Err(format!("broke at {}", env.t).into()),
+        "it failed: broke at 0",
+        "reset(seed 0)",
+    );
+    error(
+        |env| {
+            env.observe = |env, _, obs| {
+                obs.copy_from_slice(&[0.0, env.start as f32]);
+                if env.t == 7 { Err("tired".into()) } else { Ok(()) }
+            }
+        },
+        "it failed: tired",
+        "step 7 of reset(seed 0)",
+    );
+    error(
+        |env| {
+            env.observe = |env, _, obs| {
+                obs.copy_from_slice(&[env.t as f32, env.start as f32]);
+                assert!(env.t < 2, "ran into a wall at {}", env.t);
+                Ok(())
+            }
+        },
+        "it panicked: ran into a wall at 2",
+        "step 2 of reset(seed 0)",
+    );
+}
+
+#[test]
+fn states_that_leave_something_out() {
+    error(|env| env.saves = Saves::HalfOfIt, "a state saved at step 5", "state()");
+    error(|env| env.saves = Saves::OnlyBeforeTheEpisode, "not in its middle", "state()");
+}
+
+#[test]
+fn constants_that_cannot_be_set() {
+    let place = "constant 'reward'";
+    error(|env| env.constants = Some(Constants::Deaf), "set to 1.25 and is Some(1.0)", place);
+    error(|env| env.constants = Some(Constants::Missing), "has no value", place);
+    error(|env| env.constants = Some(Constants::Picky), "refuses its own value 1: no", place);
+}

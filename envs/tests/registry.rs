@@ -1,0 +1,173 @@
+//! Names and keyword arguments, and the messages for wrong ones.
+
+use envs::{
+    Action, ActionSpace, CartPole, Env, EnvError, EnvSpec, Kwargs, MountainCar, Pendulum, Registry,
+    Step,
+};
+use serde_json::{Value, json};
+
+fn kwargs(value: Value) -> Kwargs {
+    let Value::Object(kwargs) = value else { panic!("kwargs are an object") };
+    kwargs
+}
+
+fn make(id: &str, value: Value) -> Result<Box<dyn Env>, EnvError> {
+    Registry::builtin().make(id, &kwargs(value))
+}
+
+fn refusal(id: &str, value: Value) -> String {
+    make(id, value).err().expect("must be refused").to_string()
+}
+
+fn constant(env: &mut dyn Env, name: &str) -> f64 {
+    env.params().expect("has constants").get(name).expect("a known constant")
+}
+
+#[test]
+fn ids_are_gymnasiums_and_sorted() {
+    let registry = Registry::builtin();
+    let ids: Vec<&str> = registry.ids().collect();
+    let expected =
+        ["Acrobot-v1", "CartPole-v1", "MountainCar-v0", "MountainCarContinuous-v0", "Pendulum-v1"];
+    assert_eq!(ids, expected);
+}
+
+#[test]
+fn kwargs_of_gymnasium_work() {
+    let mut env = make("CartPole-v1", json!({"sutton_barto_reward": true})).expect("known");
+    let mut obs = [0.0; 4];
+    env.reset(0, &mut obs).expect("reset");
+    assert_eq!(env.step(Action::Discrete(0), &mut obs).expect("step").reward, 0.0);
+
+    let mut env = make("Pendulum-v1", json!({"g": 9.81})).expect("known");
+    assert_eq!(constant(env.as_mut(), "gravity"), 9.81);
+    for id in ["MountainCar-v0", "MountainCarContinuous-v0"] {
+        let mut env = make(id, json!({"goal_velocity": 0.02})).expect("known");
+        assert_eq!(constant(env.as_mut(), "goal_velocity"), 0.02, "{id}");
+    }
+}
+
+#[test]
+fn constants_are_kwargs() {
+    let mut env = make("CartPole-v1", json!({"gravity": 1.6, "length": 1})).expect("known");
+    assert_eq!(constant(env.as_mut(), "gravity"), 1.6);
+    assert_eq!(constant(env.as_mut(), "length"), 1.0);
+}
+
+#[test]
+fn the_time_limit_can_be_changed_and_taken_off() {
+    let lengths = [(json!({}), Some(200)), (json!({"max_episode_steps": 3}), Some(3))];
+    for (arguments, limit) in lengths {
+        let mut env = make("Pendulum-v1", arguments).expect("known");
+        assert_eq!(env.spec().time_limit, limit);
+        assert_eq!(steps_until_truncation(env.as_mut(), 300), limit);
+    }
+    let mut env = make("Pendulum-v1", json!({"max_episode_steps": -1})).expect("known");
+    assert_eq!(env.spec().time_limit, None);
+    assert_eq!(steps_until_truncation(env.as_mut(), 300), None);
+}
+
+fn steps_until_truncation(env: &mut dyn Env, most: u32) -> Option<u32> {
+    let mut obs = [0.0; 3];
+    env.reset(0, &mut obs).expect("reset");
+    (1..=most).find(|_| env.step(Action::Continuous(&[0.0]), &mut obs).expect("step").truncated)
+}
+
+#[test]
+fn frames_are_stacked_on_demand() {
+    let env = make("Pendulum-v1", json!({"frame_stack": 4})).expect("known");
+    assert_eq!(env.spec().obs.shape, [4, 3]);
+}
+
+#[test]
+fn continuous_actions_are_always_in_minus_one_to_one() {
+    let env = make("Pendulum-v1", json!({})).expect("known");
+    assert_eq!(env.spec().action, ActionSpace::symmetric(1));
+}
+
+#[test]
+fn unknown_ids_name_the_closest() {
+    let message = refusal("cartpole-v1", json!({}));
+    assert!(message.starts_with("there is no environment 'cartpole-v1'"), "{message}");
+    assert!(message.contains("did you mean 'CartPole-v1'?"), "{message}");
+    assert!(message.ends_with("`supple envs` lists all"), "{message}");
+    assert!(refusal("MountinCar-v0", json!({})).contains("'MountainCar-v0'"));
+    let empty = Registry::default().make("x", &Kwargs::new()).err().expect("empty").to_string();
+    assert_eq!(empty, "there is no environment 'x'; `supple envs` lists all");
+}
+
+#[test]
+fn unknown_kwargs_name_the_closest() {
+    let message = refusal("CartPole-v1", json!({"gravty": 1.0}));
+    assert!(message.contains("environment 'CartPole-v1'"), "{message}");
+    assert!(message.contains("'gravty', did you mean 'gravity'?"), "{message}");
+    assert!(message.contains("sutton_barto_reward, max_episode_steps, frame_stack"), "{message}");
+    assert!(refusal("Pendulum-v1", json!({"max_steps": 1})).contains("'max_episode_steps'"));
+    // `g` is Pendulum's alone.
+    assert!(refusal("CartPole-v1", json!({"g": 1.0})).contains("unknown keyword argument 'g'"));
+}
+
+#[test]
+fn ill_typed_and_senseless_kwargs_say_so() {
+    let cases = [
+        (
+            "CartPole-v1",
+            json!({"gravity": "low"}),
+            "gravity = \"low\" has the wrong type; give a number",
+        ),
+        ("CartPole-v1", json!({"sutton_barto_reward": 1}), "= 1 has the wrong type; give true or"),
+        ("Pendulum-v1", json!({"g": null}), "g = null has the wrong type; give a number"),
+        ("Pendulum-v1", json!({"max_episode_steps": 1.5}), "give a whole number"),
+        ("Pendulum-v1", json!({"max_episode_steps": 0}), "time limit of 0 steps"),
+        ("Pendulum-v1", json!({"max_episode_steps": -2}), "-2 is out of range"),
+        ("Pendulum-v1", json!({"frame_stack": 1}), "a stack of 1 frames"),
+        ("Pendulum-v1", json!({"frame_stack": -3}), "-3 is out of range"),
+        ("Pendulum-v1", json!({"mass": 0.0}), "mass = 0 makes no physical sense"),
+    ];
+    for (id, arguments, expected) in cases {
+        let message = refusal(id, arguments);
+        assert!(message.contains(expected), "{message}");
+        assert!(message.starts_with(&format!("environment '{id}': ")), "{message}");
+    }
+}
+
+#[test]
+fn constructors_get_their_kwargs_and_no_others() {
+    let mut registry = Registry::default();
+    registry.insert("plain", || Ok(MountainCar::default()));
+    registry.insert_with("free", |kwargs| {
+        let given: Vec<&String> = kwargs.keys().collect();
+        assert_eq!(given, ["gravity", "rom"]);
+        Ok(Box::new(CartPole::default()))
+    });
+    registry.insert("failing", || Err::<Pendulum, EnvError>("no licence".into()));
+    let clone = registry.clone();
+
+    let arguments = kwargs(json!({"gravity": 2.0, "rom": "pong", "frame_stack": 2}));
+    let mut env = clone.make("free", &arguments).expect("takes anything");
+    assert_eq!(constant(env.as_mut(), "gravity"), 2.0);
+    let error = clone.make("plain", &arguments).err().expect("no kwarg `rom`").to_string();
+    assert!(error.contains("unknown keyword argument 'rom'"), "{error}");
+    let error = clone.make("failing", &Kwargs::new()).err().expect("fails").to_string();
+    assert_eq!(error, "environment 'failing': no licence");
+}
+
+#[test]
+fn infinite_action_bounds_are_refused() {
+    struct Endless;
+    impl Env for Endless {
+        fn spec(&self) -> EnvSpec {
+            EnvSpec::vector(1, ActionSpace::Box { low: vec![0.0], high: vec![f32::INFINITY] })
+        }
+        fn reset(&mut self, _: u64, _: &mut [f32]) -> Result<(), EnvError> {
+            Ok(())
+        }
+        fn step(&mut self, _: Action<'_>, _: &mut [f32]) -> Result<Step, EnvError> {
+            Ok(Step { reward: 0.0, terminated: false, truncated: false })
+        }
+    }
+    let mut registry = Registry::default();
+    registry.insert("endless", || Ok(Endless));
+    let error = registry.make("endless", &Kwargs::new()).err().expect("refused").to_string();
+    assert!(error.contains("action component 0 is bounded by 0 and inf"), "{error}");
+}

@@ -1,0 +1,166 @@
+//! Multi-layer perceptron: `hidden` affine layers with a nonlinearity each, then linear heads.
+//!
+//! With `layer_norm` each hidden layer is affine, layer norm, nonlinearity (the order of Ba et al.
+//! 2016, arXiv 1607.06450, section 3).
+
+use serde::{Deserialize, Serialize};
+use tch::Tensor;
+
+use crate::{
+    init::Init,
+    layers::{Dense, LayerNorm},
+    network::Network,
+    params::{Params, Role},
+    random::Rng,
+    trace::Trace,
+};
+
+/// Nonlinearity of hidden layers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Activation {
+    /// `max(x, 0)`
+    Relu,
+    /// Hyperbolic tangent.
+    Tanh,
+    /// `x * sigmoid(x)` (SiLU).
+    Silu,
+}
+
+impl Activation {
+    /// Elementwise.
+    pub fn apply(self, x: &Tensor) -> Tensor {
+        match self {
+            Activation::Relu => x.relu(),
+            Activation::Tanh => x.tanh(),
+            Activation::Silu => x.silu(),
+        }
+    }
+}
+
+/// How a configuration spells the law of the weights.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum InitKind {
+    /// Uniform in `1 / sqrt(fan_in)`, biases too: `torch.nn.Linear`'s default.
+    FanIn,
+    /// Orthogonal with gain `sqrt(2)` in hidden layers and 1 in heads; biases zero.
+    Orthogonal,
+    /// He normal in hidden layers, LeCun normal in heads; biases zero.
+    He,
+}
+
+impl InitKind {
+    /// `(weight, bias)` laws of a layer.
+    fn laws(self, role: Role, fan_in: i64) -> (Init, Init) {
+        let head = role == Role::Output;
+        match self {
+            InitKind::FanIn => (Init::FanIn, Init::Uniform((fan_in as f64).sqrt().recip())),
+            InitKind::Orthogonal => {
+                (Init::Orthogonal(if head { 1.0 } else { 2f64.sqrt() }), Init::Constant(0.0))
+            }
+            InitKind::He => (if head { Init::Lecun } else { Init::He }, Init::Constant(0.0)),
+        }
+    }
+}
+
+/// `[agent.*.arch]` with `kind = "mlp"`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct MlpConfig {
+    /// Units of each hidden layer.
+    pub hidden: Vec<i64>,
+    /// Nonlinearity after each hidden layer.
+    pub activation: Activation,
+    /// Layer normalisation before each nonlinearity.
+    pub layer_norm: bool,
+    /// Law of the initial weights.
+    pub init: InitKind,
+}
+
+impl Default for MlpConfig {
+    /// Two layers of 256 ReLU units: the SAC paper's Table 1 (arXiv 1812.05905, appendix D).
+    fn default() -> Self {
+        MlpConfig {
+            hidden: vec![256, 256],
+            activation: Activation::Relu,
+            layer_norm: false,
+            init: InitKind::FanIn,
+        }
+    }
+}
+
+impl MlpConfig {
+    pub(crate) fn validate(&self) -> Result<(), String> {
+        match self.hidden.iter().find(|&&width| !(1..=65_536).contains(&width)) {
+            Some(width) => {
+                Err(format!("hidden has a layer of {width} units; give 1 to 65536 units a layer"))
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+struct Hidden {
+    name: String,
+    dense: Dense,
+    norm: Option<LayerNorm>,
+}
+
+/// The network described in the module header.
+pub struct Mlp {
+    hidden: Vec<Hidden>,
+    activation: Activation,
+    heads: Vec<Dense>,
+}
+
+impl Mlp {
+    /// Parameters are `prefix/hidden_I/{weight,bias}`, `prefix/norm_I/{gain,offset}` and
+    /// `prefix/HEAD/{weight,bias}`.
+    pub fn new(
+        config: &MlpConfig,
+        p: &mut Params,
+        prefix: &str,
+        input: i64,
+        outputs: &[(&str, i64)],
+        rng: &mut Rng,
+    ) -> Self {
+        let mut width = input;
+        let mut hidden = Vec::new();
+        for (i, &units) in config.hidden.iter().enumerate() {
+            let name = format!("{prefix}/hidden_{i}");
+            let (weight, bias) = config.init.laws(Role::Hidden, width);
+            let dense = Dense::new(p, &name, Role::Hidden, width, units, weight, bias, rng);
+            let norm = config
+                .layer_norm
+                .then(|| LayerNorm::new(p, &format!("{prefix}/norm_{i}"), units, rng));
+            hidden.push(Hidden { name, dense, norm });
+            width = units;
+        }
+        let heads = outputs
+            .iter()
+            .map(|(name, output)| {
+                let (weight, bias) = config.init.laws(Role::Output, width);
+                let name = format!("{prefix}/{name}");
+                Dense::new(p, &name, Role::Output, width, *output, weight, bias, rng)
+            })
+            .collect();
+        Mlp { hidden, activation: config.activation, heads }
+    }
+}
+
+impl Network for Mlp {
+    fn forward(&self, p: &Params, x: &Tensor, trace: &mut Trace) -> Vec<Tensor> {
+        debug_assert_eq!(x.dim(), 2, "input is [B, D], not {:?}", x.size());
+        let mut x = x.shallow_clone(); // [B, D]
+        for layer in &self.hidden {
+            x = layer.dense.forward(p, &x); // [B, units]
+            if let Some(norm) = &layer.norm {
+                x = norm.forward(p, &x);
+            }
+            x = self.activation.apply(&x);
+            trace.record(&layer.name, &x);
+        }
+        self.heads.iter().map(|head| head.forward(p, &x)).collect()
+    }
+}

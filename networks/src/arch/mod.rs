@@ -1,0 +1,3 @@
+//! One paper's architecture per file.
+
+pub mod mlp;

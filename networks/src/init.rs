@@ -1,0 +1,92 @@
+//! Weight initialisers: `(shape, rng) -> Tensor`.
+//!
+//! A weight is `[out, in]`; `fan_in` is the product of all dimensions but the first. Each
+//! parameter remembers its [`Init`], so that a method that resets a unit draws from the same law.
+
+use serde::{Deserialize, Serialize};
+use tch::{Kind, Tensor};
+
+use crate::random::{self, Rng};
+
+/// How a parameter is drawn, and drawn again when a method resets it.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Init {
+    /// Every element equal to the value.
+    Constant(f64),
+    /// Uniform in `[-bound, bound)`.
+    Uniform(f64),
+    /// Uniform in `[-b, b)` with `b = 1 / sqrt(fan_in)`: what `torch.nn.Linear` does by default
+    /// (Kaiming uniform with `a = sqrt(5)`), and so Stable-Baselines3 and CleanRL.
+    FanIn,
+    /// Normal with standard deviation `sqrt(2 / fan_in)` (He et al. 2015, arXiv 1502.01852, eq. 10).
+    He,
+    /// Normal with standard deviation `sqrt(1 / fan_in)` (LeCun et al. 1998).
+    Lecun,
+    /// Rows (or columns, whichever are fewer) orthonormal, times the gain
+    /// (Saxe et al. 2014, arXiv 1312.6120).
+    Orthogonal(f64),
+}
+
+impl Init {
+    /// Draws an f32 CPU tensor of `shape`.
+    pub fn sample(self, shape: &[i64], rng: &mut Rng) -> Tensor {
+        let fan_in = shape.iter().skip(1).product::<i64>().max(1) as f64;
+        match self {
+            Init::Constant(value) => Tensor::full(shape, value, (Kind::Float, tch::Device::Cpu)),
+            Init::Uniform(bound) => random::uniform(shape, -bound, bound, rng),
+            Init::FanIn => {
+                let bound = fan_in.sqrt().recip();
+                random::uniform(shape, -bound, bound, rng)
+            }
+            Init::He => random::normal(shape, rng) * (2.0 / fan_in).sqrt(),
+            Init::Lecun => random::normal(shape, rng) * fan_in.sqrt().recip(),
+            Init::Orthogonal(gain) => orthogonal(shape, gain, rng),
+        }
+    }
+}
+
+/// QR of a tall Gaussian matrix in f64; multiplying by the signs of R's diagonal makes the law
+/// uniform over orthogonal matrices (as `torch.nn.init.orthogonal_`).
+fn orthogonal(shape: &[i64], gain: f64, rng: &mut Rng) -> Tensor {
+    let rows = shape[0];
+    let cols = shape.iter().skip(1).product::<i64>().max(1);
+    let gaussian = random::normal_f64(&[rows.max(cols), rows.min(cols)], rng);
+    let (q, r) = Tensor::linalg_qr(&gaussian, "reduced");
+    let q = q * r.diagonal(0, 0, 1).sign();
+    let q = if rows < cols { q.tr() } else { q };
+    (q * gain).to_kind(Kind::Float).contiguous().view(shape)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Gram matrix of the shorter side is gain^2 times the identity, for wide, tall and square.
+    #[test]
+    fn orthogonal_is_orthogonal() {
+        for shape in [[3, 7], [7, 3], [5, 5]] {
+            let w = Init::Orthogonal(1.5).sample(&shape, &mut random::stream(1, 0));
+            let gram = if shape[0] <= shape[1] { w.matmul(&w.tr()) } else { w.tr().matmul(&w) };
+            let eye = Tensor::eye(gram.size()[0], (Kind::Float, tch::Device::Cpu)) * 2.25;
+            let error = (gram - eye).abs().max().double_value(&[]);
+            assert!(error < 1e-5, "{shape:?}: {error}");
+        }
+    }
+
+    /// Second moments of the laws, by their formulas, on 40 000 draws (4 standard errors).
+    #[test]
+    fn variances_are_the_formulas() {
+        let shape = [400, 100];
+        for (init, variance) in [
+            (Init::FanIn, 1.0 / 300.0),
+            (Init::He, 0.02),
+            (Init::Lecun, 0.01),
+            (Init::Uniform(0.3), 0.03),
+        ] {
+            let w = init.sample(&shape, &mut random::stream(2, 0)).to_kind(Kind::Double);
+            let got = (&w * &w).mean(Kind::Double).double_value(&[]);
+            assert!((got / variance - 1.0).abs() < 0.03, "{init:?}: {got} instead of {variance}");
+        }
+    }
+}

@@ -1,0 +1,46 @@
+//! Networks, parameters, optimisers and weight methods on libtorch. No reinforcement learning here.
+//!
+//! | noun | file | what it is |
+//! | --- | --- | --- |
+//! | [`Params`](params::Params) | `params.rs` | ordered, named, typed tensors of one model |
+//! | [`Network`](network::Network) | `network.rs`, `arch/` | input to raw outputs, as a function of `&Params` |
+//! | [`Model`](model::Model) | `model.rs` | network + params + optimiser + methods; `minimize` |
+//! | [`Optim`](optim::Optim) | `optim.rs` | Adam, AdamW, SGD; schedules |
+//! | [`WeightMethod`](methods::WeightMethod) | `methods/` | hooks around the optimiser step |
+//! | [`Trace`](trace::Trace) | `trace.rs` | hidden activations of one forward pass |
+//!
+//! Fit a line:
+//!
+//! ```
+//! use networks::{arch::mlp::MlpConfig, methods::Clock, model::Model, network::ArchConfig};
+//! use networks::{optim::OptimConfig, params::Params, random, trace::Trace};
+//!
+//! let mut rng = random::stream(1, 0);
+//! let mut params = Params::default();
+//! let arch = ArchConfig::Mlp(MlpConfig { hidden: vec![16], ..MlpConfig::default() });
+//! let net = arch.build(&mut params, "f", 1, &[("y", 1)], &mut rng);
+//! let optim = OptimConfig { lr: 0.01, ..OptimConfig::default() };
+//! let mut model = Model::new("line", net, params, &optim, &[], tch::Device::Cpu);
+//! let x = random::uniform(&[64, 1], -1.0, 1.0, &mut rng); // [B, 1]
+//! let mut loss = f64::INFINITY;
+//! for _ in 0..300 {
+//!     let y = &model.forward(&x)[0];
+//!     let error = (y - (&x * 2.0 + 1.0)).square().mean(tch::Kind::Float);
+//!     let step = model.minimize(&error, &Trace::off(), &[], Clock::default(), &mut rng);
+//!     loss = step.expect("finite").loss;
+//! }
+//! assert!(loss < 0.01, "{loss}");
+//! ```
+
+pub mod arch;
+mod fused;
+pub mod init;
+pub mod layers;
+pub mod methods;
+pub mod model;
+pub mod network;
+pub mod optim;
+pub mod params;
+pub mod random;
+pub mod squashed_gaussian;
+pub mod trace;

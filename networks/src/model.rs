@@ -1,0 +1,172 @@
+//! A network with its parameters, optimiser and weight methods.
+
+use std::sync::Arc;
+
+use tch::{Device, Tensor};
+
+use crate::{
+    fused,
+    methods::{Clock, MethodConfig, StepCx, WeightMethod},
+    network::Network,
+    optim::{Optim, OptimConfig},
+    params::{LoadError, Params, StateDict, is_finite},
+    random::Rng,
+    trace::Trace,
+};
+
+/// What one gradient step was like.
+#[derive(Debug)]
+pub struct StepStats {
+    /// The loss before the step.
+    pub loss: f64,
+    /// 2-norm of all gradients before any method changed them; only on updates that log.
+    pub grad_norm: Option<f64>,
+}
+
+/// A loss was NaN or infinite. The parameters were left as they were.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[error("the {model} loss is {loss}: {culprit} is the first tensor that is not finite")]
+pub struct NonFinite {
+    /// Name given to the model.
+    pub model: String,
+    /// The value of the loss.
+    pub loss: f64,
+    /// Parameter or activation, by name, or "the loss itself".
+    pub culprit: String,
+}
+
+/// Network, parameters, optimiser, methods.
+pub struct Model {
+    name: String,
+    net: Arc<dyn Network>,
+    /// The learned parameters.
+    pub params: Params,
+    optim: Optim,
+    methods: Vec<Box<dyn WeightMethod>>,
+}
+
+impl Model {
+    /// Moves `params` to `device` and builds the methods, in the order of application.
+    pub fn new(
+        name: &str,
+        net: Arc<dyn Network>,
+        params: Params,
+        optim: &OptimConfig,
+        methods: &[MethodConfig],
+        device: Device,
+    ) -> Self {
+        let mut params = params.to_device(device);
+        let optim = Optim::new(optim.clone(), &mut params, device);
+        let methods = methods.iter().map(|m| m.build(&mut params)).collect();
+        Model { name: name.to_owned(), net, params, optim, methods }
+    }
+
+    /// `[B, input]` to raw outputs.
+    pub fn forward(&self, x: &Tensor) -> Vec<Tensor> {
+        self.forward_traced(x, &mut Trace::off())
+    }
+
+    /// [`Model::forward`], recording activations.
+    pub fn forward_traced(&self, x: &Tensor, trace: &mut Trace) -> Vec<Tensor> {
+        self.net.forward(&self.params, x, trace)
+    }
+
+    /// One gradient step on `loss`: gradients of this model's own parameters only, then every
+    /// method's `before_step`, the optimiser, every method's `after_step`.
+    ///
+    /// `trace` is the forward pass that led to the loss (or [`Trace::off`]).
+    ///
+    /// # Errors
+    /// When the loss is not finite; nothing has changed then. `watched` are further tensors, by
+    /// name, that the search for the culprit looks at first (the batch).
+    pub fn minimize(
+        &mut self,
+        loss: &Tensor,
+        trace: &Trace,
+        watched: &[(&str, &Tensor)],
+        clock: Clock,
+        rng: &mut Rng,
+    ) -> Result<StepStats, NonFinite> {
+        let value = loss.double_value(&[]);
+        if !value.is_finite() {
+            return Err(self.blame(value, watched, trace));
+        }
+        let inputs: Vec<&Tensor> = self.params.trainable().map(|p| &p.value).collect();
+        let mut grads = Tensor::run_backward(&[loss], &inputs, false, false);
+        drop(inputs);
+        let grad_norm = clock.log.then(|| {
+            let _guard = tch::no_grad_guard();
+            fused::global_norm(&grads.iter().collect::<Vec<_>>()).double_value(&[])
+        });
+
+        let mut cx = StepCx { trace, clock, rng };
+        for method in &mut self.methods {
+            method.before_step(&self.params, &mut grads, &mut cx);
+        }
+        self.optim.step(&mut self.params, &grads);
+        for method in &mut self.methods {
+            method.after_step(&mut self.params, &mut cx);
+        }
+        Ok(StepStats { loss: value, grad_norm })
+    }
+
+    /// The same network with a copy of the values, without optimiser or methods.
+    pub fn target(&self) -> Target {
+        Target { net: Arc::clone(&self.net), params: self.params.detached_copy() }
+    }
+
+    /// The learning rate of the next step.
+    pub fn lr(&self) -> f64 {
+        self.optim.lr()
+    }
+
+    /// Adds everything to `out`, under the model's name.
+    pub fn save(&self, out: &mut StateDict) {
+        self.params.save(&self.name, out);
+        self.optim.save(&self.name, out);
+    }
+
+    /// Reverse of [`Model::save`].
+    ///
+    /// # Errors
+    /// When `from` was made by another configuration.
+    pub fn load(&mut self, from: &StateDict) -> Result<(), LoadError> {
+        self.params.load(&self.name, from)?;
+        self.optim.load(&self.name, from)
+    }
+
+    /// The first tensor that is not finite, in the order data flows: inputs, parameters,
+    /// activations.
+    fn blame(&self, loss: f64, watched: &[(&str, &Tensor)], trace: &Trace) -> NonFinite {
+        let input =
+            watched.iter().find(|(_, t)| !is_finite(t)).map(|(n, _)| format!("batch `{n}`"));
+        let culprit = input
+            .or_else(|| self.params.first_non_finite().map(|n| format!("parameter `{n}`")))
+            .or_else(|| {
+                let bad = trace.entries().iter().find(|(_, t)| !is_finite(t));
+                bad.map(|(n, _)| format!("the activation of layer `{n}`"))
+            })
+            .unwrap_or_else(|| "the loss itself".to_owned());
+        NonFinite { model: self.name.clone(), loss, culprit }
+    }
+}
+
+/// A network with values of its own that nothing learns: a target, or an actor's copy.
+pub struct Target {
+    net: Arc<dyn Network>,
+    /// The values.
+    pub params: Params,
+}
+
+impl Target {
+    /// `[B, input]` to raw outputs.
+    pub fn forward(&self, x: &Tensor) -> Vec<Tensor> {
+        self.net.forward(&self.params, x, &mut Trace::off())
+    }
+
+    /// The same on `device`.
+    #[must_use]
+    pub fn to_device(self, device: Device) -> Target {
+        Target { net: self.net, params: self.params.to_device(device) }
+    }
+}

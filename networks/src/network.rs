@@ -1,0 +1,63 @@
+//! Architectures: [`ArchConfig`] lists them, `build` makes one, [`Network`] runs it.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use tch::Tensor;
+
+use crate::{
+    arch::mlp::{Mlp, MlpConfig},
+    params::Params,
+    random::Rng,
+    trace::Trace,
+};
+
+/// From input to raw outputs, as a function of its parameters.
+pub trait Network: Send + Sync {
+    /// `x` is `[B, input]`; one `[B, width]` tensor per requested output, in that order.
+    fn forward(&self, p: &Params, x: &Tensor, trace: &mut Trace) -> Vec<Tensor>;
+}
+
+/// The architectures a configuration can name.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum ArchConfig {
+    /// Multi-layer perceptron, optionally with layer normalisation before each nonlinearity.
+    Mlp(MlpConfig),
+}
+
+impl ArchConfig {
+    /// Builds the network under `prefix`, adding its parameters to `p`. `outputs` are
+    /// `(name, width)`, one linear head each.
+    pub fn build(
+        &self,
+        p: &mut Params,
+        prefix: &str,
+        input: i64,
+        outputs: &[(&str, i64)],
+        rng: &mut Rng,
+    ) -> Arc<dyn Network> {
+        match self {
+            ArchConfig::Mlp(config) => Arc::new(Mlp::new(config, p, prefix, input, outputs, rng)),
+        }
+    }
+
+    /// What is wrong with the numbers, if anything, naming the key.
+    ///
+    /// # Errors
+    /// One sentence about the first value that cannot work.
+    pub fn validate(&self) -> Result<(), String> {
+        match self {
+            ArchConfig::Mlp(config) => config.validate(),
+        }
+    }
+}
+
+/// Several independent networks on one input, as one: outputs of the first, then the second, ...
+pub struct Ensemble(pub Vec<Arc<dyn Network>>);
+
+impl Network for Ensemble {
+    fn forward(&self, p: &Params, x: &Tensor, trace: &mut Trace) -> Vec<Tensor> {
+        self.0.iter().flat_map(|net| net.forward(p, x, trace)).collect()
+    }
+}

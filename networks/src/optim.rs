@@ -1,0 +1,212 @@
+//! Adam, AdamW and SGD on [`Params`], with the moments beside each parameter so that methods can
+//! reset them and checkpoints hold them; learning-rate schedules.
+
+use serde::{Deserialize, Serialize};
+use tch::{Device, Kind, Tensor, no_grad_guard};
+
+use crate::{
+    fused::{self, AdamStep},
+    params::{LoadError, Params, StateDict, copy_from},
+};
+
+/// Which update rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Rule {
+    /// Kingma & Ba 2015 (arXiv 1412.6980, Algorithm 1); weight decay is L2 in the gradient.
+    Adam,
+    /// Loshchilov & Hutter 2019 (arXiv 1711.05101, Algorithm 2); decoupled weight decay.
+    Adamw,
+    /// Stochastic gradient descent with heavy-ball momentum, as `torch.optim.SGD`.
+    Sgd,
+}
+
+/// How the learning rate changes with the number of updates.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Schedule {
+    /// Always `lr`.
+    Constant {},
+    /// From `lr` to `end_factor * lr` along a line over `updates` updates, then constant.
+    Linear {
+        /// Fraction of `lr` at the end.
+        end_factor: f64,
+        /// Length in updates.
+        updates: u64,
+    },
+    /// From `lr` to `end_factor * lr` along half a cosine over `updates` updates, then constant.
+    Cosine {
+        /// Fraction of `lr` at the end.
+        end_factor: f64,
+        /// Length in updates.
+        updates: u64,
+    },
+}
+
+impl Schedule {
+    /// The factor on `lr` of update number `update`, counted from 0.
+    pub fn factor(self, update: u64) -> f64 {
+        let progress = |updates: u64| (update as f64 / updates.max(1) as f64).min(1.0);
+        match self {
+            Schedule::Constant {} => 1.0,
+            Schedule::Linear { end_factor, updates } => {
+                1.0 + (end_factor - 1.0) * progress(updates)
+            }
+            Schedule::Cosine { end_factor, updates } => {
+                let half_wave = 0.5 * (1.0 + (std::f64::consts::PI * progress(updates)).cos());
+                end_factor + (1.0 - end_factor) * half_wave
+            }
+        }
+    }
+}
+
+/// `[agent.*.optim]`. Names and defaults are PyTorch's but for `lr`, which is 3e-4
+/// (SAC, arXiv 1812.05905, Table 1).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct OptimConfig {
+    /// Update rule.
+    pub rule: Rule,
+    /// Learning rate.
+    pub lr: f64,
+    /// Decay of the first moment (Adam).
+    pub beta1: f64,
+    /// Decay of the second moment (Adam).
+    pub beta2: f64,
+    /// Added to the root of the second moment (Adam).
+    pub eps: f64,
+    /// Weight decay: L2 in the gradient for `adam` and `sgd`, decoupled for `adamw`.
+    pub weight_decay: f64,
+    /// Momentum of `sgd`.
+    pub momentum: f64,
+    /// Learning-rate schedule.
+    pub schedule: Schedule,
+}
+
+impl Default for OptimConfig {
+    fn default() -> Self {
+        OptimConfig {
+            rule: Rule::Adam,
+            lr: 3e-4,
+            beta1: 0.9,
+            beta2: 0.999,
+            eps: 1e-8,
+            weight_decay: 0.0,
+            momentum: 0.0,
+            schedule: Schedule::Constant {},
+        }
+    }
+}
+
+impl OptimConfig {
+    /// # Errors
+    /// One sentence about the first value that cannot work.
+    pub fn validate(&self) -> Result<(), String> {
+        let checks = [
+            ("lr", self.lr, self.lr > 0.0, "greater than 0"),
+            ("beta1", self.beta1, (0.0..1.0).contains(&self.beta1), "in [0, 1)"),
+            ("beta2", self.beta2, (0.0..1.0).contains(&self.beta2), "in [0, 1)"),
+            ("eps", self.eps, self.eps > 0.0, "greater than 0"),
+            ("weight_decay", self.weight_decay, self.weight_decay >= 0.0, "at least 0"),
+            ("momentum", self.momentum, (0.0..1.0).contains(&self.momentum), "in [0, 1)"),
+        ];
+        for (key, value, ok, range) in checks {
+            if !ok || !value.is_finite() {
+                return Err(format!("optim.{key} is {value}; it must be {range}"));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// An optimiser for one [`Params`].
+#[derive(Debug)]
+pub struct Optim {
+    config: OptimConfig,
+    /// Steps taken so far.
+    steps: u64,
+    /// The same number as a device scalar, for the fused kernel.
+    step_tensor: Tensor,
+}
+
+impl Optim {
+    /// Gives every trainable parameter its zeroed moments.
+    pub fn new(config: OptimConfig, params: &mut Params, device: Device) -> Self {
+        let moments = match config.rule {
+            Rule::Adam | Rule::Adamw => 2,
+            Rule::Sgd => usize::from(config.momentum > 0.0),
+        };
+        for p in params.trainable_mut() {
+            p.moments = (0..moments).map(|_| p.value.detach().zeros_like()).collect();
+        }
+        Optim { config, steps: 0, step_tensor: Tensor::zeros([], (Kind::Float, device)) }
+    }
+
+    /// The learning rate of the next step.
+    pub fn lr(&self) -> f64 {
+        self.config.lr * self.config.schedule.factor(self.steps)
+    }
+
+    /// One step in place; `grads` in the order of [`Params::trainable`].
+    pub fn step(&mut self, params: &mut Params, grads: &[Tensor]) {
+        let _guard = no_grad_guard();
+        let lr = self.lr();
+        self.steps += 1;
+        match self.config.rule {
+            Rule::Adam | Rule::Adamw => self.adam(params, grads, lr),
+            Rule::Sgd => self.sgd(params, grads, lr),
+        }
+    }
+
+    fn adam(&mut self, params: &Params, grads: &[Tensor], lr: f64) {
+        let c = &self.config;
+        // f32 counts exactly to 2^24; beyond that both bias corrections are 1 to the last bit.
+        let _ = self.step_tensor.fill_(self.steps as f64);
+        let grads: Vec<&Tensor> = grads.iter().collect();
+        let values: Vec<&Tensor> = params.trainable().map(|p| &p.value).collect();
+        let first: Vec<&Tensor> = params.trainable().map(|p| &p.moments[0]).collect();
+        let second: Vec<&Tensor> = params.trainable().map(|p| &p.moments[1]).collect();
+        let h = AdamStep {
+            lr,
+            beta1: c.beta1,
+            beta2: c.beta2,
+            eps: c.eps,
+            weight_decay: c.weight_decay,
+            decoupled: c.rule == Rule::Adamw,
+        };
+        fused::adam_(&values, &grads, &first, &second, &self.step_tensor, h);
+    }
+
+    fn sgd(&self, params: &mut Params, grads: &[Tensor], lr: f64) {
+        let c = &self.config;
+        for (p, grad) in params.trainable_mut().zip(grads) {
+            let grad =
+                if c.weight_decay > 0.0 { grad + &p.value * c.weight_decay } else { grad.copy() };
+            let direction = match p.moments.first_mut() {
+                // Equals torch.optim.SGD, whose buffer starts as the first gradient: 0 * m + g.
+                Some(m) => {
+                    let _ = m.g_mul_scalar_(c.momentum).g_add_(&grad);
+                    m.shallow_clone()
+                }
+                None => grad,
+            };
+            let _ = p.value.g_sub_(&(direction * lr));
+        }
+    }
+
+    /// Adds the step count to `out`; the moments are saved with the parameters.
+    pub fn save(&self, prefix: &str, out: &mut StateDict) {
+        out.insert(format!("{prefix}/optim#steps"), Tensor::from_slice(&[self.steps as i64]));
+    }
+
+    /// Reverse of [`Optim::save`].
+    ///
+    /// # Errors
+    /// When the count is missing.
+    pub fn load(&mut self, prefix: &str, from: &StateDict) -> Result<(), LoadError> {
+        let mut steps = Tensor::from_slice(&[0i64]);
+        copy_from(&mut steps, &format!("{prefix}/optim#steps"), from)?;
+        self.steps = steps.int64_value(&[0]) as u64;
+        Ok(())
+    }
+}

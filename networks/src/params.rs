@@ -1,0 +1,260 @@
+//! The parameters of one model: an ordered list of named tensors with typed roles.
+//!
+//! Networks hold [`ParamId`]s and read values through `&Params`, so a target copy is a second
+//! `Params` for the same network and nothing is shared by accident.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use tch::{Device, Kind, Tensor, no_grad_guard};
+
+use crate::{fused, init::Init, random::Rng};
+
+/// Everything a checkpoint stores of a model, by name. CPU tensors.
+pub type StateDict = BTreeMap<String, Tensor>;
+
+/// What a parameter is to the network; plasticity methods select by role, never by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Weight `[out, in]` of a hidden layer.
+    Hidden,
+    /// Weight `[out, in]` of an output layer.
+    Output,
+    /// Bias of a layer.
+    Bias,
+    /// Gain of a normalisation layer.
+    NormGain,
+    /// Offset of a normalisation layer.
+    NormOffset,
+    /// A number outside any layer (a learned temperature, say).
+    Scalar,
+    /// State of a method: saved, but never stepped, tracked or sent.
+    State,
+}
+
+/// Index of a parameter in its [`Params`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ParamId(usize);
+
+/// One named tensor.
+#[derive(Debug)]
+pub struct Param {
+    /// Unique, with slashes: `q0/hidden_1/weight`.
+    pub name: String,
+    /// What it is to the network.
+    pub role: Role,
+    /// The law it was drawn from.
+    pub init: Init,
+    /// Current value.
+    pub value: Tensor,
+    /// Optimiser moments, same shape as `value`, in the optimiser's order.
+    pub(crate) moments: Vec<Tensor>,
+}
+
+/// A saved state does not fit the model.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// The saved state lacks a tensor.
+    #[error("it lacks the tensor `{0}`: it was made with another network configuration")]
+    Missing(String),
+    /// The saved tensor has another shape.
+    #[error(
+        "tensor `{name}` has shape {found:?} where the network has {expected:?}: it was made with another network configuration"
+    )]
+    Shape {
+        /// Name of the tensor.
+        name: String,
+        /// Shape in the saved state.
+        found: Vec<i64>,
+        /// Shape the network has.
+        expected: Vec<i64>,
+    },
+}
+
+/// Ordered parameters of one model.
+#[derive(Debug, Default)]
+pub struct Params {
+    list: Vec<Param>,
+}
+
+impl Params {
+    /// Adds a parameter drawn from `init`. Everything but [`Role::State`] requires gradients.
+    ///
+    /// # Panics
+    /// If the name is taken: two layers with one name are a bug in the architecture.
+    pub fn add(
+        &mut self,
+        name: String,
+        role: Role,
+        shape: &[i64],
+        init: Init,
+        rng: &mut Rng,
+    ) -> ParamId {
+        let value = init.sample(shape, rng);
+        self.add_value(name, role, init, &value)
+    }
+
+    /// Adds a parameter with a given value (copied); `init` is the law used if it is ever reset.
+    ///
+    /// # Panics
+    /// If the name is taken.
+    pub fn add_value(&mut self, name: String, role: Role, init: Init, value: &Tensor) -> ParamId {
+        assert!(self.list.iter().all(|p| p.name != name), "two parameters are called {name}");
+        let value = value.detach().copy().set_requires_grad(role != Role::State);
+        self.list.push(Param { name, role, init, value, moments: Vec::new() });
+        ParamId(self.list.len() - 1)
+    }
+
+    /// The value of a parameter.
+    pub fn get(&self, id: ParamId) -> &Tensor {
+        &self.list[id.0].value
+    }
+
+    /// The law a parameter was drawn from.
+    pub fn init(&self, id: ParamId) -> Init {
+        self.list[id.0].init
+    }
+
+    /// The value of a parameter, for in-place changes under `no_grad`.
+    pub fn get_mut(&mut self, id: ParamId) -> &mut Tensor {
+        &mut self.list[id.0].value
+    }
+
+    /// All parameters in order of creation.
+    pub fn iter(&self) -> impl Iterator<Item = (ParamId, &Param)> {
+        self.list.iter().enumerate().map(|(i, p)| (ParamId(i), p))
+    }
+
+    /// Those that are learned: all but [`Role::State`], in order.
+    pub fn trainable(&self) -> impl Iterator<Item = &Param> {
+        self.list.iter().filter(|p| p.role != Role::State)
+    }
+
+    pub(crate) fn trainable_mut(&mut self) -> impl Iterator<Item = &mut Param> {
+        self.list.iter_mut().filter(|p| p.role != Role::State)
+    }
+
+    /// Number of learned scalars.
+    pub fn count(&self) -> usize {
+        self.trainable().map(|p| p.value.numel()).sum()
+    }
+
+    /// The learned values one after another, on the host.
+    pub fn to_flat(&self) -> Arc<[f32]> {
+        let mut flat = vec![0f32; self.count()];
+        let mut rest = flat.as_mut_slice();
+        for p in self.trainable() {
+            let n = p.value.numel();
+            let host = p.value.detach().to_device(Device::Cpu).contiguous();
+            host.copy_data(&mut rest[..n], n);
+            rest = &mut rest[n..];
+        }
+        flat.into()
+    }
+
+    /// Reverse of [`Params::to_flat`].
+    ///
+    /// # Panics
+    /// If `flat` has another length: it came from another network.
+    pub fn load_flat(&mut self, flat: &[f32]) {
+        assert_eq!(flat.len(), self.count(), "a snapshot of another network");
+        let _guard = no_grad_guard();
+        let mut rest = flat;
+        for p in self.trainable_mut() {
+            let (head, tail) = rest.split_at(p.value.numel());
+            let size = p.value.size();
+            p.value.copy_(&Tensor::from_slice(head).view(size.as_slice()));
+            rest = tail;
+        }
+    }
+
+    /// Polyak average in place: `self <- (1 - tau) * self + tau * source`.
+    pub fn track(&mut self, source: &Params, tau: f64) {
+        let _guard = no_grad_guard();
+        let targets: Vec<&Tensor> = self.trainable().map(|p| &p.value).collect();
+        let sources: Vec<&Tensor> = source.trainable().map(|p| &p.value).collect();
+        fused::lerp_(&targets, &sources, tau);
+    }
+
+    /// A copy of values only, which asks for no gradients: a target network, or an actor's.
+    #[must_use]
+    pub fn detached_copy(&self) -> Params {
+        let list = self
+            .list
+            .iter()
+            .map(|p| Param {
+                name: p.name.clone(),
+                role: p.role,
+                init: p.init,
+                value: p.value.detach().copy(),
+                moments: Vec::new(),
+            })
+            .collect();
+        Params { list }
+    }
+
+    /// Moves every tensor to `device`.
+    #[must_use]
+    pub fn to_device(mut self, device: Device) -> Params {
+        for p in &mut self.list {
+            let grad = p.value.requires_grad();
+            p.value = p.value.detach().to_device(device).set_requires_grad(grad);
+            p.moments = p.moments.iter().map(|m| m.to_device(device)).collect();
+        }
+        self
+    }
+
+    /// Name of the first tensor that holds a NaN or an infinity.
+    pub fn first_non_finite(&self) -> Option<&str> {
+        self.list.iter().find(|p| !is_finite(&p.value)).map(|p| p.name.as_str())
+    }
+
+    /// Adds values and moments to `out` under `prefix`.
+    pub fn save(&self, prefix: &str, out: &mut StateDict) {
+        for p in &self.list {
+            let host = |t: &Tensor| t.detach().to_device(Device::Cpu).copy();
+            out.insert(format!("{prefix}/{}", p.name), host(&p.value));
+            for (i, m) in p.moments.iter().enumerate() {
+                out.insert(format!("{prefix}/{}#{i}", p.name), host(m));
+            }
+        }
+    }
+
+    /// Reverse of [`Params::save`].
+    ///
+    /// # Errors
+    /// When a tensor is missing or has another shape.
+    pub fn load(&mut self, prefix: &str, from: &StateDict) -> Result<(), LoadError> {
+        let _guard = no_grad_guard();
+        for p in &mut self.list {
+            let name = format!("{prefix}/{}", p.name);
+            copy_from(&mut p.value, &name, from)?;
+            for (i, m) in p.moments.iter_mut().enumerate() {
+                copy_from(m, &format!("{name}#{i}"), from)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Copies `from[name]` into `into`.
+///
+/// # Errors
+/// When it is missing or has another shape.
+pub fn copy_from(into: &mut Tensor, name: &str, from: &StateDict) -> Result<(), LoadError> {
+    let saved = from.get(name).ok_or_else(|| LoadError::Missing(name.to_owned()))?;
+    if saved.size() != into.size() {
+        return Err(LoadError::Shape {
+            name: name.to_owned(),
+            found: saved.size(),
+            expected: into.size(),
+        });
+    }
+    into.copy_(saved);
+    Ok(())
+}
+
+/// Whether every element is finite (always for integer tensors).
+pub fn is_finite(t: &Tensor) -> bool {
+    !matches!(t.kind(), Kind::Float | Kind::Double | Kind::BFloat16 | Kind::Half)
+        || t.detach().isfinite().all().int64_value(&[]) != 0
+}

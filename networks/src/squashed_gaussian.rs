@@ -1,0 +1,112 @@
+//! Gaussian squashed by tanh, for bounded continuous outputs
+//! (Haarnoja et al. 2018, arXiv 1812.05905, appendix C).
+
+use tch::{Kind, Tensor};
+
+use crate::random::{self, Rng};
+
+/// Bounds of the log standard deviation. CleanRL and the original code clamp to [-20, 2] or
+/// rescale into [-5, 2]; we clamp, as the original and Stable-Baselines3 do.
+pub const LOG_STD_MIN: f64 = -20.0;
+/// See [`LOG_STD_MIN`].
+pub const LOG_STD_MAX: f64 = 2.0;
+
+/// `tanh(u)` with `u ~ Normal(mean, exp(log_std))`, independent per component.
+#[derive(Debug)]
+pub struct SquashedGaussian {
+    mean: Tensor,
+    log_std: Tensor,
+}
+
+/// A reparameterised draw.
+#[derive(Debug)]
+pub struct Sample {
+    /// In (-1, 1), `[B, A]`.
+    pub action: Tensor,
+    /// Log density of `action`, `[B]`.
+    pub log_prob: Tensor,
+}
+
+impl SquashedGaussian {
+    /// `mean` and raw `log_std`, both `[B, A]`; `log_std` is clamped here.
+    pub fn new(mean: Tensor, log_std: &Tensor) -> Self {
+        debug_assert_eq!(mean.size(), log_std.size(), "mean and log_std differ in shape");
+        SquashedGaussian { mean, log_std: log_std.clamp(LOG_STD_MIN, LOG_STD_MAX) }
+    }
+
+    /// A draw with its log density; gradients flow into mean and `log_std`.
+    pub fn sample(&self, rng: &mut Rng) -> Sample {
+        self.sample_with(&self.noise(rng))
+    }
+
+    /// A draw without its density: what acting needs. `[B, A]` in (-1, 1).
+    pub fn draw(&self, rng: &mut Rng) -> Tensor {
+        (&self.mean + self.log_std.exp() * self.noise(rng)).tanh()
+    }
+
+    /// The draw that standard normal `noise` `[B, A]` leads to.
+    pub fn sample_with(&self, noise: &Tensor) -> Sample {
+        let u = &self.mean + self.log_std.exp() * noise; // [B, A]
+        let action = u.tanh();
+        // log N(u) with (u - mean) / std = noise. `noise` carries no gradient, which is the
+        // reparameterised density's own gradient.
+        let normal = noise.square() * -0.5 - &self.log_std;
+        // log |d tanh(u) / du| = 2 (ln 2 - u - softplus(-2u)), stable for large |u|; its ln 2 and
+        // the density's ln sqrt(2 pi) are the constant.
+        let log_slope = (&u + (&u * -2.0).softplus()) * -2.0;
+        let dims = self.mean.size()[1] as f64;
+        let constant = -dims * (0.5 * (2.0 * std::f64::consts::PI).ln() + 2.0 * 2f64.ln());
+        let log_prob = (normal - log_slope).sum_dim_intlist(-1, false, None::<Kind>) + constant; // [B]
+        Sample { action, log_prob }
+    }
+
+    /// The action at the Gaussian's mean, `[B, A]`.
+    pub fn mode(&self) -> Tensor {
+        self.mean.tanh()
+    }
+
+    fn noise(&self, rng: &mut Rng) -> Tensor {
+        random::normal(&self.mean.size(), rng).to_device(self.mean.device())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The density integrates to one: midpoint rule over u, mapped through a = tanh(u).
+    #[test]
+    fn density_integrates_to_one() {
+        for (mean, log_std) in [(0.0f64, 0.0f64), (0.7, -1.0), (-1.5, 0.5), (0.0, 2.5)] {
+            let std = log_std.min(LOG_STD_MAX).exp();
+            let n = 20_000;
+            let (low, high) = (mean - 8.0 * std, mean + 8.0 * std);
+            let h = (high - low) / f64::from(n);
+            let u: Vec<f64> = (0..n).map(|i| low + (f64::from(i) + 0.5) * h).collect();
+            let u = Tensor::from_slice(&u).view([-1, 1]);
+            let dist =
+                SquashedGaussian::new(Tensor::full_like(&u, mean), &Tensor::full_like(&u, log_std));
+            let sample = dist.sample_with(&((&u - mean) / std));
+            // da = (1 - tanh^2 u) du in f64, by sech^2 so that it does not cancel.
+            let slope = u.cosh().square().reciprocal().view([-1]);
+            let mass = (sample.log_prob.exp() * slope).sum(Kind::Double).double_value(&[]) * h;
+            assert!((mass - 1.0).abs() < 1e-6, "mean {mean} log_std {log_std}: {mass}");
+        }
+    }
+
+    /// Two components: the log density is the sum of the two.
+    #[test]
+    fn components_are_independent() {
+        let mut rng = random::stream(3, 0);
+        let (mean, log_std) =
+            (random::normal(&[5, 2], &mut rng), random::normal(&[5, 2], &mut rng));
+        let noise = random::normal(&[5, 2], &mut rng);
+        let joint = SquashedGaussian::new(mean.shallow_clone(), &log_std).sample_with(&noise);
+        let part = |i| {
+            let dist = SquashedGaussian::new(mean.narrow(1, i, 1), &log_std.narrow(1, i, 1));
+            dist.sample_with(&noise.narrow(1, i, 1)).log_prob
+        };
+        let gap = (joint.log_prob - part(0) - part(1)).abs().max().double_value(&[]);
+        assert!(gap < 1e-5, "{gap}");
+    }
+}

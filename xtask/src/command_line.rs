@@ -1,0 +1,242 @@
+//! From the command line to a [`Command`], and the help texts.
+
+use std::ffi::OsString;
+
+use crate::error::Error;
+
+/// The config `train` uses when none is named.
+pub(crate) const QUICKSTART: &str = "configs/quickstart.toml";
+
+/// What to do.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Command {
+    /// Print a help text.
+    Help(&'static str),
+    /// Get libtorch.
+    Setup,
+    /// Build and run the trainer; without a config, the quickstart's.
+    Train { config: Option<OsString>, arguments: Vec<OsString> },
+    /// Run the tests, or the slow ones; the arguments are `cargo test`'s.
+    Test { slow: bool, arguments: Vec<OsString> },
+    /// Run what CI runs besides the tests.
+    Check,
+    /// Run the benchmarks; the arguments are `cargo bench`'s.
+    Bench { arguments: Vec<OsString> },
+}
+
+const HELP: &str = "\
+Builds, tests and runs Supple; gets what it needs on the way.
+
+Usage: cargo xtask COMMAND [ARGUMENTS]
+
+Commands:
+  setup   get libtorch, once per machine
+  train   build in release mode and train, by default configs/quickstart.toml
+  test    run the tests
+  check   formatting, lints, documentation, licences
+  bench   run the benchmarks
+
+`cargo xtask COMMAND --help` tells more about a command.
+";
+
+const SETUP: &str = "\
+Gets libtorch 2.11.0 (CPU) and links it to .libtorch, where every cargo command finds it.
+The other commands do this by themselves when needed.
+
+Usage: cargo xtask setup
+
+Needs x86-64 Linux, python3 with pip, a C++ compiler, and the first time 1.7 GB of free disk
+(half of which stays used) and access to the package registry that pip is set up for.
+
+Environment:
+  LIBTORCH              a libtorch 2.11.0 folder of your own: nothing is downloaded
+  LIBTORCH_USE_PYTORCH  set to 1 to use the PyTorch 2.11.0 of the Python on PATH
+  SUPPLE_CACHE          where to keep libtorch; default $XDG_CACHE_HOME/supple or
+                        ~/.cache/supple
+  SUPPLE_WHEELS         a folder with the wheels of xtask/src/libtorch-wheels.txt, to use
+                        instead of a registry
+";
+
+const TRAIN: &str = "\
+Builds Supple in release mode and runs `supple train`.
+
+Usage: cargo xtask train [CONFIG] [ARGUMENTS OF supple train]
+
+CONFIG defaults to configs/quickstart.toml. Everything after it goes to `supple train`;
+`cargo xtask train CONFIG --help` lists what that takes.
+";
+
+const TEST: &str = "\
+Runs the tests of the whole workspace, or of the packages named with -p.
+
+Usage: cargo xtask test [--slow] [ARGUMENTS OF cargo test]
+
+  --slow  run the learning tests instead, in release mode; these take long
+";
+
+const CHECK: &str = "\
+Checks formatting, lints, documentation and, if cargo-deny is installed, licences and
+advisories. Runs all of them and fails if one does.
+
+Usage: cargo xtask check
+";
+
+const BENCH: &str = "\
+Runs the benchmarks.
+
+Usage: cargo xtask bench [ARGUMENTS OF cargo bench]
+";
+
+/// Reads the arguments after the program's name.
+pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, Error> {
+    let mut arguments = arguments.into_iter();
+    let Some(name) = arguments.next() else { return Ok(Command::Help(HELP)) };
+    let mut rest: Vec<OsString> = arguments.collect();
+    let name = name.to_string_lossy();
+    let help = match &*name {
+        "setup" => SETUP,
+        "train" => TRAIN,
+        "test" => TEST,
+        "check" => CHECK,
+        "bench" => BENCH,
+        "help" | "-h" | "--help" => return Ok(Command::Help(HELP)),
+        _ => return Err(Error::Usage(format!("there is no command `{name}`"))),
+    };
+    // Only in first place: later ones are for the program that gets the arguments.
+    if rest.first().is_some_and(|first| first == "--help" || first == "-h") {
+        return Ok(Command::Help(help));
+    }
+    match &*name {
+        "train" => {
+            let named = rest.first().is_some_and(|first| !starts_with_dash(first));
+            let config = named.then(|| rest.remove(0));
+            Ok(Command::Train { config, arguments: rest })
+        }
+        "test" => {
+            let end = rest.iter().position(|argument| argument == "--").unwrap_or(rest.len());
+            let slow = rest[..end].iter().position(|argument| argument == "--slow");
+            if let Some(place) = slow {
+                rest.remove(place);
+            }
+            Ok(Command::Test { slow: slow.is_some(), arguments: rest })
+        }
+        "bench" => Ok(Command::Bench { arguments: rest }),
+        _ => match rest.first() {
+            Some(extra) => {
+                let extra = extra.to_string_lossy();
+                Err(Error::Usage(format!("`{name}` takes no arguments, but got `{extra}`")))
+            }
+            None if name == "setup" => Ok(Command::Setup),
+            None => Ok(Command::Check),
+        },
+    }
+}
+
+/// The arguments of `cargo test`: the whole workspace unless packages are named, and for
+/// the slow suite the names it selects; the user's own stay on their side of `--`.
+pub(crate) fn test_arguments(slow: bool, mut arguments: Vec<OsString>) -> Vec<OsString> {
+    let end = arguments.iter().position(|argument| argument == "--").unwrap_or(arguments.len());
+    let after = arguments.split_off(end);
+    let names_package = |argument: &OsString| {
+        let argument = argument.as_encoded_bytes();
+        argument.starts_with(b"-p") || argument.starts_with(b"--package")
+    };
+    let mut all = Vec::new();
+    // Given both, cargo would ignore the package.
+    if !arguments.iter().any(names_package) {
+        all.push("--workspace".into());
+    }
+    if slow {
+        all.push("--release".into());
+    }
+    all.append(&mut arguments);
+    if slow {
+        all.extend(["--", "--nocapture", "slow_"].map(OsString::from));
+        all.extend(after.into_iter().skip(1));
+    } else {
+        all.extend(after);
+    }
+    all
+}
+
+fn starts_with_dash(argument: &OsString) -> bool {
+    argument.as_encoded_bytes().starts_with(b"-")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(text: &str) -> Vec<OsString> {
+        text.split_whitespace().map(OsString::from).collect()
+    }
+
+    fn parsed(text: &str) -> Command {
+        parse(words(text)).unwrap()
+    }
+
+    #[test]
+    fn train_takes_the_first_word_as_config_unless_it_is_an_option() {
+        let train = |config: Option<&str>, arguments| Command::Train {
+            config: config.map(OsString::from),
+            arguments: words(arguments),
+        };
+        assert_eq!(parsed("train"), train(None, ""));
+        assert_eq!(parsed("train --set a=1"), train(None, "--set a=1"));
+        assert_eq!(parsed("train c.toml --set a=1"), train(Some("c.toml"), "--set a=1"));
+        assert_eq!(parsed("train c.toml --help"), train(Some("c.toml"), "--help"));
+    }
+
+    #[test]
+    fn the_flag_slow_is_ours_only_before_the_double_dash() {
+        let test = |slow, arguments| Command::Test { slow, arguments: words(arguments) };
+        assert_eq!(parsed("test"), test(false, ""));
+        assert_eq!(parsed("test -p envs --slow"), test(true, "-p envs"));
+        assert_eq!(parsed("test -p envs -- --slow"), test(false, "-p envs -- --slow"));
+    }
+
+    #[test]
+    fn test_arguments_keep_their_side_of_the_double_dash() {
+        let test = |slow, text| test_arguments(slow, words(text));
+        assert_eq!(test(false, "-- --nocapture"), words("--workspace -- --nocapture"));
+        assert_eq!(test(true, ""), words("--workspace --release -- --nocapture slow_"));
+        assert_eq!(
+            test(true, "-p agents -- --test-threads=1"),
+            words("--release -p agents -- --nocapture slow_ --test-threads=1")
+        );
+    }
+
+    #[test]
+    fn a_named_package_replaces_the_workspace() {
+        let whole = |text| test_arguments(false, words(text)).contains(&"--workspace".into());
+        for (text, expected) in [
+            ("", true),
+            ("--profile x", true),
+            ("-- -p", true),
+            ("-p envs", false),
+            ("-penvs", false),
+            ("--package=envs", false),
+        ] {
+            assert_eq!(whole(text), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn every_command_has_its_help() {
+        assert_eq!(parsed(""), Command::Help(HELP));
+        for name in ["setup", "train", "test", "check", "bench"] {
+            assert!(HELP.contains(&format!("\n  {name} ")), "{name}");
+            let Command::Help(text) = parsed(&format!("{name} --help")) else { panic!("{name}") };
+            assert!(text.contains(&format!("Usage: cargo xtask {name}")), "{name}");
+        }
+    }
+
+    #[test]
+    fn nonsense_is_refused_by_name() {
+        for (text, named) in [("trian", "`trian`"), ("setup now", "`now`"), ("check x", "`x`")] {
+            let error = parse(words(text)).unwrap_err();
+            assert_eq!(error.code(), 2);
+            assert!(error.to_string().contains(named), "{error}");
+        }
+    }
+}

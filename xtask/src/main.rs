@@ -1,0 +1,80 @@
+//! `cargo xtask`: the commands a newcomer needs, from a bare checkout to a trained agent.
+//!
+//! Uses the standard library only: it must build in seconds on a machine without
+//! libtorch, because getting libtorch is its first job.
+
+mod cargo;
+mod command_line;
+mod compiler;
+mod error;
+mod fetch;
+mod libtorch;
+mod pip_log;
+
+use std::env;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use cargo::Cargo;
+use command_line::Command;
+use error::Error;
+use libtorch::Source;
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // A program that we only ran has said it already.
+            if !matches!(error, Error::Exit(_)) {
+                eprintln!("error: {error}");
+            }
+            ExitCode::from(error.code())
+        }
+    }
+}
+
+fn run() -> Result<(), Error> {
+    let command = command_line::parse(env::args_os().skip(1))?;
+    if let Command::Help(text) = command {
+        // A closed pipe (`| head`) is no reason to complain.
+        let _ = io::stdout().write_all(text.as_bytes());
+        return Ok(());
+    }
+    let checkout = checkout();
+    compiler::check()?;
+    let source = libtorch::ensure(&checkout)?;
+    let cargo = Cargo::new(checkout);
+    match command {
+        Command::Help(_) => Ok(()),
+        Command::Setup => {
+            eprintln!("{}", describe(&source));
+            Ok(())
+        }
+        Command::Train { config, arguments } => cargo.train(config, arguments),
+        Command::Test { slow, arguments } => cargo.test(slow, arguments),
+        Command::Check => cargo.check(),
+        Command::Bench { arguments } => cargo.bench(arguments),
+    }
+}
+
+/// The workspace's folder. Cargo's variable comes first: the path compiled in is stale
+/// once the checkout has been moved.
+fn checkout() -> PathBuf {
+    let package = env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
+    let package = package.unwrap_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")));
+    package.parent().map_or_else(|| package.clone(), Path::to_path_buf)
+}
+
+fn describe(source: &Source) -> String {
+    let version = libtorch::VERSION;
+    match source {
+        Source::PyTorch => {
+            format!("using PyTorch {version} of your Python (LIBTORCH_USE_PYTORCH is set)")
+        }
+        Source::Own(_, place) => format!("using the libtorch of your own, {place}"),
+        Source::Ready(tree) => {
+            format!("libtorch {version} is ready: .libtorch -> {}", tree.display())
+        }
+    }
+}
