@@ -10,7 +10,7 @@
 //! | `lib.rs` | [`Env`], [`EnvSpec`], [`Action`], [`Step`] |
 //! | `registry.rs` | [`Registry`]: name and keyword arguments to environment |
 //! | `vector.rs`, `actions.rs` | [`VecEnv`]: several environments stepped together, with autoreset |
-//! | `wrap.rs`, `frame_stack.rs` | [`TimeLimit`], [`ActionRescale`], [`FrameStack`] |
+//! | `wrap.rs`, `action_repeat.rs`, `frame_stack.rs` | [`TimeLimit`], [`ActionRescale`], [`ActionRepeat`], [`FrameStack`] |
 //! | `check.rs` | [`check`](check()): tells what is wrong with an environment of your own |
 //! | `cartpole.rs`, `pendulum.rs`, ... | one environment per file, equal to Gymnasium 1.4 |
 //! | `gym.rs` | `Gym`: environments of the crate gymnasium-rs (feature `gymnasium-rs`) |
@@ -52,6 +52,7 @@
 //! ```
 
 mod acrobot;
+mod action_repeat;
 mod actions;
 mod bounds;
 mod bytes;
@@ -69,6 +70,7 @@ mod vector;
 mod wrap;
 
 pub use acrobot::Acrobot;
+pub use action_repeat::ActionRepeat;
 pub use actions::Actions;
 pub use cartpole::CartPole;
 pub use check::{Finding, Severity, check};
@@ -78,7 +80,7 @@ pub use gym::{Gym, GymAction};
 pub use mountain_car::MountainCar;
 pub use mountain_car_continuous::MountainCarContinuous;
 pub use pendulum::Pendulum;
-pub use registry::Registry;
+pub use registry::{Registry, edit_distance};
 pub use vector::{Episode, LoadReport, Outcome, VecEnv, VecEnvState};
 pub use wrap::{ActionRescale, TimeLimit};
 

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::{
-    Acrobot, ActionRescale, ActionSpace, CartPole, Env, EnvError, FrameStack, Kwargs, MountainCar,
-    MountainCarContinuous, Pendulum, TimeLimit,
+    Acrobot, ActionRepeat, ActionRescale, ActionSpace, CartPole, Env, EnvError, FrameStack, Kwargs,
+    MountainCar, MountainCarContinuous, Pendulum, TimeLimit,
 };
 
 /// Names and how to construct what they stand for. Cloning is cheap.
@@ -28,7 +28,7 @@ struct Entry {
 type Constructor = dyn Fn(&Kwargs) -> Result<Box<dyn Env>, EnvError> + Send + Sync;
 
 /// Keyword arguments that every environment takes, for the wrappers around it.
-const WRAPPER_KWARGS: [&str; 2] = ["max_episode_steps", "frame_stack"];
+const WRAPPER_KWARGS: [&str; 3] = ["action_repeat", "max_episode_steps", "frame_stack"];
 
 impl Registry {
     /// The environments of this crate.
@@ -86,7 +86,8 @@ impl Registry {
 
     /// Constructs an environment. From inside out: its constructor, constants set through
     /// [`Env::params`], [`ActionRescale`] if actions are continuous, [`TimeLimit`] (keyword
-    /// `max_episode_steps`, -1 for none), [`FrameStack`] (keyword `frame_stack`).
+    /// `max_episode_steps`, -1 for none), [`ActionRepeat`] (keyword `action_repeat`), [`FrameStack`]
+    /// (keyword `frame_stack`).
     ///
     /// # Errors
     /// An unknown id, an unknown or ill-typed keyword argument, or what the constructor fails with.
@@ -150,6 +151,11 @@ fn wrap(mut env: Box<dyn Env>, kwargs: &Kwargs) -> Result<Box<dyn Env>, EnvError
     if limit.is_some() || spec.time_limit.is_some() {
         env = Box::new(TimeLimit::new(env, limit)?);
     }
+    if let Some(repeat) = integer(kwargs, "action_repeat")? {
+        let repeat = u32::try_from(repeat)
+            .map_err(|_| format!("action_repeat = {repeat} is out of range; give 1 or more"))?;
+        env = Box::new(ActionRepeat::new(env, repeat)?);
+    }
     if let Some(frames) = integer(kwargs, "frame_stack")? {
         let frames = usize::try_from(frames)
             .map_err(|_| format!("frame_stack = {frames} is out of range; give 2 or more"))?;
@@ -190,7 +196,7 @@ fn closest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> String {
     let word = word.to_lowercase();
     // Typing errors in a thousand letters, so that long words have a chance.
     let unlike = |other: &str| {
-        distance(&word, &other.to_lowercase()) * 1000 / word.len().max(other.len()).max(1)
+        edit_distance(&word, &other.to_lowercase()) * 1000 / word.len().max(other.len()).max(1)
     };
     let mut known: Vec<(usize, &str)> = known.map(|other| (unlike(other), other)).collect();
     known.sort_unstable();
@@ -200,8 +206,8 @@ fn closest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> String {
     format!(", did you mean {}?", near.join(" or "))
 }
 
-/// Levenshtein's distance: how many characters to insert, delete, or replace.
-fn distance(a: &str, b: &str) -> usize {
+/// Levenshtein's distance: how many characters to insert, delete, or replace. For "did you mean".
+pub fn edit_distance(a: &str, b: &str) -> usize {
     let b: Vec<char> = b.chars().collect();
     let mut row: Vec<usize> = (0..=b.len()).collect();
     for (i, x) in a.chars().enumerate() {

@@ -163,3 +163,28 @@ fn a_state_of_another_environment_is_refused() {
     let error = make("Pendulum-v1").state().expect("loads").load(&bytes).expect_err("NaN");
     assert!(error.to_string().contains("number 0 of a saved state of Pendulum-v1"), "{error}");
 }
+
+/// Steps, rewards and the limit in the agent's steps; a cut inside a repeat ends it.
+#[test]
+fn action_repeat_sums_rewards_and_stops_at_the_end() {
+    let mut kwargs = Kwargs::new();
+    kwargs.insert("action_repeat".into(), 3.into());
+    kwargs.insert("max_episode_steps".into(), 7.into());
+    let mut plain = Registry::builtin().make("Pendulum-v1", &Kwargs::new()).unwrap();
+    let mut env = Registry::builtin().make("Pendulum-v1", &kwargs).unwrap();
+    assert_eq!(env.spec().time_limit, Some(3), "7 steps in threes");
+    let (mut a, mut b) = ([0.0; 3], [0.0; 3]);
+    env.reset(5, &mut a).unwrap();
+    plain.reset(5, &mut b).unwrap();
+    for (action, steps) in [(0.3f32, 3), (-0.9, 3), (0.5, 1)] {
+        let got = env.step(Action::Continuous(&[action]), &mut a).unwrap();
+        let reward: f32 = (0..steps)
+            .map(|_| plain.step(Action::Continuous(&[action]), &mut b).unwrap().reward)
+            .sum();
+        assert_eq!((got.reward, a), (reward, b));
+        assert_eq!(got.truncated, steps == 1);
+    }
+    kwargs.insert("action_repeat".into(), 0.into());
+    let error = Registry::builtin().make("Pendulum-v1", &kwargs).err().expect("refused");
+    assert!(error.to_string().contains("action_repeat = 0"), "{error}");
+}
