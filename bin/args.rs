@@ -2,11 +2,86 @@
 
 use std::path::PathBuf;
 
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, builder::RangedU64ValueParser};
+
+const OVERVIEW: &str = "\
+Examples:
+  supple envs                            what there is to solve
+  supple train configs/quickstart.toml   learn, into runs/quickstart-1
+  supple resume runs/quickstart-1        go on after a stop or a crash
+  supple eval runs/quickstart-1          play with the best weights
+
+Output:
+  Results go to standard output, progress and messages to standard error.
+
+Exit codes:
+  0    done
+  1    error; the last line on standard error says what, where and what to do
+  2    wrong usage of the command line
+  130  interrupted (Ctrl-C or SIGTERM); a checkpoint was saved, so `resume` goes on from there";
+
+const TRAIN: &str = "\
+Examples:
+  supple train configs/quickstart.toml
+  supple train configs/sac_pendulum.toml --set seed=2 --set env.kwargs.g=9.81
+  supple train configs/dqn_cartpole.toml --run-dir /tmp/run --json
+
+The configuration:
+  Keys that the file leaves out have defaults; docs/configuration.md lists all keys. The file with
+  all defaults filled in is kept as config.toml in the run folder.
+
+Stopping:
+  Ctrl-C (or SIGTERM) saves a checkpoint and ends with exit code 130; a second Ctrl-C ends at once.
+  Whatever ends a run, `supple resume` goes on from its newest whole checkpoint.
+
+Exit codes: 0 done, 1 error, 2 wrong usage, 130 interrupted";
+
+const RESUME: &str = "\
+Examples:
+  supple resume runs/quickstart-1
+  supple resume runs/quickstart-1 --set total_steps=60000
+
+A damaged checkpoint is named and the one before it is used. In lockstep mode on the CPU the run
+ends bit for bit as if it had never stopped, if the environment can save its state; environments
+that cannot begin a new episode, and a warning says how many did.
+
+Exit codes: 0 done, 1 error, 2 wrong usage, 130 interrupted";
+
+const EVAL: &str = "\
+Examples:
+  supple eval runs/quickstart-1
+  supple eval runs/quickstart-1 --episodes 100 --seed 7 --json
+  supple eval runs/quickstart-1/checkpoints/step-000000020000
+
+The same seed plays the same episodes. The best weights are those of the evaluation with the
+highest mean return; a run that was never evaluated has its newest ones played.
+
+Exit codes: 0 done, 1 error, 2 wrong usage";
+
+const ENVS: &str = "\
+Columns:
+  ID           what env.name in a configuration takes
+  OBSERVATION  how many numbers, or the shape
+  ACTION       how many choices, or how many numbers in [-1, 1] (rescaled to the environment's own)
+  STEPS        most steps of an episode
+  KWARGS       what env.kwargs takes, physical constants with their values
+
+Every environment also takes max_episode_steps (-1 for no limit), action_repeat and frame_stack.
+
+Exit codes: 0 done, 1 error";
+
+const CHECK_ENV: &str = "\
+Examples:
+  supple check-env CartPole-v1
+  supple check-env Pendulum-v1 --set g=9.81 --set frame_stack=3
+
+Plays some thousand random steps. Each finding says what was seen, where, and what to do about it.
+
+Exit codes: 0 no error found (there may be warnings), 1 an error found, 2 wrong usage";
 
 /// Reinforcement-learning agents that stay plastic.
 #[derive(Debug, Parser)]
-#[command(name = "supple", version, about, arg_required_else_help = true)]
+#[command(name = "supple", version, about, after_help = OVERVIEW, arg_required_else_help = true)]
 pub(crate) struct Args {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -15,13 +90,14 @@ pub(crate) struct Args {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Train an agent as a TOML file says
+    #[command(after_help = TRAIN)]
     Train {
         /// The configuration, for example configs/quickstart.toml
         config: PathBuf,
-        /// Override a key, for example --set seed=2 --set env.name=Acrobot-v1
+        /// Override a key of the configuration: --set seed=2; may be repeated, the last one wins
         #[arg(long, value_name = "KEY=VALUE")]
         set: Vec<String>,
-        /// Folder of the run; must be new or empty [default: the next runs/CONFIG-N]
+        /// Folder of the run; must be new or empty [default: runs/CONFIG-N, the first N free]
         #[arg(long, value_name = "DIR")]
         run_dir: Option<PathBuf>,
         /// Print the result as one JSON object on the last line of standard output
@@ -29,6 +105,7 @@ pub(crate) enum Command {
         json: bool,
     },
     /// Go on with a run from its newest whole checkpoint
+    #[command(after_help = RESUME)]
     Resume {
         /// The run folder
         run: PathBuf,
@@ -40,14 +117,20 @@ pub(crate) enum Command {
         json: bool,
     },
     /// Play greedy episodes with the best weights of a run
+    #[command(after_help = EVAL)]
     Eval {
         /// The run folder, or one checkpoint folder in it
         run: PathBuf,
-        /// Number of episodes
-        #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
-        episodes: u32,
+        /// Number of episodes, 1 to 1000000
+        #[arg(
+            long,
+            value_name = "N",
+            default_value_t = 10,
+            value_parser = RangedU64ValueParser::<usize>::new().range(1..=1_000_000),
+        )]
+        episodes: usize,
         /// Seed of the episodes
-        #[arg(long, default_value_t = 0)]
+        #[arg(long, value_name = "N", default_value_t = 0)]
         seed: u64,
         /// Use the newest checkpoint instead of the best
         #[arg(long)]
@@ -57,12 +140,14 @@ pub(crate) enum Command {
         json: bool,
     },
     /// List the environments that can be made here
+    #[command(after_help = ENVS)]
     Envs,
     /// Check an environment and say what is wrong, where, and how to mend it
+    #[command(after_help = CHECK_ENV)]
     CheckEnv {
-        /// Id of the environment
+        /// Id of the environment, as `envs` lists it
         id: String,
-        /// Keyword argument of the environment, for example --set gravity=12.0
+        /// Keyword argument of the environment: --set gravity=12.0; may be repeated
         #[arg(long, value_name = "KEY=VALUE")]
         set: Vec<String>,
     },

@@ -3,6 +3,7 @@
 
 mod args;
 mod commands;
+mod output;
 mod progress;
 
 pub use envs;
@@ -12,7 +13,9 @@ use std::process::ExitCode;
 use clap::Parser;
 use envs::Registry;
 
-/// Parses the command line, runs the command, prints an error in one sentence.
+/// Parses the command line, runs the command, prints an error in one line.
+///
+/// Exit codes: 0 done, 1 error, 2 wrong usage, 101 a bug, 130 interrupted with a checkpoint saved.
 pub fn run(registry: Registry) -> ExitCode {
     // Threads are joined and their panics reported with the thread's name; the default hook would
     // print each twice, with a backtrace hint.
@@ -23,7 +26,7 @@ pub fn run(registry: Registry) -> ExitCode {
     match result {
         Ok(Ok(code)) => code,
         Ok(Err(error)) => {
-            eprintln!("error: {error:#}");
+            output::note(&format!("error: {}", one_line(&format!("{error:#}"))));
             ExitCode::FAILURE
         }
         Err(panic) => {
@@ -33,8 +36,13 @@ pub fn run(registry: Registry) -> ExitCode {
                 .or_else(|| panic.downcast_ref::<&str>().copied())
                 .unwrap_or("no message");
             let line = text.lines().next().unwrap_or_default();
-            eprintln!("error: a bug in supple, please report it: {line}");
+            output::note(&format!("error: a bug in supple, please report it: {line}"));
             ExitCode::from(101)
         }
     }
+}
+
+/// Environments write their own messages, some of them with line breaks.
+fn one_line(text: &str) -> String {
+    text.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ")
 }

@@ -161,6 +161,23 @@ pub fn read_best(run: &Path) -> Result<Option<Checkpoint>, Error> {
     list(run, "best")?.last().map(|path| read(path)).transpose()
 }
 
+/// Removes the checkpoints of a run beyond `env_steps`: damaged ones that a resume passed over, and
+/// best weights of a future that is now lived again. Left there, they would count as the newest.
+///
+/// # Errors
+/// When one cannot be removed.
+pub fn discard_newer(run: &Path, env_steps: u64) -> Result<(), Error> {
+    for kind in ["step", "best"] {
+        let last = format!("{kind}-{env_steps:012}");
+        for path in list(run, kind)? {
+            if path.file_name().is_some_and(|name| *name.to_string_lossy() > *last) {
+                remove(&path)?;
+            }
+        }
+    }
+    Ok(())
+}
+
 /// One checkpoint folder, checked against its manifest.
 ///
 /// # Errors

@@ -39,6 +39,8 @@ pub(crate) struct Drive<'a> {
     learner: Learner,
     links: Links,
     run: &'a Path,
+    /// Environments that began a new episode because their state could not be saved.
+    restarted: usize,
     watch: &'a mut dyn FnMut(&Progress),
     /// Rounds received while waiting for an actor's state.
     pending: Vec<VecDeque<Experience>>,
@@ -61,6 +63,7 @@ impl<'a> Drive<'a> {
         links: Links,
         run: &'a Path,
         resume: Option<State>,
+        restarted: usize,
         watch: &'a mut dyn FnMut(&Progress),
     ) -> Self {
         let actors = config.runtime.actors;
@@ -72,6 +75,7 @@ impl<'a> Drive<'a> {
             learner,
             links,
             run,
+            restarted,
             watch,
             pending: Vec::new(),
             candidate: None,
@@ -165,6 +169,7 @@ impl<'a> Drive<'a> {
             updates: c.updates,
             episodes: c.episodes,
             eval: self.newest_eval.take(),
+            restarted: self.restarted,
         });
         Ok(())
     }
@@ -246,6 +251,7 @@ impl<'a> Drive<'a> {
             updates: c.updates,
             episodes: c.episodes,
             eval: self.newest_eval.take(),
+            restarted: self.restarted,
         });
         Ok(())
     }
@@ -347,6 +353,7 @@ impl<'a> Drive<'a> {
             updates_per_s: (c.updates - self.updates_before) as f64 / elapsed.max(1e-9),
             steps_per_s: (c.env_steps - self.steps_before) as f64 / elapsed.max(1e-9),
             interrupted,
+            restarted: self.restarted,
         }
     }
 }

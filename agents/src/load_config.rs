@@ -3,6 +3,7 @@
 
 use std::path::Path;
 
+use envs::edit_distance;
 use networks::{methods::MethodConfig, optim::OptimConfig};
 use toml::{Table, Value};
 
@@ -39,7 +40,7 @@ impl Config {
             apply_override(&mut table, item)?;
         }
         let config: Config =
-            table.clone().try_into().map_err(|e: toml::de::Error| explain(e.message(), &table))?;
+            table.clone().try_into().map_err(|e: toml::de::Error| explain(&e.to_string(), &table))?;
         config.validate()?;
         Ok(config)
     }
@@ -61,7 +62,11 @@ impl Config {
         at_least("checkpoint.keep", self.checkpoint.keep as u64, 1)?;
         at_most("runtime.actors", r.actors as u64, 1_024)?;
         at_most("runtime.envs_per_actor", r.envs_per_actor as u64, 4_096)?;
+        at_most("runtime.queue", r.queue as u64, 65_536)?;
         at_most("runtime.torch_threads", r.torch_threads as u64, 1_024)?;
+        at_most("replay.batch_size", p.batch_size as u64, 1 << 20)?;
+        at_most("replay.n_step", p.n_step as u64, 10_000)?;
+        at_most("eval.episodes", self.eval.episodes as u64, 1_000_000)?;
         between("runtime.update_to_data", r.update_to_data, 0.0, 1_000.0)?;
         let row = p.n_step as u64 + 3;
         let least = row * r.envs() as u64;
@@ -168,13 +173,17 @@ fn apply_override(table: &mut Table, item: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// Serde's message with the full path of the key and the closest known one.
+/// Serde's message with the full path of the key and the closest known one. `message` is what
+/// toml's error displays: a line that says what, and perhaps a line "in `path.of.key`".
 fn explain(message: &str, table: &Table) -> String {
-    let message = message.lines().next().unwrap_or_default();
+    let mut lines = message.lines();
+    let message = lines.next().unwrap_or_default();
+    let place = lines.next().and_then(|l| l.strip_prefix("in `")?.strip_suffix('`')).unwrap_or("");
     let quoted: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
     let (Some((&found, known)), true) = (quoted.split_first(), message.starts_with("unknown"))
     else {
-        return message.to_owned();
+        let place = find_misfit(message, place, table).unwrap_or_else(|| place.to_owned());
+        return if place.is_empty() { message.to_owned() } else { format!("{place}: {message}") };
     };
     let is_key = message.starts_with("unknown field");
     let path = find_path(&Value::Table(table.clone()), found, is_key).unwrap_or(found.to_owned());
@@ -185,6 +194,46 @@ fn explain(message: &str, table: &Table) -> String {
             format!("{what} `{path}`; did you mean `{best}`? Known here: {list}")
         }
         _ => format!("{what} `{path}`. Known here: {list}"),
+    }
+}
+
+/// Within `[agent]`, whose kind decides its keys, serde loses the path. This finds it again: the one
+/// key below `place` that holds the value that `message` complains about.
+fn find_misfit(message: &str, place: &str, table: &Table) -> Option<String> {
+    let found = message.strip_prefix("invalid ")?.split_once(": ")?.1.split(", expected").next()?;
+    let mut root = Value::Table(table.clone());
+    for key in place.split('.').filter(|key| !key.is_empty()) {
+        root = root.get(key)?.clone();
+    }
+    let mut leaves = Vec::new();
+    collect_leaves(&root, place, &mut leaves);
+    let mut paths = leaves.into_iter().filter(|(_, value)| {
+        let shown = match value {
+            Value::String(s) => format!("string {s:?}"),
+            Value::Integer(i) => format!("integer `{i}`"),
+            Value::Float(f) => format!("floating point `{f:?}`"),
+            Value::Boolean(b) => format!("boolean `{b}`"),
+            Value::Array(_) => "sequence".to_owned(),
+            Value::Table(_) => "map".to_owned(),
+            Value::Datetime(_) => return false,
+        };
+        shown == found
+    });
+    let (path, _) = paths.next()?;
+    paths.next().is_none().then_some(path)
+}
+
+/// Every value below `value` with its dotted path.
+fn collect_leaves<'a>(value: &'a Value, path: &str, out: &mut Vec<(String, &'a Value)>) {
+    let mut add = |key: &str, value| {
+        let path = if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };
+        collect_leaves(value, &path, out);
+        out.push((path, value));
+    };
+    match value {
+        Value::Table(t) => t.iter().for_each(|(key, value)| add(key, value)),
+        Value::Array(a) => a.iter().enumerate().for_each(|(i, value)| add(&i.to_string(), value)),
+        _ => {}
     }
 }
 
@@ -202,22 +251,6 @@ fn find_path(value: &Value, name: &str, is_key: bool) -> Option<String> {
         }
         find_path(value, name, is_key).map(|rest| format!("{key}.{rest}"))
     })
-}
-
-/// Levenshtein distance.
-fn edit_distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, &y) in b.iter().enumerate() {
-            let substitute = diagonal + usize::from(x != y);
-            diagonal = row[j + 1];
-            row[j + 1] = substitute.min(diagonal + 1).min(row[j] + 1);
-        }
-    }
-    row[b.len()]
 }
 
 #[cfg(test)]
@@ -262,7 +295,13 @@ mod tests {
             ("[agent]\nkind = 'dqn'\ngamma = 1.5", "agent.gamma is 1.5"),
             ("[agent]\nkind = 'dqn'\ngamma = nan", "agent.gamma is NaN"),
             ("[agent]\nkind = 'sac'\n[agent.actor.optim]\nlr = 0.0", "agent.actor.optim.lr is 0"),
-            ("seed = 'x'", "invalid type: string \"x\""),
+            ("seed = 'x'", "seed: invalid type: string \"x\""),
+            ("[runtime]\nactors = 1.5", "runtime.actors: invalid type: floating point `1.5`"),
+            ("[agent]\nkind = 'dqn'\ngamma = 'x'", "agent.gamma: invalid type: string \"x\""),
+            (
+                "[agent]\nkind = 'dqn'\n[agent.network.arch]\nkind = 'mlp'\nhidden = 'x'",
+                "agent.network.arch.hidden: invalid type: string \"x\", expected a sequence",
+            ),
             ("seed = ", "line 1: "),
         ] {
             let got = error(text);

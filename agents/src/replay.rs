@@ -61,6 +61,27 @@ impl Replay {
         }
     }
 
+    /// Whether the system would give the memory of such a replay. It is asked for and handed back
+    /// untouched; without this a mistyped capacity would abort the process.
+    ///
+    /// # Errors
+    /// One sentence with the number of bytes.
+    pub fn check_memory(spec: &EnvSpec, envs: usize, capacity: usize) -> Result<(), String> {
+        let bytes = (capacity.div_ceil(envs) + 1)
+            .checked_mul(Ring::new(spec, 1).row_bytes())
+            .and_then(|ring| ring.checked_mul(envs));
+        let granted = bytes.is_some_and(|n| Vec::<u8>::new().try_reserve_exact(n).is_ok());
+        if granted {
+            return Ok(());
+        }
+        let size = bytes.map_or("more than 2^64 bytes".to_owned(), |n| {
+            format!("{:.1} GB", n as f64 / 1e9)
+        });
+        Err(format!(
+            "replay.capacity is {capacity}, which takes {size} with this environment's              observations, more than the system gives; lower it"
+        ))
+    }
+
     /// First observations `[N * D]` of the environments from `first` on.
     pub fn start(&mut self, first: usize, obs: &[f32]) {
         for (ring, obs) in self.rings[first..].iter_mut().zip(obs.chunks_exact(self.obs_dim)) {

@@ -20,7 +20,7 @@ use tch::Device;
 use crate::{
     actor::{self, Actor},
     agent::{self, Agent},
-    checkpoint::Checkpoint,
+    checkpoint::{self, Checkpoint},
     config::Config,
     drive::{Drive, Links},
     error::Error,
@@ -29,6 +29,7 @@ use crate::{
     mailbox::mailbox,
     message::EvalResult,
     metrics::Writer,
+    replay::Replay,
     run_dir::RunDir,
     streams,
 };
@@ -47,6 +48,8 @@ pub struct Progress {
     pub episodes: u64,
     /// The newest evaluation.
     pub eval: Option<EvalResult>,
+    /// Environments whose state could not be saved, so that this resume began a new episode there.
+    pub restarted: usize,
 }
 
 /// What a run ended with.
@@ -70,6 +73,8 @@ pub struct Report {
     pub steps_per_s: f64,
     /// Whether it was stopped before `total_steps`; a checkpoint was saved.
     pub interrupted: bool,
+    /// As in [`Progress`].
+    pub restarted: usize,
 }
 
 /// A source of environments: the registry with a name and its arguments.
@@ -111,13 +116,47 @@ impl<'a> Session<'a> {
         stop: Receiver<()>,
         watch: &'a mut dyn FnMut(&Progress),
     ) -> Result<Self, Error> {
+        Ok(Parts::new(config, registry)?.session(run, resume, stop, watch))
+    }
+}
+
+/// A session without a place to write to: all that can be wrong with a configuration shows here,
+/// before a folder is made.
+pub struct Parts {
+    config: Config,
+    make_env: MakeEnv,
+    spec: EnvSpec,
+    agent: Box<dyn Agent>,
+    device: Device,
+}
+
+impl Parts {
+    /// Builds the environment source and the agent.
+    ///
+    /// # Errors
+    /// When the environment, the agent, the device or the replay's memory cannot be had.
+    pub fn new(config: &Config, registry: &Registry) -> Result<Self, Error> {
         let config = config.clone();
         let make_env = make_env(&config, registry);
         let spec = make_env().map_err(|e| Error::Config(e.to_string()))?.spec();
         let device = device(&config.runtime.device)?;
+        let (envs, capacity) = (config.runtime.envs(), config.replay.capacity);
+        Replay::check_memory(&spec, envs, capacity).map_err(Error::Config)?;
         let mut rng = random::stream(config.seed, streams::INIT);
         let agent = agent::build(&config, &spec, device, &mut rng).map_err(Error::Config)?;
-        Ok(Session { config, make_env, spec, agent, device, run, resume, stop, watch })
+        Ok(Parts { config, make_env, spec, agent, device })
+    }
+
+    /// Adds what the session needs besides.
+    pub fn session<'a>(
+        self,
+        run: &'a RunDir,
+        resume: Option<Checkpoint>,
+        stop: Receiver<()>,
+        watch: &'a mut dyn FnMut(&Progress),
+    ) -> Session<'a> {
+        let Parts { config, make_env, spec, agent, device } = self;
+        Session { config, make_env, spec, agent, device, run, resume, stop, watch }
     }
 }
 
@@ -159,19 +198,22 @@ pub fn device(name: &str) -> Result<Device, Error> {
 /// The first error of any thread, with the thread's name; every thread has ended by then.
 pub fn train(session: Session<'_>) -> Result<Report, Error> {
     let Session { config, make_env, spec, agent, device, run, resume, stop, watch } = session;
+    networks::keep_freed_memory();
     let threads = config.runtime.actors + 2;
     let (faults, first_fault) = bounded(threads + 1); // one place per thread: sending never waits
     let mut handles = Vec::with_capacity(threads);
 
-    let actors = build_actors(&config, &make_env, agent.as_ref(), resume.as_ref())?;
-    let (env_steps, wall_before) =
-        resume.as_ref().map_or((0, 0.0), |c| (c.state.env_steps, c.state.wall_s));
-    let writer = Writer::open(run.path(), env_steps, wall_before)?;
+    let (actors, restarted) = build_actors(&config, &make_env, agent.as_ref(), resume.as_ref())?;
     let mut eval_policy = (config.eval.episodes > 0).then(|| agent.policy());
     let mut learner = Learner::new(&config, &spec, agent, device);
+    let (mut env_steps, mut wall_before) = (0, 0.0);
     if let Some(checkpoint) = &resume {
         learner.restore(checkpoint)?;
+        // It fits: from here on the folder changes.
+        checkpoint::discard_newer(run.path(), checkpoint.state.env_steps)?;
+        (env_steps, wall_before) = (checkpoint.state.env_steps, checkpoint.state.wall_s);
     }
+    let writer = Writer::open(run.path(), env_steps, wall_before)?;
 
     // 1024 rows: some seconds of metrics, so that a slow disk slows training instead of losing rows.
     let (to_writer, writer_inbox) = bounded(1024);
@@ -208,7 +250,8 @@ pub fn train(session: Session<'_>) -> Result<Report, Error> {
     }
 
     let torch_threads = config.runtime.torch_threads.max(1);
-    let drive = Drive::new(config, learner, links, run.path(), resume.map(|c| c.state), watch);
+    let state = resume.map(|c| c.state);
+    let drive = Drive::new(config, learner, links, run.path(), state, restarted, watch);
     let (done, outcome) = bounded(1);
     guarded("learner", &faults, || {
         tch::set_num_threads(torch_threads as i32);
@@ -225,13 +268,15 @@ pub fn train(session: Session<'_>) -> Result<Report, Error> {
     outcome.try_recv().map_err(|_| Error::Gone("learner".to_owned()))
 }
 
+/// The actors, and how many environments restarted their episode on resume.
 fn build_actors(
     config: &Config,
     make_env: &MakeEnv,
     agent: &dyn Agent,
     resume: Option<&Checkpoint>,
-) -> Result<Vec<Actor>, Error> {
-    (0..config.runtime.actors)
+) -> Result<(Vec<Actor>, usize), Error> {
+    let mut restarted = 0;
+    let actors = (0..config.runtime.actors)
         .map(|i| {
             let fail = |e: EnvError| Error::Thread {
                 thread: format!("actor-{i}"),
@@ -253,11 +298,12 @@ fn build_actors(
                         config.runtime.actors
                     ))
                 })?;
-                actor.restore(state).map_err(fail)?;
+                restarted += actor.restore(state).map_err(fail)?;
             }
             Ok(actor)
         })
-        .collect()
+        .collect::<Result<_, _>>()?;
+    Ok((actors, restarted))
 }
 
 /// A named thread whose error or panic becomes a fault.

@@ -1,1 +1,97 @@
-//! Placeholder.
+//! Benchmarks. For now the speed of the hot path (`benches/hot_path.rs`, run with
+//! `cargo xtask bench`); the continual-learning suites will live here.
+//!
+//! This file holds what the benches share: sizes and synthetic experience.
+
+use agents::{
+    agent::{self, Agent},
+    config::Config,
+    message::Experience,
+    replay::Replay,
+};
+use envs::{ActionSpace, Actions, EnvSpec, Outcome};
+use networks::random::{self, Rng};
+use rand::RngExt;
+use tch::Device;
+
+/// A task by its sizes alone.
+pub struct Sizes {
+    /// The spaces.
+    pub spec: EnvSpec,
+    /// The agent and its batch size, as TOML.
+    pub config: Config,
+}
+
+/// HalfCheetah's sizes: 17 observations, 6 actions; SAC with 2x256 networks, batch 256.
+///
+/// # Errors
+/// Never, unless a key is renamed.
+pub fn sac_256() -> Result<Sizes, String> {
+    let config = Config::parse("[agent]\nkind = 'sac'", &[])?;
+    Ok(Sizes { spec: EnvSpec::vector(17, ActionSpace::symmetric(6)), config })
+}
+
+/// CartPole's sizes: 4 observations, 2 actions; DQN with a 2x128 network, batch 128.
+///
+/// # Errors
+/// Never, unless a key is renamed.
+pub fn dqn_128() -> Result<Sizes, String> {
+    let text = "[replay]\nbatch_size = 128\n[agent]\nkind = 'dqn'\n\
+                [agent.network]\narch = { kind = 'mlp', hidden = [128, 128] }";
+    let config = Config::parse(text, &[])?;
+    Ok(Sizes { spec: EnvSpec::vector(4, ActionSpace::Discrete(2)), config })
+}
+
+impl Sizes {
+    /// The agent on the CPU, initialised from a fixed seed.
+    ///
+    /// # Errors
+    /// When agent and action space do not fit.
+    pub fn agent(&self) -> Result<Box<dyn Agent>, String> {
+        agent::build(&self.config, &self.spec, Device::Cpu, &mut random::stream(1, 0))
+    }
+
+    /// A replay with `steps` synthetic steps in episodes of 200, in one environment.
+    pub fn replay(&self, steps: usize) -> Replay {
+        let mut rng = random::stream(1, 1);
+        let d = self.spec.obs.size();
+        let c = &self.config;
+        let n_step = c.replay.n_step;
+        let mut replay =
+            Replay::new(&self.spec, 1, steps, n_step, c.agent.gamma(), Device::Cpu);
+        replay.start(0, &observation(d, &mut rng));
+        for t in 1..=steps {
+            let truncated = t % 200 == 0;
+            let reset_obs = if truncated { observation(d, &mut rng) } else { Vec::new() };
+            let outcome = Outcome {
+                reward: rng.random(),
+                terminated: false,
+                truncated,
+                task: 0,
+                episode: None,
+            };
+            let experience = Experience {
+                actions: self.action(&mut rng),
+                outcomes: vec![outcome],
+                next_obs: observation(d, &mut rng),
+                reset_obs,
+            };
+            replay.push(0, &experience);
+        }
+        replay
+    }
+
+    fn action(&self, rng: &mut Rng) -> Actions {
+        match &self.spec.action {
+            ActionSpace::Discrete(n) => Actions::Discrete(vec![rng.random_range(0..*n)]),
+            ActionSpace::Box { low, .. } => {
+                Actions::Continuous { data: observation(low.len(), rng), dim: low.len() }
+            }
+        }
+    }
+}
+
+/// `n` numbers in `[-1, 1)`.
+pub fn observation(n: usize, rng: &mut Rng) -> Vec<f32> {
+    (0..n).map(|_| rng.random_range(-1.0..1.0)).collect()
+}

@@ -84,6 +84,13 @@ impl Registry {
         self.entries.keys().map(String::as_str)
     }
 
+    /// Names of the keyword arguments its constructor takes: those given to
+    /// [`Registry::insert_known`]. `None` for an unknown id and for a constructor that checks them
+    /// itself. Constants ([`Env::params`]) and the wrappers' arguments come on top.
+    pub fn kwargs(&self, id: &str) -> Option<&[String]> {
+        self.entries.get(id)?.known.as_deref()
+    }
+
     /// Constructs an environment. From inside out: its constructor, constants set through
     /// [`Env::params`], [`ActionRescale`] if actions are continuous, [`TimeLimit`] (keyword
     /// `max_episode_steps`, -1 for none), [`ActionRepeat`] (keyword `action_repeat`), [`FrameStack`]

@@ -26,6 +26,7 @@ unsafe extern "C" {
     ) -> *mut c_char;
     fn supple_foreach_lerp(targets: List, sources: List, n: usize, weight: f64) -> *mut c_char;
     fn supple_global_norm(tensors: List, n: usize, out: *mut *mut C_tensor) -> *mut c_char;
+    fn supple_keep_freed_memory();
 }
 
 /// Hyper-parameters of one fused Adam step, named as in `torch.optim.Adam`.
@@ -94,6 +95,14 @@ pub(crate) fn global_norm(tensors: &[&Tensor]) -> Tensor {
         check(supple_global_norm(list.as_ptr(), list.len(), &raw mut out));
         Tensor::from_ptr(out)
     }
+}
+
+/// Makes the C allocator keep what is freed instead of giving it back to the system after every
+/// tensor. Process-wide and idempotent; call it once before training. SAC 2x256 updates take about
+/// a third less time with it (`cargo xtask bench`).
+pub fn keep_freed_memory() {
+    // SAFETY: mallopt takes plain numbers and may be called at any time.
+    unsafe { supple_keep_freed_memory() }
 }
 
 fn pointers(tensors: &[&Tensor]) -> Vec<*const C_tensor> {

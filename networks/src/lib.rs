@@ -44,3 +44,5 @@ pub mod params;
 pub mod random;
 pub mod squashed_gaussian;
 pub mod trace;
+
+pub use fused::keep_freed_memory;

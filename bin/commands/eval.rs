@@ -1,0 +1,86 @@
+//! `supple eval`
+
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use agents::{
+    agent,
+    checkpoint::{self, Checkpoint},
+    evaluate,
+    message::EvalResult,
+    run_dir::RunDir,
+    streams, train,
+};
+use anyhow::{Context, Result, anyhow};
+use envs::Registry;
+use networks::random;
+
+use crate::output::{note, print};
+
+pub(super) fn run(
+    registry: &Registry,
+    path: &Path,
+    episodes: usize,
+    seed: u64,
+    newest: bool,
+    json: bool,
+) -> Result<ExitCode> {
+    let (run, checkpoint) = find(path, newest)?;
+    let config = RunDir::config(&run)?;
+    let make = train::make_env(&config, registry);
+    let spec = make().map_err(|e| anyhow!(e))?.spec();
+    let mut rng = random::stream(config.seed, streams::INIT);
+    let mut agent =
+        agent::build(&config, &spec, tch::Device::Cpu, &mut rng).map_err(|e| anyhow!(e))?;
+    agent
+        .load(&checkpoint.model)
+        .with_context(|| format!("checkpoint {} does not fit", checkpoint.path.display()))?;
+    tch::set_num_threads(1); // as in training: batches are small
+    let stream = streams::evaluation(0);
+    let mut policy = agent.policy();
+    let (returns, lengths) = evaluate::evaluate(&*make, policy.as_mut(), episodes, seed, stream)
+        .map_err(|e| anyhow!(e))?;
+    let result = EvalResult { env_step: checkpoint.state.env_steps, returns, lengths };
+    if json {
+        let value = serde_json::json!({
+            "checkpoint": checkpoint.path.display().to_string(),
+            "steps": result.env_step,
+            "episodes": episodes,
+            "return_mean": result.mean(),
+            "return_std": result.std(),
+            "returns": result.returns,
+            "lengths": result.lengths,
+        });
+        print(&value.to_string())?;
+    } else {
+        print(&format!(
+            "return {:.1} +- {:.1} over {episodes} episodes with the weights of step {} ({})",
+            result.mean(),
+            result.std(),
+            result.env_step,
+            checkpoint.path.display()
+        ))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The run folder and the checkpoint that `path` asks for.
+fn find(path: &Path, newest: bool) -> Result<(PathBuf, Checkpoint)> {
+    if path.join("manifest.json").exists() {
+        // A checkpoint folder lies two levels below its run.
+        let folder = path.canonicalize().with_context(|| format!("cannot read {}", path.display()))?;
+        let run = folder.ancestors().nth(2).unwrap_or(&folder).to_owned();
+        return Ok((run, checkpoint::read(path)?));
+    }
+    RunDir::config(path)?; // an error about the folder comes before one about what is in it
+    if !newest && let Some(best) = checkpoint::read_best(path)? {
+        return Ok((path.to_owned(), best));
+    }
+    let (checkpoint, warnings) = checkpoint::read_newest(path)?;
+    for warning in warnings {
+        note(&format!("warning: {warning}"));
+    }
+    Ok((path.to_owned(), checkpoint))
+}

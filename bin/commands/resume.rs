@@ -1,0 +1,43 @@
+//! `supple resume`
+
+use std::{path::Path, process::ExitCode};
+
+use agents::{checkpoint, config::Config, run_dir::RunDir, train::Parts};
+use anyhow::{Result, bail};
+use envs::Registry;
+
+use crate::output::note;
+
+pub(super) fn run(
+    registry: &Registry,
+    path: &Path,
+    set: &[String],
+    json: bool,
+) -> Result<ExitCode> {
+    for item in set {
+        let key = item.split('=').next().unwrap_or_default().trim();
+        if key != "total_steps" && !key.starts_with("eval.") && !key.starts_with("checkpoint.") {
+            bail!(
+                "--set {item}: a resumed run can change total_steps, eval.* and checkpoint.* only; \
+                 start a new run for the rest"
+            );
+        }
+    }
+    let run = RunDir::open(path)?;
+    let config = Config::load(&path.join("config.toml"), set)?;
+    let (checkpoint, warnings) = checkpoint::read_newest(path)?;
+    for warning in warnings {
+        note(&format!("warning: {warning}"));
+    }
+    let done = checkpoint.state.env_steps;
+    if done >= config.total_steps {
+        bail!(
+            "{} is complete at {done} steps; give --set total_steps=N with a larger N to go on",
+            path.display(),
+        );
+    }
+    let parts = Parts::new(&config, registry)?;
+    run.write_config(&config)?;
+    note(&format!("resuming at step {done} from {}", checkpoint.path.display()));
+    super::train::execute(parts, &config, &run, Some(checkpoint), json)
+}

@@ -1,0 +1,107 @@
+//! `supple train`, and what it shares with `supple resume`: the run itself.
+
+use std::{path::Path, process::ExitCode};
+
+use agents::{
+    checkpoint::Checkpoint,
+    config::Config,
+    run_dir::RunDir,
+    train::{self, Parts, Report},
+};
+use anyhow::{Context, Result};
+use envs::Registry;
+
+use crate::{
+    output::{note, print, program},
+    progress::Display,
+};
+
+pub(super) fn run(
+    registry: &Registry,
+    path: &Path,
+    set: &[String],
+    run_dir: Option<&Path>,
+    json: bool,
+) -> Result<ExitCode> {
+    let mut config = Config::load(path, set)?;
+    resolve_threads(&mut config);
+    // Everything that can be wrong is found before a folder is made.
+    let parts = Parts::new(&config, registry)?;
+    let run = match run_dir {
+        Some(dir) => RunDir::create(dir, &config)?,
+        None => {
+            let stem = path.file_stem().map_or("run".into(), |s| s.to_string_lossy().into_owned());
+            RunDir::create_numbered(Path::new("runs"), &stem, &config)?
+        }
+    };
+    execute(parts, &config, &run, None, json)
+}
+
+/// Trains to the end, an interrupt or an error, and prints the result.
+pub(super) fn execute(
+    parts: Parts,
+    config: &Config,
+    run: &RunDir,
+    checkpoint: Option<Checkpoint>,
+    json: bool,
+) -> Result<ExitCode> {
+    let dir = run.path().display();
+    note(&format!("run folder: {dir}"));
+    note(&format!("watch it:   tensorboard --logdir {dir}"));
+    let done = checkpoint.as_ref().map_or(0, |c| c.state.env_steps);
+    let mut display = Display::new(config.total_steps, done);
+
+    let (ctrl_c, stop) = crossbeam::channel::bounded(1);
+    let (mut asked, notes) = (false, display.notes());
+    ctrlc::set_handler(move || {
+        if asked {
+            std::process::exit(130); // pressed again: at once
+        }
+        asked = true;
+        let _ = ctrl_c.try_send(()); // one place, one message; a run that is over needs none
+        notes.line("stopping: saving a checkpoint; press Ctrl-C again to quit at once");
+    })
+    .context("cannot listen for Ctrl-C")?;
+
+    let mut watch = |p: &train::Progress| display.update(p);
+    let result = train::train(parts.session(run, checkpoint, stop, &mut watch));
+    display.finish();
+    let report = result?;
+    if report.interrupted {
+        note(&format!(
+            "stopped at step {}; go on with: {} resume {dir}",
+            report.steps,
+            program()
+        ));
+    }
+    summarise(&report, run.path(), json)?;
+    Ok(ExitCode::from(if report.interrupted { 130 } else { 0 }))
+}
+
+fn summarise(report: &Report, run: &Path, json: bool) -> Result<()> {
+    if json {
+        let mut value = serde_json::to_value(report)?;
+        value["run_dir"] = run.display().to_string().into();
+        return print(&value.to_string());
+    }
+    let result = match (report.return_mean, report.return_std) {
+        (Some(mean), Some(std)) => format!("return {mean:.1} +- {std:.1}"),
+        _ => "no evaluation".to_owned(),
+    };
+    print(&format!(
+        "{result} after {} steps, {} updates, {} episodes in {:.1} s ({:.0} steps/s, {:.0} updates/s)",
+        report.steps,
+        report.updates,
+        report.episodes,
+        report.wall_s,
+        report.steps_per_s,
+        report.updates_per_s
+    ))
+}
+
+/// 0 means all cores; the number goes into the run folder, so that a resume uses the same.
+fn resolve_threads(config: &mut Config) {
+    if config.runtime.torch_threads == 0 {
+        config.runtime.torch_threads = std::thread::available_parallelism().map_or(1, usize::from);
+    }
+}

@@ -1,0 +1,28 @@
+//! Where words go: results to standard output, all else to standard error.
+//!
+//! Neither may end a run: a reader that went away (`supple envs | head -1`) has had enough.
+
+use std::io::{ErrorKind, Write};
+
+use anyhow::{Context, Result};
+
+/// Prints lines of the result.
+pub(crate) fn print(lines: &str) -> Result<()> {
+    let mut out = std::io::stdout().lock();
+    match writeln!(out, "{lines}").and_then(|()| out.flush()) {
+        Err(e) if e.kind() == ErrorKind::BrokenPipe => Ok(()),
+        other => other.context("cannot write to standard output"),
+    }
+}
+
+/// Prints a line of what is going on.
+pub(crate) fn note(line: &str) {
+    // If nobody listens there is nobody to tell.
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
+
+/// The name this program was called by: `supple`, or that of a downstream crate.
+pub(crate) fn program() -> String {
+    let path = std::env::args_os().next().map(std::path::PathBuf::from).unwrap_or_default();
+    path.file_name().map_or("supple".to_owned(), |name| name.to_string_lossy().into_owned())
+}
