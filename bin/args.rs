@@ -63,7 +63,7 @@ Columns:
   ID           what env.name in a configuration takes
   OBSERVATION  how many numbers, or the shape
   ACTION       how many choices, or how many numbers in [-1, 1] (rescaled to the environment's own)
-  STEPS        most steps of an episode
+  TIME LIMIT   steps after which an episode is cut off
   KWARGS       what env.kwargs takes, physical constants with their values
 
 Every environment also takes max_episode_steps (-1 for no limit), action_repeat and frame_stack.

@@ -163,6 +163,7 @@ pub fn read_best(run: &Path) -> Result<Option<Checkpoint>, Error> {
 
 /// Removes the checkpoints of a run beyond `env_steps`: damaged ones that a resume passed over, and
 /// best weights of a future that is now lived again. Left there, they would count as the newest.
+/// Half-written ones go too.
 ///
 /// # Errors
 /// When one cannot be removed.
@@ -175,7 +176,7 @@ pub fn discard_newer(run: &Path, env_steps: u64) -> Result<(), Error> {
             }
         }
     }
-    Ok(())
+    list(run, ".tmp")?.iter().try_for_each(|path| remove(path))
 }
 
 /// One checkpoint folder, checked against its manifest.

@@ -174,9 +174,9 @@ impl Agent for Dqn {
 
         if clock.log {
             log.step("q", &step, self.online.lr());
-            log.scalar("dqn/q", q_taken.mean(Kind::Float).double_value(&[]));
-            log.scalar("dqn/target_q", y.mean(Kind::Float).double_value(&[]));
-            log.scalar("dqn/epsilon", self.config.epsilon.at(clock.env_step));
+            log.scalar("q/mean", q_taken.mean(Kind::Float).double_value(&[]));
+            log.scalar("q/target", y.mean(Kind::Float).double_value(&[]));
+            log.scalar("policy/epsilon", self.config.epsilon.at(clock.env_step));
         }
         Ok(())
     }

@@ -45,7 +45,7 @@ pub(crate) struct Drive<'a> {
     /// Rounds received while waiting for an actor's state.
     pending: Vec<VecDeque<Experience>>,
     /// Weights of the evaluation under way, in case it is the best.
-    candidate: Option<(u64, StateDict)>,
+    candidate: Option<(State, StateDict)>,
     best: Option<(u64, f64)>,
     last_eval: Option<(u64, f64, f64)>,
     newest_eval: Option<EvalResult>,
@@ -198,10 +198,10 @@ impl<'a> Drive<'a> {
 
     fn start_evaluation(&mut self) -> Result<(), Error> {
         self.finish_evaluation()?;
-        let mut state = StateDict::new();
-        self.learner.agent.save(&mut state);
+        let mut model = StateDict::new();
+        self.learner.agent.save(&mut model);
+        self.candidate = Some((self.learner.state(), model));
         let env_step = self.learner.counters.env_steps;
-        self.candidate = Some((env_step, state));
         let job = EvalJob { env_step, snapshot: self.learner.snapshot() };
         self.links.to_evaluator.send(job).map_err(|_| Error::Gone("evaluator".to_owned()))
     }
@@ -238,10 +238,10 @@ impl<'a> Drive<'a> {
         ];
         self.log(result.env_step, values)?;
         self.last_eval = Some((result.env_step, mean, std));
-        let (env_step, model) = self.candidate.take().expect("one result per job");
+        let (state, model) = self.candidate.take().expect("one result per job");
         if self.best.is_none_or(|(_, best)| mean > best) {
-            self.best = Some((env_step, mean));
-            let state = State { env_steps: env_step, best: self.best, ..self.learner.state() };
+            self.best = Some((result.env_step, mean));
+            let state = State { best: self.best, last_eval: self.last_eval, ..state };
             checkpoint::write(self.run, "best", 1, &state, &model, None)?;
         }
         self.newest_eval = Some(result);

@@ -39,8 +39,10 @@ impl Config {
         for item in overrides {
             apply_override(&mut table, item)?;
         }
-        let config: Config =
-            table.clone().try_into().map_err(|e: toml::de::Error| explain(&e.to_string(), &table))?;
+        let config: Config = table
+            .clone()
+            .try_into()
+            .map_err(|e: toml::de::Error| explain(&e.to_string(), &table))?;
         config.validate()?;
         Ok(config)
     }

@@ -104,12 +104,8 @@ impl Writer {
             std::fs::rename(&temporary, &path).map_err(write)?;
         }
         let jsonl = File::options().append(true).create(true).open(&path).map_err(write)?;
-        let folder = dir.join("tensorboard");
-        if folder.exists() {
-            std::fs::remove_dir_all(&folder).map_err(|e| Error::io("replace", &folder, e))?;
-        }
-        std::fs::create_dir_all(&folder).map_err(|e| Error::io("create", &folder, e))?;
-        let events = guarded(|| SummaryWriter::new(&folder))?;
+        remove_events(dir)?;
+        let events = guarded(|| SummaryWriter::new(dir))?;
         let mut writer = Writer {
             jsonl,
             path,
@@ -160,6 +156,19 @@ impl Writer {
             }
         })
     }
+}
+
+/// Event files of an earlier process. They lie in the run folder itself, so that TensorBoard calls
+/// the run by the folder's name.
+fn remove_events(dir: &Path) -> Result<(), Error> {
+    let entries = std::fs::read_dir(dir).map_err(|e| Error::io("read", dir, e))?;
+    for path in entries.flatten().map(|entry| entry.path()) {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if name.starts_with("events.out.tfevents.") {
+            std::fs::remove_file(&path).map_err(|e| Error::io("replace", &path, e))?;
+        }
+    }
+    Ok(())
 }
 
 /// Rows of an existing record up to `step`; a torn last line (`kill -9`) is dropped.

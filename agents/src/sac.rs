@@ -183,10 +183,10 @@ impl Agent for Sac {
         if clock.log {
             log.step("actor", &actor, self.actor.lr());
             log.step("critic", &critic, self.critic.lr());
-            log.scalar("sac/alpha", self.alpha().double_value(&[]));
-            log.scalar("sac/entropy", -log_prob.mean(Kind::Float).double_value(&[]));
-            log.scalar("sac/q", q[0].mean(Kind::Float).double_value(&[]));
-            log.scalar("sac/target_q", y.mean(Kind::Float).double_value(&[]));
+            log.scalar("policy/alpha", self.alpha().double_value(&[]));
+            log.scalar("policy/entropy", -log_prob.mean(Kind::Float).double_value(&[]));
+            log.scalar("q/mean", q[0].mean(Kind::Float).double_value(&[]));
+            log.scalar("q/target", y.mean(Kind::Float).double_value(&[]));
         }
         Ok(())
     }

@@ -7,7 +7,7 @@ use envs::{ActionSpace, Env, Kwargs, Registry, Space};
 
 use crate::output::print;
 
-const HEADER: [&str; 5] = ["ID", "OBSERVATION", "ACTION", "STEPS", "KWARGS"];
+const HEADER: [&str; 5] = ["ID", "OBSERVATION", "ACTION", "TIME LIMIT", "KWARGS"];
 
 pub(super) fn run(registry: &Registry) -> Result<ExitCode> {
     let mut rows = vec![HEADER.map(str::to_owned)];

@@ -70,7 +70,8 @@ pub(super) fn run(
 fn find(path: &Path, newest: bool) -> Result<(PathBuf, Checkpoint)> {
     if path.join("manifest.json").exists() {
         // A checkpoint folder lies two levels below its run.
-        let folder = path.canonicalize().with_context(|| format!("cannot read {}", path.display()))?;
+        let folder =
+            path.canonicalize().with_context(|| format!("cannot read {}", path.display()))?;
         let run = folder.ancestors().nth(2).unwrap_or(&folder).to_owned();
         return Ok((run, checkpoint::read(path)?));
     }

@@ -68,11 +68,7 @@ pub(super) fn execute(
     display.finish();
     let report = result?;
     if report.interrupted {
-        note(&format!(
-            "stopped at step {}; go on with: {} resume {dir}",
-            report.steps,
-            program()
-        ));
+        note(&format!("stopped at step {}; go on with: {} resume {dir}", report.steps, program()));
     }
     summarise(&report, run.path(), json)?;
     Ok(ExitCode::from(if report.interrupted { 130 } else { 0 }))

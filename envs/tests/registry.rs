@@ -101,7 +101,10 @@ fn unknown_kwargs_name_the_closest() {
     let message = refusal("CartPole-v1", json!({"gravty": 1.0}));
     assert!(message.contains("environment 'CartPole-v1'"), "{message}");
     assert!(message.contains("'gravty', did you mean 'gravity'?"), "{message}");
-    assert!(message.contains("sutton_barto_reward, action_repeat, max_episode_steps, frame_stack"), "{message}");
+    assert!(
+        message.contains("sutton_barto_reward, action_repeat, max_episode_steps, frame_stack"),
+        "{message}"
+    );
     assert!(refusal("Pendulum-v1", json!({"max_steps": 1})).contains("'max_episode_steps'"));
     // `g` is Pendulum's alone.
     assert!(refusal("CartPole-v1", json!({"g": 1.0})).contains("unknown keyword argument 'g'"));

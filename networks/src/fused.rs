@@ -56,7 +56,12 @@ pub(crate) fn adam_(
         grads.len() == n && exp_avg.len() == n && exp_avg_sq.len() == n,
         "one gradient and two moments per parameter"
     );
-    let (p, g, m, v) = (pointers(params), pointers(grads), pointers(exp_avg), pointers(exp_avg_sq));
+    // The kernel walks raw memory. Autograd returns transposed views for some products, and those
+    // would be read in the wrong order; `contiguous` copies only them.
+    let grads: Vec<Tensor> = grads.iter().map(|g| g.contiguous()).collect();
+    let grads: Vec<&Tensor> = grads.iter().collect();
+    let (p, g, m, v) =
+        (pointers(params), pointers(&grads), pointers(exp_avg), pointers(exp_avg_sq));
     // SAFETY: every pointer is a live at::Tensor borrowed for the call; the lists hold `n` each;
     // the kernel writes tensor storage only, which libtorch keeps behind its own reference count.
     let error = unsafe {
@@ -129,4 +134,31 @@ unsafe fn libc_free(pointer: *mut c_char) {
     }
     // SAFETY: the caller owns `pointer`, which came from malloc.
     unsafe { free(pointer) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tch::{Device, Kind};
+
+    /// The first Adam step is `lr * sign(g)`, element by element, also for a transposed gradient.
+    #[test]
+    fn adam_reads_transposed_gradients_in_order() {
+        let w = Tensor::zeros([2, 3], (Kind::Float, Device::Cpu));
+        let (m, v) = (w.zeros_like(), w.zeros_like());
+        let grad = Tensor::from_slice(&[1f32, 1.0, -1.0, -1.0, 1.0, -1.0]).view([3, 2]).tr();
+        assert!(!grad.is_contiguous());
+        let step = Tensor::from(1f32);
+        let h = AdamStep {
+            lr: 0.5,
+            beta1: 0.9,
+            beta2: 0.999,
+            eps: 1e-12,
+            weight_decay: 0.0,
+            decoupled: false,
+        };
+        adam_(&[&w], &[&grad], &[&m], &[&v], &step, h);
+        let error = (w + grad * 0.5).abs().max().double_value(&[]);
+        assert!(error < 1e-6, "{error}");
+    }
 }

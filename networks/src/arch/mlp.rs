@@ -64,6 +64,10 @@ impl InitKind {
     }
 }
 
+/// 1 GiB of weights, of which training holds some eight copies: beyond it a network is a typing error
+/// that would take the machine's memory.
+const MOST_WEIGHTS: i64 = 1 << 28;
+
 /// `[agent.*.arch]` with `kind = "mlp"`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -96,7 +100,16 @@ impl MlpConfig {
             Some(width) => {
                 Err(format!("hidden has a layer of {width} units; give 1 to 65536 units a layer"))
             }
-            None => Ok(()),
+            None => {
+                let weights = self.hidden.windows(2).map(|w| w[0] * w[1]).sum::<i64>();
+                if weights <= MOST_WEIGHTS {
+                    return Ok(());
+                }
+                Err(format!(
+                    "hidden has {weights} weights between its layers; give layers with at most \
+                     {MOST_WEIGHTS}"
+                ))
+            }
         }
     }
 }
