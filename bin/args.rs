@@ -109,7 +109,7 @@ pub(crate) enum Command {
     Resume {
         /// The run folder
         run: PathBuf,
-        /// Override a key that does not change what is learned: total_steps, eval.*, checkpoint.*
+        /// Override what does not change learning: `total_steps`, `eval.*`, `checkpoint.*`
         #[arg(long, value_name = "KEY=VALUE")]
         set: Vec<String>,
         /// Print the result as one JSON object on the last line of standard output

@@ -16,6 +16,7 @@ use envs::Registry;
 /// Parses the command line, runs the command, prints an error in one line.
 ///
 /// Exit codes: 0 done, 1 error, 2 wrong usage, 101 a bug, 130 interrupted with a checkpoint saved.
+#[expect(clippy::needless_pass_by_value, reason = "the last line of main is shorter without &")]
 pub fn run(registry: Registry) -> ExitCode {
     // Threads are joined and their panics reported with the thread's name; the default hook would
     // print each twice, with a backtrace hint.

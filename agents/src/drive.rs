@@ -103,7 +103,11 @@ impl<'a> Drive<'a> {
     pub(crate) fn run(mut self) -> Result<Report, Error> {
         for i in 0..self.links.from_actors.len() {
             match self.receive(i)? {
-                FromActor::Start(obs) => self.learner.start(i, &obs),
+                FromActor::Start(obs) => match self.pending[i].back_mut() {
+                    // Its rounds that wait here come first; the environments go on after them.
+                    Some(last) => last.resume_at(&obs),
+                    None => self.learner.start(i, &obs),
+                },
                 _ => unreachable!("an actor's first word is its first observation"),
             }
         }

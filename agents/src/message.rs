@@ -20,6 +20,23 @@ pub struct Experience {
     pub reset_obs: Vec<f32>,
 }
 
+impl Experience {
+    /// The environments go on at `obs`, `[N * D]`. Where that is not what this step led to, the
+    /// environment restarted on a resume, and this step becomes the last of a cut-off episode.
+    pub(crate) fn resume_at(&mut self, obs: &[f32]) {
+        let d = obs.len() / self.outcomes.len();
+        self.reset_obs.clear();
+        for ((outcome, led_to), obs) in
+            self.outcomes.iter_mut().zip(self.next_obs.chunks(d)).zip(obs.chunks(d))
+        {
+            outcome.truncated |= !outcome.terminated && led_to != obs;
+            if outcome.terminated || outcome.truncated {
+                self.reset_obs.extend_from_slice(obs);
+            }
+        }
+    }
+}
+
 /// From an actor to the learner.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum FromActor {

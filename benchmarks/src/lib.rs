@@ -22,7 +22,7 @@ pub struct Sizes {
     pub config: Config,
 }
 
-/// HalfCheetah's sizes: 17 observations, 6 actions; SAC with 2x256 networks, batch 256.
+/// `HalfCheetah`'s sizes: 17 observations, 6 actions; SAC with 2x256 networks, batch 256.
 ///
 /// # Errors
 /// Never, unless a key is renamed.
@@ -31,7 +31,7 @@ pub fn sac_256() -> Result<Sizes, String> {
     Ok(Sizes { spec: EnvSpec::vector(17, ActionSpace::symmetric(6)), config })
 }
 
-/// CartPole's sizes: 4 observations, 2 actions; DQN with a 2x128 network, batch 128.
+/// `CartPole`'s sizes: 4 observations, 2 actions; DQN with a 2x128 network, batch 128.
 ///
 /// # Errors
 /// Never, unless a key is renamed.

@@ -27,12 +27,11 @@ pub(super) fn run(
     resolve_threads(&mut config);
     // Everything that can be wrong is found before a folder is made.
     let parts = Parts::new(&config, registry)?;
-    let run = match run_dir {
-        Some(dir) => RunDir::create(dir, &config)?,
-        None => {
-            let stem = path.file_stem().map_or("run".into(), |s| s.to_string_lossy().into_owned());
-            RunDir::create_numbered(Path::new("runs"), &stem, &config)?
-        }
+    let run = if let Some(dir) = run_dir {
+        RunDir::create(dir, &config)?
+    } else {
+        let stem = path.file_stem().map_or("run".into(), |s| s.to_string_lossy().into_owned());
+        RunDir::create_numbered(Path::new("runs"), &stem, &config)?
     };
     execute(parts, &config, &run, None, json)
 }

@@ -215,8 +215,9 @@ fn resume_of_a_complete_or_damaged_run() {
         &["resume", "run"],
         &["no usable checkpoint", "step-000000000400 is damaged: model", "state.json has 0 bytes"],
     );
-    flip("best-000000000400/model.safetensors");
-    refused(&s, &["eval", "run"], &["best-000000000400 is damaged"]);
+    let best = checkpoints(&folder, "best").pop().expect("an evaluation was the best");
+    flip(&format!("{best}/model.safetensors"));
+    refused(&s, &["eval", "run"], &[&format!("{best} is damaged")]);
 }
 
 #[test]

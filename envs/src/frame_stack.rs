@@ -20,10 +20,13 @@ impl FrameStack {
     /// Stacks `count` frames.
     ///
     /// # Errors
-    /// Less than two frames, which would be no stack.
+    /// Less than two frames, which would be no stack, or more than 1024, which must be a slip.
     pub fn new(env: Box<dyn Env>, count: usize) -> Result<Self, EnvError> {
         if count < 2 {
             return Err(format!("a stack of {count} frames is no stack; give 2 or more").into());
+        }
+        if count > 1024 {
+            return Err(format!("a stack of {count} frames is too high; give at most 1024").into());
         }
         let size = env.spec().obs.size();
         Ok(Self { env, count, frames: vec![0.0; count * size], size, saved: Vec::new() })

@@ -14,13 +14,13 @@ use std::{
 use tempfile::TempDir;
 
 /// The stock binary.
-pub const SUPPLE: &str = env!("CARGO_BIN_EXE_supple");
+pub(crate) const SUPPLE: &str = env!("CARGO_BIN_EXE_supple");
 
 /// No process of these tests takes longer, even on a loaded machine.
-pub const LIMIT: Duration = Duration::from_secs(120);
+pub(crate) const LIMIT: Duration = Duration::from_secs(120);
 
-/// A small DQN run on CartPole: about a second. `{...}` is nothing special here: tests add lines.
-pub const QUICK: &str = r#"
+/// A small DQN run, of about a second.
+pub(crate) const QUICK: &str = r#"
 seed = 5
 total_steps = 400
 log_every_updates = 10
@@ -45,21 +45,21 @@ arch = { kind = "mlp", hidden = [16] }
 "#;
 
 /// A folder that goes away with the test; commands run in it.
-pub struct Scratch(pub TempDir);
+pub(crate) struct Scratch(TempDir);
 
 /// How a process ended.
 #[derive(Debug)]
-pub struct Ended {
+pub(crate) struct Ended {
     /// The exit code; `None` if a signal killed it.
-    pub code: Option<i32>,
+    pub(crate) code: Option<i32>,
     /// Its standard output.
-    pub stdout: String,
+    pub(crate) stdout: String,
     /// Its standard error.
-    pub stderr: String,
+    pub(crate) stderr: String,
 }
 
 /// A process under way, with somebody reading what it says.
-pub struct Running {
+pub(crate) struct Running {
     child: Child,
     readers: [JoinHandle<String>; 2],
     deadline: Instant,
@@ -68,62 +68,64 @@ pub struct Running {
 
 impl Scratch {
     /// An empty one.
-    pub fn new() -> Scratch {
+    pub(crate) fn new() -> Scratch {
         Scratch(TempDir::new().expect("a temporary folder"))
     }
 
     /// One that holds [`QUICK`] as `quick.toml`.
-    pub fn quick() -> Scratch {
+    pub(crate) fn quick() -> Scratch {
         let scratch = Scratch::new();
         scratch.write("quick.toml", QUICK);
         scratch
     }
 
     /// A path in it.
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.0.path().join(name)
     }
 
     /// Writes a file in it.
-    pub fn write(&self, name: &str, bytes: impl AsRef<[u8]>) {
+    pub(crate) fn write(&self, name: &str, bytes: impl AsRef<[u8]>) {
         fs::write(self.path(name), bytes).expect("a file in the temporary folder");
     }
 
     /// `supple ARGS`, started.
-    pub fn start(&self, args: &[&str]) -> Running {
+    pub(crate) fn start(&self, args: &[&str]) -> Running {
         self.start_program(SUPPLE, args)
     }
 
     /// Any program, started here.
-    pub fn start_program(&self, program: impl AsRef<OsStr>, args: &[&str]) -> Running {
-        let mut child = Command::new(program.as_ref())
-            .args(args)
-            .current_dir(self.0.path())
-            .env("RUST_BACKTRACE", "1")
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the program starts");
-        let readers = [
-            reader(child.stdout.take().expect("piped")),
-            reader(child.stderr.take().expect("piped")),
-        ];
-        let deadline = Instant::now() + LIMIT;
-        Running { child, readers, deadline, what: args.join(" ") }
+    pub(crate) fn start_program(&self, program: impl AsRef<OsStr>, args: &[&str]) -> Running {
+        start_in(self.0.path(), program, args)
     }
 
     /// `supple ARGS`, to its end.
-    pub fn run(&self, args: &[&str]) -> Ended {
+    pub(crate) fn run(&self, args: &[&str]) -> Ended {
         self.start(args).wait()
     }
 
     /// `supple ARGS`, which must end with code 0.
-    pub fn succeed(&self, args: &[&str]) -> Ended {
+    pub(crate) fn succeed(&self, args: &[&str]) -> Ended {
         let ended = self.run(args);
         assert_eq!(ended.code, Some(0), "supple {args:?}\n{}", ended.stderr);
         ended
     }
+}
+
+/// Any program, started in `folder`.
+pub(crate) fn start_in(folder: &Path, program: impl AsRef<OsStr>, args: &[&str]) -> Running {
+    let mut child = Command::new(program.as_ref())
+        .args(args)
+        .current_dir(folder)
+        .env("RUST_BACKTRACE", "1")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    let readers =
+        [reader(child.stdout.take().expect("piped")), reader(child.stderr.take().expect("piped"))];
+    Running { child, readers, deadline: Instant::now() + LIMIT, what: args.join(" ") }
 }
 
 fn reader(mut pipe: impl Read + Send + 'static) -> JoinHandle<String> {
@@ -136,7 +138,7 @@ fn reader(mut pipe: impl Read + Send + 'static) -> JoinHandle<String> {
 
 impl Running {
     /// Waits for its end.
-    pub fn wait(mut self) -> Ended {
+    pub(crate) fn wait(mut self) -> Ended {
         let status = loop {
             if let Some(status) = self.child.try_wait().expect("a child to wait for") {
                 break status;
@@ -154,23 +156,21 @@ impl Running {
     }
 
     /// Whether it is still there.
-    pub fn alive(&mut self) -> bool {
+    pub(crate) fn alive(&mut self) -> bool {
         self.child.try_wait().expect("a child to wait for").is_none()
     }
 
     /// `kill -SIGNAL`.
-    pub fn signal(&self, signal: &str) {
+    pub(crate) fn signal(&self, signal: &str) {
         let pid = self.child.id().to_string();
         let status = Command::new("kill").args([&format!("-{signal}"), &pid]).status();
         assert!(status.expect("kill runs").success(), "kill -{signal} {pid}");
     }
 
     /// Waits until `done` says so; the process must not end before.
-    pub fn until(&mut self, what: &str, mut done: impl FnMut() -> bool) {
+    pub(crate) fn until(&mut self, what: &str, mut done: impl FnMut() -> bool) {
         while !done() {
-            if !self.alive() {
-                panic!("`{}` ended before {what}", self.what);
-            }
+            assert!(self.alive(), "`{}` ended before {what}", self.what);
             assert!(Instant::now() < self.deadline, "`{}`: no {what} in time", self.what);
             std::thread::sleep(Duration::from_millis(1));
         }
@@ -178,7 +178,7 @@ impl Running {
 }
 
 /// Names of the folders `KIND-...` of a run's checkpoints, in order.
-pub fn checkpoints(run: &Path, kind: &str) -> Vec<String> {
+pub(crate) fn checkpoints(run: &Path, kind: &str) -> Vec<String> {
     let Ok(entries) = fs::read_dir(run.join("checkpoints")) else { return Vec::new() };
     let names = entries.flatten().map(|e| e.file_name().to_string_lossy().into_owned());
     let mut names: Vec<String> = names.filter(|n| n.starts_with(&format!("{kind}-"))).collect();
@@ -187,7 +187,7 @@ pub fn checkpoints(run: &Path, kind: &str) -> Vec<String> {
 }
 
 /// The last line, as JSON.
-pub fn last_json(stdout: &str) -> serde_json::Value {
+pub(crate) fn last_json(stdout: &str) -> serde_json::Value {
     let line = stdout.lines().last().expect("some output");
     serde_json::from_str(line).unwrap_or_else(|e| panic!("{e} in {line}"))
 }

@@ -96,21 +96,19 @@ impl Default for MlpConfig {
 
 impl MlpConfig {
     pub(crate) fn validate(&self) -> Result<(), String> {
-        match self.hidden.iter().find(|&&width| !(1..=65_536).contains(&width)) {
-            Some(width) => {
-                Err(format!("hidden has a layer of {width} units; give 1 to 65536 units a layer"))
-            }
-            None => {
-                let weights = self.hidden.windows(2).map(|w| w[0] * w[1]).sum::<i64>();
-                if weights <= MOST_WEIGHTS {
-                    return Ok(());
-                }
-                Err(format!(
-                    "hidden has {weights} weights between its layers; give layers with at most \
-                     {MOST_WEIGHTS}"
-                ))
-            }
+        if let Some(width) = self.hidden.iter().find(|&&width| !(1..=65_536).contains(&width)) {
+            return Err(format!(
+                "hidden has a layer of {width} units; give 1 to 65536 units a layer"
+            ));
         }
+        let weights = self.hidden.windows(2).map(|w| w[0] * w[1]).sum::<i64>();
+        if weights > MOST_WEIGHTS {
+            return Err(format!(
+                "hidden has {weights} weights between its layers; give layers with at most \
+                 {MOST_WEIGHTS}"
+            ));
+        }
+        Ok(())
     }
 }
 

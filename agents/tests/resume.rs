@@ -1,0 +1,471 @@
+//! A run that was stopped and resumed equals one that was not, bit for bit; what is damaged is
+//! named and passed over; what cannot be continued is cut, not made up.
+
+mod harness;
+
+use std::{fs, path::Path};
+
+use agents::{checkpoint, config::Config, metrics::read_rows, replay::Replay};
+use envs::{Env, Registry};
+use harness::{Counting, Run, config, rows, scripted, within};
+use networks::random;
+use tch::Device;
+
+/// Boundaries every 16 steps, evaluations every 64, checkpoints every 96; 208 is none of the last
+/// two and lies in the middle of episodes.
+const COMMON: &str = "
+    seed = 3
+    total_steps = 400
+    log_every_updates = 3
+    runtime = { actors = 2, envs_per_actor = 2, sync_every = 4, update_to_data = 0.5, \
+                torch_threads = 1 }
+    eval = { every_steps = 64, episodes = 3 }
+    checkpoint = { every_steps = 96, keep = 4 }
+";
+
+fn dqn() -> Config {
+    config(&format!(
+        "{COMMON}
+        env.name = 'CartPole-v1'
+        replay = {{ capacity = 240, batch_size = 8, learning_starts = 48, n_step = 3 }}
+        [agent]
+        kind = 'dqn'
+        dueling = true
+        target = {{ kind = 'hard', every_updates = 7 }}
+        epsilon = {{ start = 1.0, end = 0.1, steps = 300 }}
+        network.arch = {{ kind = 'mlp', hidden = [12, 12] }}
+        network.optim = {{ lr = 0.01, schedule = {{ kind = 'linear', end_factor = 0.1, updates = 150 }} }}"
+    ))
+}
+
+fn sac() -> Config {
+    let methods = "[{ kind = 'clip_grad_norm', max_norm = 1.0 }, { kind = 'l2_init', strength = \
+                   0.01 }, { kind = 'shrink_perturb', shrink = 0.9, perturb = 0.1, every_updates \
+                   = 11 }]";
+    config(&format!(
+        "{COMMON}
+        env = {{ name = 'Pendulum-v1', kwargs = {{ max_episode_steps = 23 }} }}
+        replay = {{ capacity = 240, batch_size = 8, learning_starts = 48 }}
+        [agent]
+        kind = 'sac'
+        actor = {{ arch = {{ kind = 'mlp', hidden = [12] }}, methods = {methods} }}
+        critic = {{ arch = {{ kind = 'mlp', hidden = [12] }}, methods = {methods}, \
+                    optim = {{ rule = 'sgd', lr = 0.001, momentum = 0.9 }} }}"
+    ))
+}
+
+/// One that ran through, and what it left.
+fn whole(config: &Config) -> (Run, harness::Outcome) {
+    let run = Run::new(config);
+    let report = run.train().unwrap();
+    assert!(!report.interrupted && report.restarted == 0);
+    let outcome = run.outcome();
+    (run, outcome)
+}
+
+/// A small run with several checkpoints, for tests of the folder.
+fn short() -> Run {
+    let mut config = dqn();
+    config.total_steps = 200;
+    let run = Run::new(&config);
+    run.train().unwrap();
+    assert_eq!(run.checkpoints("step"), names("step", &[96, 192, 200]));
+    run
+}
+
+fn names(kind: &str, steps: &[u64]) -> Vec<String> {
+    steps.iter().map(|step| format!("{kind}-{step:012}")).collect()
+}
+
+#[test]
+fn a_stopped_and_resumed_run_equals_a_whole_one() {
+    within(60, || {
+        for config in [dqn(), sac()] {
+            let (_run, whole) = whole(&config);
+            assert!(whole.state.updates > 150 && whole.state.episodes > 8);
+            assert!(whole.best.is_some() && whole.state.last_eval.is_some());
+
+            let run = Run::new(&config);
+            let report = run.train_until(&mut |p| p.env_steps >= 208).unwrap();
+            assert!(report.interrupted);
+            assert_eq!(report.steps, 208);
+            let between = run.newest().state;
+            let mid_episode = |a: &agents::message::ActorState| {
+                let running = serde_json::to_value(&a.envs).unwrap()["running"].clone();
+                running.as_array().unwrap().iter().any(|e| e["length"].as_u64().unwrap() > 0)
+            };
+            assert!(between.actors.iter().all(mid_episode), "stopped in mid-episode");
+
+            let report = run.resume().unwrap();
+            assert_eq!((report.steps, report.restarted), (400, 0));
+            run.outcome().assert_equals(&whole, "stopped at 208");
+        }
+    });
+}
+
+/// Three parts, the first of which ended by its own `total_steps`.
+#[test]
+fn total_steps_can_grow_between_parts() {
+    within(60, || {
+        for config in [dqn(), sac()] {
+            let (_run, whole) = whole(&config);
+            let mut run = Run::new(&config);
+            run.config.total_steps = 128; // an evaluation is due there in the whole run too
+            assert!(!run.train().unwrap().interrupted);
+            run.config.total_steps = 320;
+            assert!(run.go(Some(run.newest()), None, &mut |p| p.env_steps >= 240).unwrap().interrupted);
+            run.config.total_steps = 400;
+            run.resume().unwrap();
+            run.outcome().assert_equals(&whole, "three parts");
+        }
+    });
+}
+
+/// `kill -9`: the folder holds rows and a best checkpoint from after the checkpoint, and a torn
+/// last line.
+#[test]
+fn a_killed_run_goes_on_from_its_last_checkpoint() {
+    within(60, || {
+        for config in [dqn(), sac()] {
+            let (run, whole) = whole(&config);
+            for name in names("step", &[384, 400]) {
+                fs::remove_dir_all(run.path.join("checkpoints").join(name)).unwrap();
+            }
+            let record = run.path.join("metrics.jsonl");
+            let mut text = fs::read_to_string(&record).unwrap();
+            text.push_str("{\"step\":300,\"wall_s\":1.0,\"metr");
+            fs::write(&record, text).unwrap();
+            assert_eq!(run.newest().state.env_steps, 288);
+            run.resume().unwrap();
+            run.outcome().assert_equals(&whole, "killed after 288");
+        }
+    });
+}
+
+#[test]
+fn wall_time_adds_up_and_rows_stay_in_order() {
+    within(60, || {
+        let run = Run::new(&dqn());
+        run.train_until(&mut |p| p.env_steps >= 208).unwrap();
+        let before = run.newest().state.wall_s;
+        assert!(before > 0.0);
+        let report = run.resume().unwrap();
+        assert!(report.wall_s > before, "{} after {before}", report.wall_s);
+        let rows = read_rows(&run.path.join("metrics.jsonl"), u64::MAX).unwrap();
+        let later: Vec<f64> = rows.iter().filter(|r| r.step > 208).map(|r| r.wall_s).collect();
+        let earliest = later.iter().copied().fold(f64::INFINITY, f64::min);
+        assert!(!later.is_empty() && earliest >= before, "{earliest} after {before}");
+    });
+}
+
+/// TensorBoard shows each number once after a resume: one event file, made from the record.
+#[test]
+fn tensorboard_files_are_made_anew() {
+    within(60, || {
+        let run = Run::new(&dqn());
+        run.train_until(&mut |p| p.env_steps >= 208).unwrap();
+        run.resume().unwrap();
+        let files = fs::read_dir(&run.path).unwrap().map(|e| e.unwrap());
+        let events: Vec<_> = files
+            .filter(|e| e.file_name().to_string_lossy().starts_with("events.out.tfevents"))
+            .collect();
+        assert_eq!(events.len(), 1, "{events:?}");
+        let size = events[0].metadata().unwrap().len();
+        let numbers: usize = rows(&run.path).iter().map(|(_, m)| m.len()).sum();
+        assert!(size > 20 * numbers as u64, "{size} bytes for {numbers} numbers");
+    });
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Damage {
+    Truncated,
+    Emptied,
+    Flipped(usize),
+    Missing,
+}
+
+fn damage(file: &Path, how: Damage) {
+    let mut bytes = fs::read(file).unwrap();
+    match how {
+        Damage::Truncated => bytes.truncate(bytes.len() - 1),
+        Damage::Emptied => bytes.clear(),
+        Damage::Flipped(bit) => {
+            let bit = bit % (bytes.len() * 8);
+            bytes[bit / 8] ^= 1 << (bit % 8);
+        }
+        Damage::Missing => {
+            fs::remove_file(file).unwrap();
+            return;
+        }
+    }
+    fs::write(file, bytes).unwrap();
+}
+
+#[test]
+fn a_damaged_checkpoint_is_named_and_the_one_before_is_used() {
+    within(60, || {
+        let run = short();
+        let newest = run.path.join("checkpoints").join(&names("step", &[200])[0]);
+        let flips = (0..40).map(|i| Damage::Flipped(i * 7_919 + i));
+        let all: Vec<Damage> =
+            [Damage::Truncated, Damage::Emptied, Damage::Missing].into_iter().chain(flips).collect();
+        for name in ["state.json", "model.safetensors", "replay.safetensors", "manifest.json"] {
+            let file = newest.join(name);
+            let original = fs::read(&file).unwrap();
+            for &how in &all {
+                damage(&file, how);
+                let (found, warnings) = checkpoint::read_newest(&run.path).unwrap();
+                assert_eq!(found.state.env_steps, 192, "{name} {how:?}");
+                let [warning] = warnings.as_slice() else { panic!("{name} {how:?}: {warnings:?}") };
+                assert!(warning.contains("step-000000000200"), "{name} {how:?}: {warning}");
+                assert!(warning.contains("is damaged"), "{name} {how:?}: {warning}");
+                assert!(
+                    name == "manifest.json" || warning.contains(name),
+                    "{name} {how:?}: {warning}"
+                );
+                fs::write(&file, &original).unwrap();
+            }
+        }
+        let (found, warnings) = checkpoint::read_newest(&run.path).unwrap();
+        assert_eq!((found.state.env_steps, warnings.len()), (200, 0), "whole again");
+    });
+}
+
+#[test]
+fn a_resume_past_a_damaged_checkpoint_is_exact() {
+    within(60, || {
+        let (run, whole) = whole(&dqn());
+        for name in names("step", &[384, 400]) {
+            let file = run.path.join("checkpoints").join(name).join("model.safetensors");
+            damage(&file, Damage::Flipped(12_345));
+        }
+        assert_eq!(run.newest().state.env_steps, 288);
+        run.resume().unwrap();
+        run.outcome().assert_equals(&whole, "past two damaged checkpoints");
+        assert_eq!(run.checkpoints("step"), names("step", &[192, 288, 384, 400]));
+    });
+}
+
+#[test]
+fn without_a_whole_checkpoint_the_error_names_all() {
+    within(60, || {
+        let run = short();
+        for name in run.checkpoints("step") {
+            let file = run.path.join("checkpoints").join(name).join("state.json");
+            damage(&file, Damage::Truncated);
+        }
+        let error = checkpoint::read_newest(&run.path).err().unwrap().to_string();
+        for wanted in ["no usable checkpoint", "000000096", "000000192", "000000200", "state.json"] {
+            assert!(error.contains(wanted), "{wanted}: {error}");
+        }
+        fs::remove_dir_all(run.path.join("checkpoints")).unwrap();
+        let error = checkpoint::read_newest(&run.path).err().unwrap().to_string();
+        assert!(error.contains("has no checkpoint yet"), "{error}");
+    });
+}
+
+/// What a process that died in the middle of saving leaves behind.
+#[test]
+fn leftovers_of_a_torn_save_are_harmless() {
+    within(60, || {
+        let (_run, whole) = whole(&dqn());
+        let run = Run::new(&dqn());
+        run.train_until(&mut |p| p.env_steps >= 208).unwrap();
+        let root = run.path.join("checkpoints");
+        // 288 is saved again by the resumed run, 999 never is.
+        for name in [".tmp-step-000000000288", ".tmp-step-000000000999", ".tmp-best-000000000256"] {
+            fs::create_dir_all(root.join(name)).unwrap();
+            fs::write(root.join(name).join("state.json"), "{\"format\":1,").unwrap();
+            fs::write(root.join(name).join("left.over"), "x").unwrap();
+        }
+        fs::write(run.path.join("metrics.jsonl.tmp"), "half a li").unwrap();
+        fs::write(run.path.join("config.tmp"), "half a fi").unwrap();
+        let (found, warnings) = checkpoint::read_newest(&run.path).unwrap();
+        assert_eq!((found.state.env_steps, warnings.len()), (208, 0));
+        run.resume().unwrap();
+        run.outcome().assert_equals(&whole, "with leftovers");
+    });
+}
+
+#[test]
+fn the_newest_and_the_best_are_kept() {
+    within(60, || {
+        let mut config = dqn();
+        config.checkpoint.keep = 2;
+        config.eval.every_steps = 48;
+        let run = Run::new(&config);
+        run.train().unwrap();
+        assert_eq!(run.checkpoints("step"), names("step", &[384, 400]));
+
+        let evaluations: Vec<(u64, f64)> = rows(&run.path)
+            .iter()
+            .filter_map(|(step, m)| Some((*step, m.get("eval/return_mean")?.as_f64()?)))
+            .collect();
+        assert_eq!(evaluations.len(), 9, "{evaluations:?}");
+        // The first of the highest: a later one must be better to replace it.
+        let best = evaluations.iter().fold((0, f64::NEG_INFINITY), |best, &e| {
+            if e.1 > best.1 { e } else { best }
+        });
+        assert_eq!(run.checkpoints("best"), names("best", &[best.0]));
+        let kept = checkpoint::read_best(&run.path).unwrap().unwrap();
+        assert_eq!(kept.state.best, Some(best));
+        assert_eq!(kept.state.env_steps, best.0);
+        assert_eq!(run.newest().state.best, Some(best));
+
+        // Its weights are those of that moment: a run that ends there has the same.
+        let mut config = config.clone();
+        config.total_steps = best.0;
+        let short = Run::new(&config);
+        short.train().unwrap();
+        assert!(short.outcome().model == run.outcome().best.unwrap().0);
+    });
+}
+
+#[test]
+fn a_checkpoint_of_another_configuration_is_refused() {
+    let changes: [(&str, fn(&mut Config)); 7] = [
+        ("more actors", |c| c.runtime.actors = 3),
+        ("fewer actors", |c| c.runtime.actors = 1),
+        ("more environments", |c| c.runtime.envs_per_actor = 3),
+        ("fewer environments", |c| c.runtime.envs_per_actor = 1),
+        ("actors for environments", |c| (c.runtime.actors, c.runtime.envs_per_actor) = (4, 1)),
+        ("less replay", |c| c.replay.capacity = 120),
+        ("another environment", |c| c.env.name = "Acrobot-v1".to_owned()),
+    ];
+    within(60, move || {
+        let mut run = short();
+        let record = fs::read(run.path.join("metrics.jsonl")).unwrap();
+        let original = run.config.clone();
+        let mut refuse = |what: &str, changed: Config| {
+            run.config = Config { total_steps: 400, ..changed };
+            // From the one before the last: a resume that goes on discards what is newer.
+            let older = run.path.join("checkpoints").join(&names("step", &[192])[0]);
+            let checkpoint = checkpoint::read(&older).unwrap();
+            let error = run.go(Some(checkpoint), None, &mut |_| false).err();
+            let error = error.unwrap_or_else(|| panic!("{what} is accepted")).to_string();
+            let clear = ["checkpoint", "configuration"].iter().any(|word| error.contains(word));
+            assert!(clear && !error.contains("panicked"), "{what}: {error}");
+            assert_eq!(run.checkpoints("step"), names("step", &[96, 192, 200]), "{what}");
+            assert!(fs::read(run.path.join("metrics.jsonl")).unwrap() == record, "{what}");
+            error
+        };
+        for (what, change) in changes {
+            let mut changed = original.clone();
+            change(&mut changed);
+            refuse(what, changed);
+        }
+        let parsed = |text: &str| {
+            let mut text = original.to_toml().unwrap() + text;
+            text = text.replace("hidden = [12, 12]", "hidden = [12, 16]");
+            config(&text)
+        };
+        let error = refuse("another width", parsed(""));
+        assert!(error.contains("hidden_1/weight") && error.contains("[16, 12]"), "{error}");
+    });
+}
+
+/// Samples the replay of the newest checkpoint: every transition lies within one episode of
+/// [`Counting`], in consecutive steps, with its own rewards. `cuts` counts transitions shorter than
+/// `n_step` that bootstrap before their episode's end: those in front of a restart.
+fn check_counting_replay(run: &Run) -> usize {
+    let checkpoint = run.newest();
+    let (c, mut env) = (&run.config, run.registry.make("counting", &envs::Kwargs::new()).unwrap());
+    let spec = env.spec();
+    let (n, gamma) = (c.replay.n_step, c.agent.gamma());
+    let mut replay =
+        Replay::new(&spec, c.runtime.envs(), c.replay.capacity, n, gamma, Device::Cpu);
+    replay.load(checkpoint.state.replay.as_ref().unwrap(), &checkpoint.replay.unwrap()).unwrap();
+    let steps = checkpoint.state.env_steps;
+    assert_eq!(replay.len() as u64, steps, "one transition per environment step");
+    let _ = env.reset(0, &mut [0.0; 2]);
+
+    let batch = replay.sample(20 * steps as usize, &mut random::stream(9, 0));
+    let host = |t: &tch::Tensor| Vec::<f32>::try_from(&t.flatten(0, -1)).unwrap();
+    let (obs, next) = (host(&batch.obs), host(&batch.next_obs));
+    let (reward, discount) = (host(&batch.reward), host(&batch.discount));
+    let mut cuts = std::collections::BTreeSet::new();
+    for i in 0..reward.len() {
+        let (episode, t) = (obs[2 * i], obs[2 * i + 1]);
+        let (next_episode, next_t) = (next[2 * i], next[2 * i + 1]);
+        let what = format!("[{episode}, {t}] -> [{next_episode}, {next_t}]");
+        assert_eq!(episode, next_episode, "{what} crosses episodes");
+        let k = next_t - t;
+        assert!((1.0..=n as f32).contains(&k), "{what} in {n} steps");
+        let expected: f64 =
+            (0..k as i32).map(|j| gamma.powi(j) * f64::from(t + j as f32)).sum();
+        assert!((f64::from(reward[i]) - expected).abs() < 1e-4, "{what}: {} {expected}", reward[i]);
+        let (length, terminates) = Counting::law(episode as u32);
+        let over = next_t as u32 == length;
+        let expected = if over && terminates { 0.0 } else { gamma.powi(k as i32) };
+        assert!((f64::from(discount[i]) - expected).abs() < 1e-6, "{what}: {}", discount[i]);
+        if (k as usize) < n && !over {
+            cuts.insert((episode as u32, t as u32));
+        }
+    }
+    cuts.len()
+}
+
+fn counting(mode: &str) -> Config {
+    config(&format!(
+        "total_steps = 360
+        env.name = 'counting'
+        runtime = {{ actors = 2, envs_per_actor = 2, sync_every = 4, mode = '{mode}', \
+                     queue = 12, torch_threads = 1 }}
+        replay = {{ capacity = 1000, batch_size = 4, learning_starts = 40, n_step = 3 }}
+        eval.episodes = 0"
+    ))
+}
+
+#[test]
+fn an_environment_without_state_restarts_and_the_replay_marks_the_cut() {
+    within(60, || {
+        for (can_save, restarted) in [(false, 4), (true, 0)] {
+            let run = Run::with(&counting("lockstep"), Counting::registry(can_save));
+            run.go(None, Some(scripted(|_| {})), &mut |p| p.env_steps >= 208).unwrap();
+            let mut told = 0;
+            let report = run
+                .go(Some(run.newest()), Some(scripted(|_| {})), &mut |p| {
+                    told = p.restarted;
+                    false
+                })
+                .unwrap();
+            assert_eq!((report.restarted, told), (restarted, restarted));
+            let cuts = check_counting_replay(&run);
+            assert_eq!(cuts > 0, !can_save, "{cuts} transitions in front of a cut");
+        }
+    });
+}
+
+/// An async checkpoint holds rounds that were received and not yet learned from; a resume learns
+/// from them first, at the observations they were made at.
+#[test]
+fn rounds_not_yet_learned_from_survive_an_async_checkpoint() {
+    within(60, || {
+        for can_save in [true, false] {
+            let run = Run::with(&counting("async"), Counting::registry(can_save));
+            let slow = || scripted(|_| std::thread::sleep(std::time::Duration::from_millis(1)));
+            let stop_at = |at: u64| move |p: &agents::train::Progress| p.env_steps >= at;
+            run.go(None, Some(slow()), &mut stop_at(120)).unwrap();
+            let waiting: usize = run.newest().state.pending.iter().map(Vec::len).sum();
+            assert!(waiting > 15, "{waiting} rounds wait: the actors are ahead of a slow learner");
+            // Stopped again at once, with most of the old rounds still waiting, then to the end.
+            run.go(Some(run.newest()), Some(slow()), &mut |_| true).unwrap();
+            assert!(run.newest().state.pending.iter().all(|p| p.len() > 5));
+            run.go(Some(run.newest()), Some(slow()), &mut |_| false).unwrap();
+            let cuts = check_counting_replay(&run);
+            assert_eq!(cuts > 0, !can_save, "{cuts} transitions in front of a cut");
+        }
+    });
+}
+
+/// The lock of a run folder goes with its process, so a resume needs no clean-up; while a run is
+/// on, a second one is refused.
+#[test]
+fn a_run_in_use_is_refused() {
+    let run = Run::with(&dqn(), Registry::builtin());
+    let held = agents::run_dir::RunDir::open(&run.path).unwrap();
+    let error = run.train().err().unwrap().to_string();
+    assert!(error.contains("in use by another process"), "{error}");
+    drop(held);
+    agents::run_dir::RunDir::open(&run.path).unwrap();
+}

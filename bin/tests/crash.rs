@@ -1,0 +1,323 @@
+//! Runs that are killed, interrupted, or meet a full disk: whatever happens, `supple resume` ends
+//! where an undisturbed run ends, bit for bit.
+
+mod cli;
+
+use std::{
+    fs,
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use cli::{Ended, SUPPLE, Scratch, checkpoints, last_json};
+use serde_json::Value;
+
+/// Two actors with two environments each and weights that travel every third round, so that a resume
+/// has everything to get wrong.
+const CONFIG: &str = r#"
+seed = 3
+total_steps = 1_200
+log_every_updates = 5
+[env]
+name = "CartPole-v1"
+[runtime]
+actors = 2
+envs_per_actor = 2
+sync_every = 3
+torch_threads = 1
+update_to_data = 0.5
+[replay]
+capacity = 600
+batch_size = 16
+learning_starts = 100
+n_step = 3
+[eval]
+every_steps = 100
+episodes = 2
+[checkpoint]
+every_steps = 24
+[agent]
+kind = "dqn"
+[agent.network]
+arch = { kind = "mlp", hidden = [16] }
+"#;
+
+fn scratch() -> Scratch {
+    let scratch = Scratch::new();
+    scratch.write("run.toml", CONFIG);
+    scratch
+}
+
+/// What a run leaves behind, without what differs by nature: clocks and speeds.
+#[derive(PartialEq)]
+struct Remains {
+    checkpoint: String,
+    model: Vec<u8>,
+    replay: Vec<u8>,
+    state: Value,
+    /// Rows of training and rows of evaluations. Each kind is in order; how they mix depends on when
+    /// the evaluator's thread answers.
+    training: Vec<Value>,
+    evaluations: Vec<Value>,
+    best: Vec<u8>,
+}
+
+impl Remains {
+    fn of(run: &Path) -> Remains {
+        let checkpoint = checkpoints(run, "step").pop().expect("a checkpoint");
+        let folder = run.join("checkpoints").join(&checkpoint);
+        let read = |name: &str| fs::read(folder.join(name)).expect("a file of the checkpoint");
+        let mut state: Value = serde_json::from_slice(&read("state.json")).expect("JSON");
+        state.as_object_mut().expect("an object").remove("wall_s").expect("wall_s");
+        let text = fs::read_to_string(run.join("metrics.jsonl")).expect("metrics");
+        let mut rows: Vec<Value> =
+            text.lines().map(|line| serde_json::from_str(line).expect("a whole row")).collect();
+        for row in &mut rows {
+            row.as_object_mut().expect("an object").remove("wall_s").expect("wall_s");
+            row["metrics"].as_object_mut().expect("metrics").retain(|k, _| !k.starts_with("time/"));
+        }
+        rows.retain(|row| row["metrics"].as_object().is_some_and(|m| !m.is_empty()));
+        let is_eval = |row: &Value| row["metrics"].get("eval/return_mean").is_some();
+        let (evaluations, training) = rows.into_iter().partition(is_eval);
+        let best = checkpoints(run, "best");
+        assert_eq!(best.len(), 1, "one best checkpoint: {best:?}");
+        let best = run.join("checkpoints").join(&best[0]).join("model.safetensors");
+        Remains {
+            checkpoint,
+            model: read("model.safetensors"),
+            replay: read("replay.safetensors"),
+            state,
+            training,
+            evaluations,
+            best: fs::read(best).expect("best weights"),
+        }
+    }
+
+    /// Compares part by part, so that a failure names the part.
+    fn assert_same(&self, other: &Remains, what: &str) {
+        assert_eq!(self.checkpoint, other.checkpoint, "{what}");
+        assert_eq!(self.state, other.state, "{what}: state.json");
+        for (a, b) in self.training.iter().zip(&other.training) {
+            assert_eq!(a, b, "{what}: a row of metrics.jsonl");
+        }
+        assert_eq!(self.training.len(), other.training.len(), "{what}: rows of metrics.jsonl");
+        assert_eq!(self.evaluations, other.evaluations, "{what}: evaluations");
+        assert!(self.model == other.model, "{what}: model.safetensors differs");
+        assert!(self.replay == other.replay, "{what}: replay.safetensors differs");
+        assert!(self.best == other.best, "{what}: the best weights differ");
+    }
+}
+
+fn undisturbed(s: &Scratch) -> Remains {
+    s.succeed(&["train", "run.toml", "--run-dir", "whole"]);
+    let remains = Remains::of(&s.path("whole"));
+    let (rows, evaluations) = (remains.training.len(), remains.evaluations.len());
+    assert!(
+        rows > 100 && evaluations == 12,
+        "{rows} rows and {evaluations} evaluations to compare"
+    );
+    remains
+}
+
+/// xorshift: moments that look random and are the same every time.
+struct Moments(u64);
+
+impl Moments {
+    fn below(&mut self, n: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % n
+    }
+}
+
+fn rows(run: &Path) -> usize {
+    fs::read_to_string(run.join("metrics.jsonl")).map_or(0, |text| text.lines().count())
+}
+
+#[test]
+fn killed_again_and_again() {
+    let s = scratch();
+    let whole = undisturbed(&s);
+    let run = s.path("killed");
+    let mut moments = Moments(0x5eed);
+    let mut kills = 0;
+    let mut process = s.start(&["train", "run.toml", "--run-dir", "killed"]);
+    process.until("the first checkpoint", || !checkpoints(&run, "step").is_empty());
+    loop {
+        // So many rows later, and a little: often in the middle of a checkpoint.
+        let (target, delay) = (rows(&run) + moments.below(16) as usize, moments.below(15));
+        let deadline = Instant::now() + cli::LIMIT;
+        while process.alive() && rows(&run) < target && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        std::thread::sleep(Duration::from_millis(delay));
+        if !process.alive() {
+            break;
+        }
+        process.signal("KILL");
+        assert_eq!(process.wait().code, None, "killed by a signal");
+        kills += 1;
+        process = s.start(&["resume", "killed"]);
+        if kills == 10 {
+            break;
+        }
+    }
+    let ended = process.wait();
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    assert!(kills >= 4, "only {kills} kills before the end");
+    Remains::of(&run).assert_same(&whole, &format!("after {kills} kills"));
+    let left = checkpoints(&run, ".tmp");
+    assert!(left.is_empty(), "half-written checkpoints stay behind: {left:?}");
+}
+
+#[test]
+fn interrupted_politely() {
+    let s = scratch();
+    let whole = undisturbed(&s);
+    for signal in ["INT", "TERM"] {
+        let dir = format!("stopped-{signal}");
+        let run = s.path(&dir);
+        let mut process = s.start(&["train", "run.toml", "--run-dir", &dir, "--json"]);
+        process.until("some learning", || rows(&run) > 40);
+        process.signal(signal);
+        let ended = process.wait();
+        assert_eq!(ended.code, Some(130), "{signal}\n{}", ended.stderr);
+        assert!(ended.stderr.contains("stopping: saving a checkpoint"), "{}", ended.stderr);
+        let hint = format!("go on with: supple resume {dir}");
+        assert!(ended.stderr.contains(&hint), "want {hint}\n{}", ended.stderr);
+        let json = last_json(&ended.stdout);
+        assert_eq!(json["interrupted"], true, "{json}");
+        let newest = checkpoints(&run, "step").pop().expect("a checkpoint");
+        assert_eq!(newest, format!("step-{:012}", json["steps"].as_u64().expect("steps")));
+
+        let json = last_json(&s.succeed(&["resume", &dir, "--json"]).stdout);
+        assert_eq!((&json["steps"], &json["interrupted"]), (&1200.into(), &false.into()));
+        Remains::of(&run).assert_same(&whole, signal);
+    }
+}
+
+#[test]
+fn made_longer() {
+    let s = scratch();
+    let whole = undisturbed(&s);
+    s.succeed(&["train", "run.toml", "--run-dir", "run", "--set", "total_steps=600"]);
+    s.succeed(&["resume", "run", "--set", "total_steps=1200"]);
+    Remains::of(&s.path("run")).assert_same(&whole, "after a longer total_steps");
+}
+
+#[test]
+fn a_second_interrupt_ends_at_once() {
+    let s = scratch();
+    // The checkpoint that the first interrupt asks for waits for an evaluation of a million episodes.
+    let mut args = vec!["train", "run.toml", "--run-dir", "run"];
+    for item in [
+        "total_steps=100000000",
+        "replay.learning_starts=100000000",
+        "eval.every_steps=5000",
+        "eval.episodes=1000000",
+        "checkpoint.every_steps=0",
+    ] {
+        args.extend(["--set", item]);
+    }
+    let mut process = s.start(&args);
+    process.until("the evaluation", || rows(&s.path("run")) > 5_000 / 20);
+    process.signal("INT");
+    std::thread::sleep(Duration::from_millis(500));
+    assert!(process.alive(), "the first interrupt waits for the evaluation");
+    process.signal("INT");
+    let asked = Instant::now();
+    let ended = process.wait();
+    assert_eq!(ended.code, Some(130), "{}", ended.stderr);
+    assert!(asked.elapsed() < Duration::from_secs(10), "at once is not {:?}", asked.elapsed());
+}
+
+/// The command line under a limit on the size of files, which is as good as a full disk: a write
+/// beyond it fails with "File too large". `blocks` are 512 bytes.
+fn limited(s: &Scratch, blocks: u32, args: &str) -> Ended {
+    let line = format!("trap '' XFSZ; ulimit -f {blocks} || exit 99; exec {SUPPLE} {args}");
+    s.start_program("sh", &["-c", &line]).wait()
+}
+
+/// One line of error, exit code 1.
+fn assert_error(ended: &Ended, wanted: &[&str]) {
+    assert_eq!(ended.code, Some(1), "{}", ended.stderr);
+    let errors: Vec<&str> = ended.stderr.lines().filter(|l| l.starts_with("error:")).collect();
+    assert_eq!(errors.len(), 1, "{}", ended.stderr);
+    for part in wanted {
+        assert!(errors[0].contains(part), "want {part}\n{}", ended.stderr);
+    }
+}
+
+#[test]
+fn a_disk_full_of_checkpoints() {
+    let s = scratch();
+    let whole = undisturbed(&s);
+    // Replay grows by 25 bytes a step, so some checkpoint is the first beyond 8 KiB. Few metrics.
+    let set = "--set log_every_updates=1000000";
+    let ended = limited(&s, 16, &format!("train run.toml --run-dir run {set}"));
+    assert_error(&ended, &["cannot write", "run/checkpoints/.tmp-step-", "File too large"]);
+    let run = s.path("run");
+    let kept = checkpoints(&run, "step");
+    assert_eq!(kept.len(), 2, "the two before are there: {kept:?}");
+
+    // With room again, it goes on, with the rows of metrics that it would have had.
+    let config = fs::read_to_string(run.join("config.toml")).expect("a config");
+    fs::write(
+        run.join("config.toml"),
+        config.replace("log_every_updates = 1000000", "log_every_updates = 5"),
+    )
+    .expect("write");
+    s.succeed(&["resume", "run"]);
+    let remains = Remains::of(&run);
+    assert_eq!(remains.state, whole.state);
+    assert!(remains.model == whole.model, "model.safetensors differs");
+    assert!(remains.replay == whole.replay, "replay.safetensors differs");
+}
+
+#[test]
+fn a_disk_full_of_metrics() {
+    let s = scratch();
+    let whole = undisturbed(&s);
+    let run = s.path("run");
+    let log = run.join("metrics.jsonl");
+    // The record and TensorBoard's events are of about one size; whichever hits the limit first.
+    let size = fs::metadata(s.path("whole/metrics.jsonl")).expect("metrics").len();
+    let blocks = u32::try_from(size / 2 / 512).expect("small");
+    let ended = limited(&s, blocks, "train run.toml --run-dir run");
+    assert_error(&ended, &["metrics: cannot write"]);
+
+    if Path::new("/dev/full").exists() {
+        fs::rename(&log, run.join("aside")).expect("rename");
+        std::os::unix::fs::symlink("/dev/full", &log).expect("a link");
+        let ended = s.run(&["resume", "run"]);
+        assert_error(&ended, &["metrics: cannot write run/metrics.jsonl", "No space left"]);
+        fs::rename(run.join("aside"), &log).expect("rename");
+    }
+    s.succeed(&["resume", "run"]);
+    Remains::of(&run).assert_same(&whole, "after a full disk");
+}
+
+#[test]
+fn nobody_listens() {
+    // Standard error closed after one line: the run goes on to its end.
+    let s = scratch();
+    let line = format!("{SUPPLE} train run.toml --run-dir run --json 2>&1 >result | head -1");
+    let ended = s.start_program("sh", &["-c", &line]).wait();
+    assert_eq!(ended.stdout, "run folder: run\n", "{}", ended.stderr);
+    let result = fs::read_to_string(s.path("result")).expect("a result");
+    assert_eq!(last_json(&result)["steps"], 1200);
+
+    // Standard output closed after one line.
+    for command in ["envs", "--help", "check-env CartPole-v1"] {
+        let line = format!("{SUPPLE} {command} | head -c 1");
+        let ended = s.start_program("sh", &["-c", &line]).wait();
+        assert_eq!((ended.stdout.len(), ended.stderr.as_str()), (1, ""), "{command}");
+    }
+    // Standard output on a full disk is an error.
+    if Path::new("/dev/full").exists() {
+        let line = format!("{SUPPLE} envs >/dev/full");
+        let ended = s.start_program("sh", &["-c", &line]).wait();
+        assert_error(&ended, &["cannot write to standard output", "No space left"]);
+    }
+}
