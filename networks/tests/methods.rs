@@ -1,0 +1,184 @@
+//! Each weight method against its formula in f64.
+
+use networks::{
+    init::Init,
+    methods::{Clock, MethodConfig, StepCx},
+    params::{Params, Role},
+    random,
+    trace::Trace,
+};
+use tch::{Kind, Tensor, no_grad_guard};
+
+fn host(t: &Tensor) -> Vec<f64> {
+    Vec::try_from(&t.detach().to_kind(Kind::Double).flatten(0, -1)).unwrap()
+}
+
+fn all(tensors: &[Tensor]) -> Vec<f64> {
+    tensors.iter().flat_map(host).collect()
+}
+
+/// One parameter of every learned role, drawn from laws that differ.
+fn params() -> Params {
+    let mut rng = random::stream(1, 0);
+    let mut p = Params::default();
+    for (name, role, shape, init) in [
+        ("hidden", Role::Hidden, vec![4, 3], Init::He),
+        ("bias", Role::Bias, vec![4], Init::Uniform(0.5)),
+        ("gain", Role::NormGain, vec![4], Init::Constant(1.0)),
+        ("offset", Role::NormOffset, vec![4], Init::Constant(0.0)),
+        ("output", Role::Output, vec![2, 4], Init::Orthogonal(1.0)),
+        ("scalar", Role::Scalar, vec![], Init::Constant(0.3)),
+    ] {
+        p.add(name.to_owned(), role, &shape, init, &mut rng);
+    }
+    p
+}
+
+fn gradients(scale: f64) -> Vec<Tensor> {
+    let mut rng = random::stream(2, 0);
+    params().trainable().map(|p| random::normal(&p.value.size(), &mut rng) * scale).collect()
+}
+
+/// The gradients after the method, and that it leaves the weights alone before the step.
+fn before_step(p: &mut Params, config: &MethodConfig, scale: f64) -> Vec<f64> {
+    let mut method = config.build(p);
+    let (mut grads, weights) = (gradients(scale), p.to_flat());
+    let (trace, mut rng) = (Trace::off(), random::stream(3, 0));
+    let mut cx = StepCx { trace: &trace, clock: Clock::default(), rng: &mut rng };
+    method.before_step(p, &mut grads, &mut cx);
+    assert_eq!(p.to_flat(), weights);
+    all(&grads)
+}
+
+fn assert_close(got: &[f64], want: &[f64], what: &str) {
+    assert_eq!(got.len(), want.len(), "{what}");
+    for (i, (g, w)) in got.iter().zip(want).enumerate() {
+        assert!((g - w).abs() < 1e-5 * (w.abs() + 1e-3), "{what}, number {i}: {g}, not {w}");
+    }
+}
+
+/// `g * min(1, max_norm / (norm + 1e-6))` with the norm over all parameters together.
+#[test]
+fn clip_grad_norm_is_its_formula() {
+    for max_norm in [0.01, 1.0, 100.0] {
+        for scale in [1e-3, 0.1, 10.0] {
+            let grads = all(&gradients(scale));
+            let norm = grads.iter().map(|g| g * g).sum::<f64>().sqrt();
+            let factor = (max_norm / (norm + 1e-6)).min(1.0);
+            let want: Vec<f64> = grads.iter().map(|g| g * factor).collect();
+            let config = MethodConfig::ClipGradNorm { max_norm };
+            let got = before_step(&mut params(), &config, scale);
+            assert_close(&got, &want, &format!("max_norm {max_norm}, norm {norm}"));
+            let clipped = got.iter().map(|g| g * g).sum::<f64>().sqrt();
+            assert!(clipped <= max_norm * (1.0 + 1e-5), "{clipped} of {max_norm}");
+        }
+    }
+}
+
+/// `g + 2 * strength * (theta - theta_0)`, on every learned parameter; zero at the start.
+#[test]
+fn l2_init_is_its_formula() {
+    let strength = 0.7;
+    let config = MethodConfig::L2Init { strength };
+    assert_close(&before_step(&mut params(), &config, 1.0), &all(&gradients(1.0)), "at the start");
+
+    let mut p = params();
+    let initial = p.to_flat();
+    let mut method = config.build(&mut p);
+    let moved: Vec<f32> = initial.iter().enumerate().map(|(i, x)| x + i as f32 * 0.01).collect();
+    p.load_flat(&moved);
+    let mut grads = gradients(1.0);
+    let (trace, mut rng) = (Trace::off(), random::stream(3, 0));
+    let mut cx = StepCx { trace: &trace, clock: Clock::default(), rng: &mut rng };
+    method.before_step(&p, &mut grads, &mut cx);
+    let want: Vec<f64> = all(&gradients(1.0))
+        .iter()
+        .zip(moved.iter().zip(initial.iter()))
+        .map(|(g, (&now, &before))| g + 2.0 * strength * (f64::from(now) - f64::from(before)))
+        .collect();
+    assert_close(&all(&grads), &want, "moved");
+    assert_eq!(p.iter().filter(|(_, q)| q.role == Role::State).count(), 6, "one copy each");
+}
+
+/// The gradient is that of the penalty: compared with autograd on `strength * ||theta - theta_0||^2`.
+#[test]
+fn l2_init_is_the_gradient_of_its_penalty() {
+    let mut p = params();
+    let initial: Vec<Tensor> = p.trainable().map(|q| q.value.detach().copy()).collect();
+    let mut method = MethodConfig::L2Init { strength: 0.2 }.build(&mut p);
+    let moved: Vec<f32> = p.to_flat().iter().map(|x| x * 1.5 - 0.2).collect();
+    p.load_flat(&moved);
+    let penalty: Tensor = p
+        .trainable()
+        .zip(&initial)
+        .map(|(q, start)| (&q.value - start).square().sum(Kind::Float) * 0.2)
+        .sum();
+    let inputs: Vec<&Tensor> = p.trainable().map(|q| &q.value).collect();
+    let want = Tensor::run_backward(&[penalty], &inputs, false, false);
+    let mut grads: Vec<Tensor> = inputs.iter().map(|t| t.zeros_like()).collect();
+    let (trace, mut rng) = (Trace::off(), random::stream(3, 0));
+    let mut cx = StepCx { trace: &trace, clock: Clock::default(), rng: &mut rng };
+    method.before_step(&p, &mut grads, &mut cx);
+    assert_close(&all(&grads), &all(&want), "penalty");
+}
+
+/// `shrink * theta + perturb * fresh` on weights and biases every third update, with `fresh` from
+/// the parameter's own law, in order, from the given generator; gains, offsets and scalars stay.
+#[test]
+fn shrink_perturb_is_its_formula() {
+    let (shrink, perturb) = (0.8, 0.25);
+    let mut p = params();
+    let mut method =
+        MethodConfig::ShrinkPerturb { shrink, perturb, every_updates: 3 }.build(&mut p);
+    let (trace, mut rng) = (Trace::off(), random::stream(3, 0));
+    let mut oracle_rng = rng.clone();
+    for update in 0..9 {
+        let before: Vec<_> = p.iter().map(|(_, q)| (q.name.clone(), host(&q.value))).collect();
+        let clock = Clock { update, ..Clock::default() };
+        let mut cx = StepCx { trace: &trace, clock, rng: &mut rng };
+        method.after_step(&mut p, &mut cx);
+        for ((name, before), (_, q)) in before.iter().zip(p.iter()) {
+            let chosen = ["hidden", "bias", "output"].contains(&name.as_str());
+            let want: Vec<f64> = if chosen && [2, 5, 8].contains(&update) {
+                let fresh = host(&q.init.sample(&q.value.size(), &mut oracle_rng));
+                before.iter().zip(fresh).map(|(b, f)| shrink * b + perturb * f).collect()
+            } else {
+                before.clone()
+            };
+            assert_close(&host(&q.value), &want, &format!("{name} at update {update}"));
+        }
+        let _guard = no_grad_guard();
+        assert_eq!(rng, oracle_rng, "as many draws as fresh weights, at update {update}");
+    }
+}
+
+/// In the order of the list: clipping before the penalty bounds the loss's gradient only.
+#[test]
+fn methods_apply_in_the_order_of_the_list() {
+    let clip = MethodConfig::ClipGradNorm { max_norm: 1e-3 };
+    let pull = MethodConfig::L2Init { strength: 10.0 };
+    let norm_after = |list: [&MethodConfig; 2]| {
+        use networks::{arch::mlp::MlpConfig, model::Model, network::ArchConfig};
+        use networks::optim::{OptimConfig, Rule};
+        let mut q = Params::default();
+        let arch = ArchConfig::Mlp(MlpConfig { hidden: vec![4], ..MlpConfig::default() });
+        let net = arch.build(&mut q, "f", 2, &[("y", 1)], &mut random::stream(1, 0));
+        let optim = OptimConfig { rule: Rule::Sgd, lr: 1.0, ..OptimConfig::default() };
+        let list = list.map(Clone::clone);
+        let mut model = Model::new("m", net, q, &optim, &list, tch::Device::Cpu);
+        let away: Vec<f32> = model.params.to_flat().iter().map(|x| x + 1.0).collect();
+        model.params.load_flat(&away);
+        let x = random::normal(&[8, 2], &mut random::stream(2, 0));
+        let loss = model.forward(&x)[0].square().mean(Kind::Float);
+        let mut rng = random::stream(3, 0);
+        model.minimize(&loss, &Trace::off(), &[], Clock::default(), &mut rng).unwrap();
+        let moved = model.params.to_flat();
+        let moved = away.iter().zip(moved.iter()).map(|(a, b)| f64::from(a - b).powi(2));
+        moved.sum::<f64>().sqrt()
+    };
+    let (clip_first, clip_last) = (norm_after([&clip, &pull]), norm_after([&pull, &clip]));
+    assert!((clip_last / 1e-3 - 1.0).abs() < 1e-2, "clipped last: {clip_last}");
+    // 17 parameters, each 1 away: a pull of 2 * 10 on each.
+    let pull = 20.0 * 17f64.sqrt();
+    assert!((clip_first / pull - 1.0).abs() < 1e-3, "clipped first: {clip_first}, pull {pull}");
+}

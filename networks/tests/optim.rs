@@ -1,0 +1,221 @@
+//! The optimisers against the published formulas, written out here in f64 for one number at a time.
+//!
+//! Sources: Adam, Kingma & Ba 2015 (arXiv 1412.6980), Algorithm 1; `AdamW`, Loshchilov & Hutter 2019
+//! (arXiv 1711.05101), Algorithm 2 with a schedule multiplier of 1; SGD with momentum, Polyak 1964
+//! in the form of `torch.optim.SGD`: `m <- momentum * m + g`, `theta <- theta - lr * m`.
+
+use networks::{
+    init::Init,
+    optim::{Optim, OptimConfig, Rule, Schedule},
+    params::{Params, Role, StateDict},
+    random,
+};
+use tch::{Device, Kind, Tensor};
+
+const STEPS: usize = 60;
+
+/// The state of one number under one rule.
+#[derive(Clone, Copy, Default)]
+struct Scalar {
+    theta: f64,
+    m: f64,
+    v: f64,
+}
+
+impl Scalar {
+    /// Step number `t`, counted from 1.
+    fn step(&mut self, c: &OptimConfig, lr: f64, g: f64, t: i32) {
+        match c.rule {
+            Rule::Adam | Rule::Adamw => {
+                let mut g = g;
+                if c.rule == Rule::Adam {
+                    g += c.weight_decay * self.theta;
+                } else {
+                    self.theta -= lr * c.weight_decay * self.theta;
+                }
+                self.m = c.beta1 * self.m + (1.0 - c.beta1) * g;
+                self.v = c.beta2 * self.v + (1.0 - c.beta2) * g * g;
+                let m_hat = self.m / (1.0 - c.beta1.powi(t));
+                let v_hat = self.v / (1.0 - c.beta2.powi(t));
+                self.theta -= lr * m_hat / (v_hat.sqrt() + c.eps);
+            }
+            Rule::Sgd => {
+                self.m = c.momentum * self.m + g + c.weight_decay * self.theta;
+                self.theta -= lr * self.m;
+            }
+        }
+    }
+}
+
+/// Two parameters, of 6 and 3 numbers, between 1 and 3 in size so that relative errors mean much.
+fn params() -> Params {
+    let mut rng = random::stream(1, 0);
+    let mut p = Params::default();
+    for (name, shape) in [("a", vec![2, 3]), ("b", vec![3])] {
+        let value = random::uniform(&shape, 1.0, 3.0, &mut rng);
+        p.add_value(name.to_owned(), Role::Hidden, Init::Constant(0.0), &value);
+    }
+    p
+}
+
+fn gradients(step: usize) -> Vec<Tensor> {
+    let mut rng = random::stream(2, step as u64);
+    // Sizes from 1/100 to 100 over the steps: Adam must not care, SGD must.
+    let scale = 10f64.powi(step as i32 % 5 - 2);
+    vec![random::normal(&[2, 3], &mut rng) * scale, random::normal(&[3], &mut rng) * scale]
+}
+
+fn host(t: &Tensor) -> Vec<f64> {
+    Vec::try_from(&t.detach().to_kind(Kind::Double).flatten(0, -1)).unwrap()
+}
+
+fn values(p: &Params) -> Vec<f64> {
+    p.trainable().flat_map(|p| host(&p.value)).collect()
+}
+
+fn configs() -> Vec<OptimConfig> {
+    let base = OptimConfig { lr: 1e-3, ..OptimConfig::default() };
+    let adam = |rule, weight_decay| OptimConfig { rule, weight_decay, ..base.clone() };
+    let sgd = |momentum, weight_decay| OptimConfig {
+        rule: Rule::Sgd,
+        lr: 1e-4,
+        momentum,
+        weight_decay,
+        ..base.clone()
+    };
+    let other = OptimConfig { beta1: 0.5, beta2: 0.9, eps: 1e-2, lr: 0.01, ..base.clone() };
+    vec![
+        adam(Rule::Adam, 0.0),
+        adam(Rule::Adam, 0.1),
+        adam(Rule::Adamw, 0.0),
+        adam(Rule::Adamw, 0.1),
+        other.clone(),
+        OptimConfig {
+            schedule: Schedule::Linear { end_factor: 0.1, updates: 40 },
+            ..other.clone()
+        },
+        OptimConfig { schedule: Schedule::Cosine { end_factor: 0.0, updates: 30 }, ..other },
+        sgd(0.0, 0.0),
+        sgd(0.9, 0.0),
+        sgd(0.0, 0.1),
+        sgd(0.9, 0.1),
+    ]
+}
+
+#[test]
+fn every_rule_is_its_formula() {
+    for config in configs() {
+        let mut p = params();
+        let mut optim = Optim::new(config.clone(), &mut p, Device::Cpu);
+        let mut scalars: Vec<Scalar> =
+            values(&p).into_iter().map(|theta| Scalar { theta, ..Scalar::default() }).collect();
+        for step in 0..STEPS {
+            let lr = config.lr * config.schedule.factor(step as u64);
+            assert_eq!(optim.lr(), lr);
+            let grads = gradients(step);
+            optim.step(&mut p, &grads);
+            let grads = grads.iter().flat_map(host);
+            for (scalar, g) in scalars.iter_mut().zip(grads) {
+                scalar.step(&config, lr, g, step as i32 + 1);
+            }
+            for (i, (got, scalar)) in values(&p).iter().zip(&scalars).enumerate() {
+                let error = (got / scalar.theta - 1.0).abs();
+                let want = scalar.theta;
+                assert!(error < 1e-5, "{config:?}\nstep {step}, number {i}: {got}, not {want}");
+            }
+        }
+        let (start, end) = (values(&params()), values(&p));
+        let moved = start.iter().zip(&end).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+        assert!(moved > 1e-2, "{config:?} moves too little to tell");
+    }
+}
+
+/// The gradient may have any memory order: here the transpose of a transposed tensor.
+#[test]
+fn transposed_gradients_are_read_in_order() {
+    for config in configs() {
+        let (mut p, mut q) = (params(), params());
+        let mut straight = Optim::new(config.clone(), &mut p, Device::Cpu);
+        let mut turned = Optim::new(config.clone(), &mut q, Device::Cpu);
+        for step in 0..3 {
+            let grads = gradients(step);
+            straight.step(&mut p, &grads);
+            let odd = grads[0].tr().contiguous().tr();
+            assert!(!odd.is_contiguous());
+            turned.step(&mut q, &[odd, grads[1].shallow_clone()]);
+        }
+        assert_eq!(values(&p), values(&q), "{config:?}");
+    }
+}
+
+/// Hand-computed: a line from 1 to 0.2 over 10 updates, half a cosine from 1 to 0.2 over 12.
+#[test]
+fn schedules_at_hand_computed_points() {
+    let linear = Schedule::Linear { end_factor: 0.2, updates: 10 };
+    let cosine = Schedule::Cosine { end_factor: 0.2, updates: 12 };
+    for (schedule, points) in [
+        (Schedule::Constant {}, vec![(0, 1.0), (1, 1.0), (1 << 40, 1.0)]),
+        (linear, vec![(0, 1.0), (1, 0.92), (5, 0.6), (9, 0.28), (10, 0.2), (11, 0.2), (9999, 0.2)]),
+        // cos at 60, 90 and 120 degrees: 1/2, 0, -1/2.
+        (cosine, vec![(0, 1.0), (4, 0.8), (6, 0.6), (8, 0.4), (12, 0.2), (13, 0.2), (9999, 0.2)]),
+        (Schedule::Linear { end_factor: 0.5, updates: 0 }, vec![(0, 1.0), (1, 0.5)]),
+    ] {
+        for (update, want) in points {
+            let got = schedule.factor(update);
+            assert!((got - want).abs() < 1e-12, "{schedule:?} at {update}: {got}, not {want}");
+        }
+    }
+}
+
+/// Moments, step count and with it bias correction and schedule survive: the second half of a run
+/// is the same, bit for bit.
+#[test]
+fn a_saved_optimiser_goes_on_bit_for_bit() {
+    for config in configs() {
+        let (mut p, mut q) = (params(), params());
+        let mut optim = Optim::new(config.clone(), &mut p, Device::Cpu);
+        (0..7).for_each(|step| optim.step(&mut p, &gradients(step)));
+        let mut saved = StateDict::new();
+        p.save("m", &mut saved);
+        optim.save("m", &mut saved);
+
+        let mut again = Optim::new(config.clone(), &mut q, Device::Cpu);
+        again.step(&mut q, &gradients(50)); // what it had before must not matter
+        q.load("m", &saved).unwrap();
+        again.load("m", &saved).unwrap();
+        for step in 7..STEPS {
+            optim.step(&mut p, &gradients(step));
+            again.step(&mut q, &gradients(step));
+        }
+        let (mut a, mut b) = (StateDict::new(), StateDict::new());
+        p.save("m", &mut a);
+        optim.save("m", &mut a);
+        q.save("m", &mut b);
+        again.save("m", &mut b);
+        assert_eq!(a["m/optim#steps"].int64_value(&[0]), STEPS as i64);
+        let moments = match config.rule {
+            Rule::Adam | Rule::Adamw => 2,
+            Rule::Sgd => usize::from(config.momentum > 0.0),
+        };
+        assert_eq!(a.len(), 1 + 2 * (1 + moments), "{config:?}: {:?}", a.keys());
+        for (name, tensor) in &a {
+            assert_eq!(host(tensor), host(&b[name]), "{config:?}: {name}");
+        }
+    }
+}
+
+#[test]
+fn saved_state_that_does_not_fit_is_refused_by_name() {
+    let mut p = params();
+    let mut optim = Optim::new(OptimConfig::default(), &mut p, Device::Cpu);
+    let mut saved = StateDict::new();
+    p.save("m", &mut saved);
+    let error = optim.load("m", &saved).unwrap_err().to_string();
+    assert!(error.contains("`m/optim#steps`"), "{error}");
+    saved.insert("m/b#1".to_owned(), Tensor::zeros([4], (Kind::Float, Device::Cpu)));
+    let error = p.load("m", &saved).unwrap_err().to_string();
+    assert!(error.contains("`m/b#1` has shape [4] where the network has [3]"), "{error}");
+    saved.remove("m/a");
+    let error = p.load("m", &saved).unwrap_err().to_string();
+    assert!(error.contains("lacks the tensor `m/a`"), "{error}");
+}
