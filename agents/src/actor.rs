@@ -123,7 +123,10 @@ pub fn run(
             match word {
                 Ok(ToActor::Snapshot(snapshot)) => {
                     actor.load(&snapshot);
-                    break;
+                    // After the last round a snapshot is no leave to go on: it was under way.
+                    if actor.rounds < last_round {
+                        break;
+                    }
                 }
                 Ok(ToActor::Save) => {
                     let state = FromActor::State(Box::new(actor.state()));

@@ -48,7 +48,6 @@ pub(crate) struct Drive<'a> {
     candidate: Option<(State, StateDict)>,
     best: Option<(u64, f64)>,
     last_eval: Option<(u64, f64, f64)>,
-    newest_eval: Option<EvalResult>,
     last_checkpoint: Option<u64>,
     started: Instant,
     wall_before: f64,
@@ -81,7 +80,6 @@ impl<'a> Drive<'a> {
             candidate: None,
             best: None,
             last_eval: None,
-            newest_eval: None,
             last_checkpoint: None,
             started: Instant::now(),
             wall_before: 0.0,
@@ -167,15 +165,14 @@ impl<'a> Drive<'a> {
             return Err(self.dump(bad));
         }
         self.poll_evaluation()?;
-        let c = self.learner.counters;
-        (self.watch)(&Progress {
-            env_steps: c.env_steps,
-            updates: c.updates,
-            episodes: c.episodes,
-            eval: self.newest_eval.take(),
-            restarted: self.restarted,
-        });
+        self.show(None);
         Ok(())
+    }
+
+    fn show(&mut self, eval: Option<EvalResult>) {
+        let (c, restarted) = (self.learner.counters, self.restarted);
+        let (env_steps, updates, episodes) = (c.env_steps, c.updates, c.episodes);
+        (self.watch)(&Progress { env_steps, updates, episodes, eval, restarted });
     }
 
     fn receive(&self, actor: usize) -> Result<FromActor, Error> {
@@ -248,15 +245,7 @@ impl<'a> Drive<'a> {
             let state = State { best: self.best, last_eval: self.last_eval, ..state };
             checkpoint::write(self.run, "best", 1, &state, &model, None)?;
         }
-        self.newest_eval = Some(result);
-        let c = self.learner.counters;
-        (self.watch)(&Progress {
-            env_steps: c.env_steps,
-            updates: c.updates,
-            episodes: c.episodes,
-            eval: self.newest_eval.take(),
-            restarted: self.restarted,
-        });
+        self.show(Some(result));
         Ok(())
     }
 

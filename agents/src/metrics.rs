@@ -6,7 +6,7 @@
 
 use std::{
     fs::File,
-    io::{BufRead, BufReader, Write},
+    io::{BufRead, BufReader, ErrorKind, Write},
     mem::ManuallyDrop,
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
@@ -135,7 +135,13 @@ impl Writer {
                     self.event(&row)?;
                 }
                 ToWriter::Sync => {
-                    self.jsonl.sync_data().map_err(|e| Error::io("write", &self.path, e))?;
+                    match self.jsonl.sync_data() {
+                        // A pipe or a device has nothing to sync.
+                        Err(e) if e.kind() != ErrorKind::InvalidInput => {
+                            return Err(Error::io("write", &self.path, e));
+                        }
+                        _ => {}
+                    }
                     guarded(|| self.events.flush())?;
                     if synced.send(()).is_err() {
                         break;
@@ -204,4 +210,79 @@ fn guarded<T>(f: impl FnOnce() -> T) -> Result<T, Error> {
     catch_unwind(AssertUnwindSafe(f)).map_err(|_| {
         Error::Run("cannot write TensorBoard events; is the disk full or the folder gone?".into())
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crossbeam::channel::bounded;
+
+    /// Writes rows `from..to` with value `step + 0.1`, the number NaN among them.
+    fn write(dir: &Path, from: u64, to: u64) {
+        let writer = Writer::open(dir, from, 100.0 * from as f64).unwrap();
+        let (sender, inbox) = bounded(4);
+        let (synced, acknowledged) = bounded(1);
+        let thread = std::thread::spawn(move || writer.run(&inbox, &synced));
+        for step in from + 1..=to {
+            let values = vec![("b".to_owned(), step as f64 + 0.1), ("a".to_owned(), f64::NAN)];
+            sender.send(ToWriter::Scalars { step, values }).unwrap();
+        }
+        sender.send(ToWriter::Sync).unwrap();
+        acknowledged.recv().unwrap();
+        // What was sent before the acknowledgement is on disk by then.
+        assert_eq!(read_rows(&dir.join("metrics.jsonl"), u64::MAX).unwrap().len() as u64, to);
+        drop(sender);
+        thread.join().unwrap().unwrap();
+    }
+
+    #[test]
+    fn rows_are_kept_up_to_the_step_and_exactly() {
+        let folder = tempfile::tempdir().unwrap();
+        let (dir, file) = (folder.path(), folder.path().join("metrics.jsonl"));
+        write(dir, 0, 10);
+        write(dir, 6, 9);
+        let rows = read_rows(&file, u64::MAX).unwrap();
+        for (row, step) in rows.iter().zip(1..) {
+            assert_eq!(row.step, step);
+            assert_eq!(row.metrics["b"], step as f64 + 0.1, "all digits");
+            assert!(row.metrics["a"].is_null(), "JSON has no NaN");
+            assert_eq!(row.metrics.len(), 2);
+            assert!((row.wall_s >= 600.0) == (step > 6), "{row:?}");
+        }
+        assert_eq!(read_rows(&file, 4).unwrap().len(), 4);
+        let count = |name: &str| {
+            let files = std::fs::read_dir(dir).unwrap().map(|e| e.unwrap().file_name());
+            files.filter(|f| f.to_string_lossy().starts_with(name)).count()
+        };
+        assert_eq!((count("events.out.tfevents"), count("metrics.jsonl")), (1, 1));
+    }
+
+    #[test]
+    fn a_torn_last_line_is_dropped() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("metrics.jsonl");
+        write(folder.path(), 0, 3);
+        let whole = std::fs::read(&file).unwrap();
+        for cut in 1..20 {
+            std::fs::write(&file, &whole[..whole.len() - cut]).unwrap();
+            let rows = read_rows(&file, u64::MAX).unwrap();
+            // Without the line break alone, the last line is still whole.
+            assert_eq!(rows.len(), if cut == 1 { 3 } else { 2 }, "{cut} bytes short");
+        }
+        drop(Writer::open(folder.path(), 2, 0.0).unwrap());
+        let text = std::fs::read_to_string(&file).unwrap();
+        assert_eq!(text.lines().count(), 2);
+        assert!(text.ends_with("}\n"), "the next row begins a line of its own");
+    }
+
+    #[test]
+    fn scalars_are_taken_once() {
+        let mut scalars = Scalars::default();
+        scalars.step("q", &StepStats { loss: 2.0, grad_norm: Some(3.0) }, 0.1);
+        scalars.scalar("x", 4.0);
+        let tags: Vec<_> = scalars.take().into_iter().collect();
+        let want = [("loss/q", 2.0), ("lr/q", 0.1), ("grad_norm/q", 3.0), ("x", 4.0)];
+        assert_eq!(tags, want.map(|(tag, value)| (tag.to_owned(), value)));
+        assert!(scalars.take().is_empty());
+    }
 }

@@ -136,3 +136,65 @@ pub(crate) fn sync_folder(path: &Path) -> std::io::Result<()> {
         _ => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_new_or_empty_folders_become_runs() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, config) = (folder.path().join("a/b"), Config::default());
+        let run = RunDir::create(&path, &config).unwrap();
+        assert_eq!(RunDir::config(&path).unwrap(), config);
+        let error = RunDir::create(&path, &config).unwrap_err().to_string();
+        assert!(error.contains("already holds a run"), "{error}");
+        drop(run);
+        let full = folder.path().join("full");
+        fs::create_dir(&full).unwrap();
+        fs::write(full.join("thesis.tex"), "x").unwrap();
+        let error = RunDir::create(&full, &config).unwrap_err().to_string();
+        assert!(error.contains("is not empty"), "{error}");
+        let error = RunDir::open(&full).unwrap_err().to_string();
+        assert!(error.contains("is not a run folder"), "{error}");
+        assert_eq!(fs::read_dir(&full).unwrap().count(), 1, "nothing was left in it");
+    }
+
+    #[test]
+    fn one_process_at_a_time_and_the_lock_goes_with_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("run");
+        let run = RunDir::create(&path, &Config::default()).unwrap();
+        let error = RunDir::open(&path).unwrap_err().to_string();
+        assert!(error.contains("in use"), "{error}");
+        drop(run);
+        assert_eq!(RunDir::open(&path).unwrap().path(), path);
+    }
+
+    /// Eight threads ask at once: eight folders, numbered without a gap.
+    #[test]
+    fn numbered_folders_are_unique() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().join("runs");
+        let make = || RunDir::create_numbered(&root, "dqn", &Config::default()).unwrap();
+        let runs: Vec<RunDir> = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..8).map(|_| scope.spawn(make)).collect();
+            threads.into_iter().map(|t| t.join().unwrap()).collect()
+        });
+        let mut names: Vec<_> = runs.iter().map(|r| r.path().to_owned()).collect();
+        names.sort();
+        let want: Vec<_> = (1..=8).map(|i| root.join(format!("dqn-{i}"))).collect();
+        assert_eq!(names, want);
+    }
+
+    #[test]
+    fn a_failed_write_leaves_the_old_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("config.toml");
+        write_atomically(&path, b"old").unwrap();
+        fs::create_dir(folder.path().join("config.tmp")).unwrap(); // in the way
+        let error = write_atomically(&path, b"new").unwrap_err().to_string();
+        assert!(error.contains("config.toml"), "{error}");
+        assert_eq!(fs::read(&path).unwrap(), b"old");
+    }
+}

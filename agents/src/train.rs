@@ -5,6 +5,7 @@
 //! and `recv` fail and they return, then the writer drains what is left. No stop flag, no mutex.
 
 use std::{
+    any::Any,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
     thread::JoinHandle,
@@ -268,7 +269,8 @@ pub fn train(session: Session<'_>) -> Result<Report, Error> {
     outcome.try_recv().map_err(|_| Error::Gone("learner".to_owned()))
 }
 
-/// The actors, and how many environments restarted their episode on resume.
+/// The actors, and how many environments restarted their episode on resume. Environments are made
+/// and first reset here; what goes wrong there is the actor's already.
 fn build_actors(
     config: &Config,
     make_env: &MakeEnv,
@@ -278,32 +280,43 @@ fn build_actors(
     let mut restarted = 0;
     let actors = (0..config.runtime.actors)
         .map(|i| {
-            let fail = |e: EnvError| Error::Thread {
-                thread: format!("actor-{i}"),
-                message: e.to_string(),
-            };
-            let mut envs = Vec::new();
-            for _ in 0..config.runtime.envs_per_actor {
-                envs.push(make_env().map_err(fail)?);
-            }
-            let rng = random::stream(config.seed, streams::envs(i));
-            let envs = VecEnv::new(envs, rng).map_err(fail)?;
-            let mut actor = Actor::new(config, i, envs, agent.policy());
-            if let Some(checkpoint) = resume {
-                let state = checkpoint.state.actors.get(i).ok_or_else(|| {
-                    Error::Run(format!(
-                        "checkpoint {} has {} actors and the configuration {}",
-                        checkpoint.path.display(),
-                        checkpoint.state.actors.len(),
-                        config.runtime.actors
-                    ))
-                })?;
-                restarted += actor.restore(state).map_err(fail)?;
-            }
+            let build = || build_actor(config, i, make_env, agent, resume);
+            let (actor, began) = catch_unwind(AssertUnwindSafe(build))
+                .unwrap_or_else(|panic| Err(panicked(format!("actor-{i}"), panic.as_ref())))?;
+            restarted += began;
             Ok(actor)
         })
         .collect::<Result<_, _>>()?;
     Ok((actors, restarted))
+}
+
+fn build_actor(
+    config: &Config,
+    index: usize,
+    make_env: &MakeEnv,
+    agent: &dyn Agent,
+    resume: Option<&Checkpoint>,
+) -> Result<(Actor, usize), Error> {
+    let fail =
+        |e: EnvError| Error::Thread { thread: format!("actor-{index}"), message: e.to_string() };
+    let mut envs = Vec::new();
+    for _ in 0..config.runtime.envs_per_actor {
+        envs.push(make_env().map_err(fail)?);
+    }
+    let rng = random::stream(config.seed, streams::envs(index));
+    let envs = VecEnv::new(envs, rng).map_err(fail)?;
+    let mut actor = Actor::new(config, index, envs, agent.policy());
+    let Some(checkpoint) = resume else { return Ok((actor, 0)) };
+    let state = checkpoint.state.actors.get(index).ok_or_else(|| {
+        Error::Run(format!(
+            "checkpoint {} has {} actors and the configuration {}",
+            checkpoint.path.display(),
+            checkpoint.state.actors.len(),
+            config.runtime.actors
+        ))
+    })?;
+    let restarted = actor.restore(state).map_err(fail)?;
+    Ok((actor, restarted))
 }
 
 /// A named thread whose error or panic becomes a fault.
@@ -327,18 +340,21 @@ fn guarded(thread: &str, faults: &Sender<Error>, body: impl FnOnce() -> Result<(
         Ok(Ok(()) | Err(Error::Gone(_))) => return,
         Ok(Err(error @ (Error::NonFinite { .. } | Error::Thread { .. }))) => error,
         Ok(Err(error)) => Error::Thread { thread, message: error.to_string() },
-        Err(panic) => {
-            let message = panic
-                .downcast_ref::<&str>()
-                .map(|s| (*s).to_owned())
-                .or_else(|| panic.downcast_ref::<String>().cloned())
-                .unwrap_or_else(|| "no message".to_owned());
-            // libtorch's messages can hold whole tensors.
-            let message = message.lines().next().unwrap_or_default().chars().take(300).collect();
-            Error::Panic { thread, message }
-        }
+        Err(panic) => panicked(thread, panic.as_ref()),
     };
     let _ = faults.send(fault);
+}
+
+/// The error of a thread that panicked.
+fn panicked(thread: String, panic: &(dyn Any + Send)) -> Error {
+    let message = panic
+        .downcast_ref::<&str>()
+        .map(|s| (*s).to_owned())
+        .or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "no message".to_owned());
+    // libtorch's messages can hold whole tensors.
+    let message = message.lines().next().unwrap_or_default().chars().take(300).collect();
+    Error::Panic { thread, message }
 }
 
 /// Joins every thread before anything is reported; one that does not end in time is named.

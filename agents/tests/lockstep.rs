@@ -2,6 +2,7 @@
 //!
 //! The oracle is [`sequential`]: no thread, no channel, only `Actor::step` and `Learner::round` in
 //! the order that the design promises.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod harness;
 
@@ -83,7 +84,9 @@ fn sequential(config: &Config) -> Outcome {
     while learner.counters.env_steps < config.total_steps {
         if learner.counters.rounds.is_multiple_of(config.runtime.sync_every) {
             let snapshot = learner.snapshot();
-            actors.iter_mut().for_each(|actor| actor.load(&snapshot));
+            for actor in &mut actors {
+                actor.load(&snapshot);
+            }
         }
         let experiences: Vec<_> = actors.iter_mut().map(|a| a.step().unwrap()).collect();
         let mut log = |step, values: Vec<(String, f64)>| {
@@ -178,7 +181,8 @@ fn repeated_runs_are_equal() {
 fn parallel_runs_are_equal() {
     within(60, || {
         let configs = [dqn(2, 1, 1), sac(2, 1, 3), dqn(2, 1, 1), sac(2, 1, 3)];
-        let runs: Vec<_> = configs.iter().cloned().map(|c| thread::spawn(move || threaded(&c))).collect();
+        let runs: Vec<_> =
+            configs.iter().cloned().map(|c| thread::spawn(move || threaded(&c))).collect();
         for (config, run) in configs.iter().zip(runs) {
             run.join().unwrap().assert_equals(&sequential(config), "run beside others");
         }

@@ -1,5 +1,6 @@
 //! A run that was stopped and resumed equals one that was not, bit for bit; what is damaged is
 //! named and passed over; what cannot be continued is cut, not made up.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod harness;
 
@@ -113,7 +114,9 @@ fn total_steps_can_grow_between_parts() {
             run.config.total_steps = 128; // an evaluation is due there in the whole run too
             assert!(!run.train().unwrap().interrupted);
             run.config.total_steps = 320;
-            assert!(run.go(Some(run.newest()), None, &mut |p| p.env_steps >= 240).unwrap().interrupted);
+            assert!(
+                run.go(Some(run.newest()), None, &mut |p| p.env_steps >= 240).unwrap().interrupted
+            );
             run.config.total_steps = 400;
             run.resume().unwrap();
             run.outcome().assert_equals(&whole, "three parts");
@@ -207,8 +210,10 @@ fn a_damaged_checkpoint_is_named_and_the_one_before_is_used() {
         let run = short();
         let newest = run.path.join("checkpoints").join(&names("step", &[200])[0]);
         let flips = (0..40).map(|i| Damage::Flipped(i * 7_919 + i));
-        let all: Vec<Damage> =
-            [Damage::Truncated, Damage::Emptied, Damage::Missing].into_iter().chain(flips).collect();
+        let all: Vec<Damage> = [Damage::Truncated, Damage::Emptied, Damage::Missing]
+            .into_iter()
+            .chain(flips)
+            .collect();
         for name in ["state.json", "model.safetensors", "replay.safetensors", "manifest.json"] {
             let file = newest.join(name);
             let original = fs::read(&file).unwrap();
@@ -255,7 +260,8 @@ fn without_a_whole_checkpoint_the_error_names_all() {
             damage(&file, Damage::Truncated);
         }
         let error = checkpoint::read_newest(&run.path).err().unwrap().to_string();
-        for wanted in ["no usable checkpoint", "000000096", "000000192", "000000200", "state.json"] {
+        for wanted in ["no usable checkpoint", "000000096", "000000192", "000000200", "state.json"]
+        {
             assert!(error.contains(wanted), "{wanted}: {error}");
         }
         fs::remove_dir_all(run.path.join("checkpoints")).unwrap();
@@ -303,9 +309,9 @@ fn the_newest_and_the_best_are_kept() {
             .collect();
         assert_eq!(evaluations.len(), 9, "{evaluations:?}");
         // The first of the highest: a later one must be better to replace it.
-        let best = evaluations.iter().fold((0, f64::NEG_INFINITY), |best, &e| {
-            if e.1 > best.1 { e } else { best }
-        });
+        let best = evaluations
+            .iter()
+            .fold((0, f64::NEG_INFINITY), |best, &e| if e.1 > best.1 { e } else { best });
         assert_eq!(run.checkpoints("best"), names("best", &[best.0]));
         let kept = checkpoint::read_best(&run.path).unwrap().unwrap();
         assert_eq!(kept.state.best, Some(best));
@@ -323,7 +329,8 @@ fn the_newest_and_the_best_are_kept() {
 
 #[test]
 fn a_checkpoint_of_another_configuration_is_refused() {
-    let changes: [(&str, fn(&mut Config)); 7] = [
+    type Change = fn(&mut Config);
+    let changes: [(&str, Change); 7] = [
         ("more actors", |c| c.runtime.actors = 3),
         ("fewer actors", |c| c.runtime.actors = 1),
         ("more environments", |c| c.runtime.envs_per_actor = 3),
@@ -372,8 +379,7 @@ fn check_counting_replay(run: &Run) -> usize {
     let (c, mut env) = (&run.config, run.registry.make("counting", &envs::Kwargs::new()).unwrap());
     let spec = env.spec();
     let (n, gamma) = (c.replay.n_step, c.agent.gamma());
-    let mut replay =
-        Replay::new(&spec, c.runtime.envs(), c.replay.capacity, n, gamma, Device::Cpu);
+    let mut replay = Replay::new(&spec, c.runtime.envs(), c.replay.capacity, n, gamma, Device::Cpu);
     replay.load(checkpoint.state.replay.as_ref().unwrap(), &checkpoint.replay.unwrap()).unwrap();
     let steps = checkpoint.state.env_steps;
     assert_eq!(replay.len() as u64, steps, "one transition per environment step");
@@ -391,8 +397,7 @@ fn check_counting_replay(run: &Run) -> usize {
         assert_eq!(episode, next_episode, "{what} crosses episodes");
         let k = next_t - t;
         assert!((1.0..=n as f32).contains(&k), "{what} in {n} steps");
-        let expected: f64 =
-            (0..k as i32).map(|j| gamma.powi(j) * f64::from(t + j as f32)).sum();
+        let expected: f64 = (0..k as i32).map(|j| gamma.powi(j) * f64::from(t + j as f32)).sum();
         assert!((f64::from(reward[i]) - expected).abs() < 1e-4, "{what}: {} {expected}", reward[i]);
         let (length, terminates) = Counting::law(episode as u32);
         let over = next_t as u32 == length;
@@ -421,10 +426,10 @@ fn an_environment_without_state_restarts_and_the_replay_marks_the_cut() {
     within(60, || {
         for (can_save, restarted) in [(false, 4), (true, 0)] {
             let run = Run::with(&counting("lockstep"), Counting::registry(can_save));
-            run.go(None, Some(scripted(|_| {})), &mut |p| p.env_steps >= 208).unwrap();
+            run.go(None, Some(Box::new(scripted(|_| {}))), &mut |p| p.env_steps >= 208).unwrap();
             let mut told = 0;
             let report = run
-                .go(Some(run.newest()), Some(scripted(|_| {})), &mut |p| {
+                .go(Some(run.newest()), Some(Box::new(scripted(|_| {}))), &mut |p| {
                     told = p.restarted;
                     false
                 })
@@ -445,13 +450,13 @@ fn rounds_not_yet_learned_from_survive_an_async_checkpoint() {
             let run = Run::with(&counting("async"), Counting::registry(can_save));
             let slow = || scripted(|_| std::thread::sleep(std::time::Duration::from_millis(1)));
             let stop_at = |at: u64| move |p: &agents::train::Progress| p.env_steps >= at;
-            run.go(None, Some(slow()), &mut stop_at(120)).unwrap();
+            run.go(None, Some(Box::new(slow())), &mut stop_at(120)).unwrap();
             let waiting: usize = run.newest().state.pending.iter().map(Vec::len).sum();
             assert!(waiting > 15, "{waiting} rounds wait: the actors are ahead of a slow learner");
             // Stopped again at once, with most of the old rounds still waiting, then to the end.
-            run.go(Some(run.newest()), Some(slow()), &mut |_| true).unwrap();
+            run.go(Some(run.newest()), Some(Box::new(slow())), &mut |_| true).unwrap();
             assert!(run.newest().state.pending.iter().all(|p| p.len() > 5));
-            run.go(Some(run.newest()), Some(slow()), &mut |_| false).unwrap();
+            run.go(Some(run.newest()), Some(Box::new(slow())), &mut |_| false).unwrap();
             let cuts = check_counting_replay(&run);
             assert_eq!(cuts > 0, !can_save, "{cuts} transitions in front of a cut");
         }

@@ -1,4 +1,5 @@
 //! Each weight method against its formula in f64.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use networks::{
     init::Init,
@@ -158,8 +159,8 @@ fn methods_apply_in_the_order_of_the_list() {
     let clip = MethodConfig::ClipGradNorm { max_norm: 1e-3 };
     let pull = MethodConfig::L2Init { strength: 10.0 };
     let norm_after = |list: [&MethodConfig; 2]| {
-        use networks::{arch::mlp::MlpConfig, model::Model, network::ArchConfig};
         use networks::optim::{OptimConfig, Rule};
+        use networks::{arch::mlp::MlpConfig, model::Model, network::ArchConfig};
         let mut q = Params::default();
         let arch = ArchConfig::Mlp(MlpConfig { hidden: vec![4], ..MlpConfig::default() });
         let net = arch.build(&mut q, "f", 2, &[("y", 1)], &mut random::stream(1, 0));

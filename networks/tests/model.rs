@@ -1,4 +1,5 @@
 //! Models: parameters, architecture, the gradient step and what it must not touch.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use networks::{
     arch::mlp::{Activation, InitKind, MlpConfig},
@@ -22,7 +23,12 @@ fn largest(t: &Tensor) -> f64 {
     t.abs().max().double_value(&[])
 }
 
-fn mlp(hidden: &[i64], layer_norm: bool, p: &mut Params, seed: u64) -> std::sync::Arc<dyn networks::network::Network> {
+fn mlp(
+    hidden: &[i64],
+    layer_norm: bool,
+    p: &mut Params,
+    seed: u64,
+) -> std::sync::Arc<dyn networks::network::Network> {
     let config = MlpConfig {
         hidden: hidden.to_vec(),
         activation: Activation::Tanh,
@@ -84,7 +90,8 @@ fn mlp_is_its_formula() {
     let mut trace = Trace::on();
     let y = net.forward(&p, &x, &mut trace);
     for (y, head, width) in [(&y[0], "mean", 2), (&y[1], "value", 1)] {
-        let want = hidden.matmul(&get(&format!("f/{head}/weight")).tr()) + get(&format!("f/{head}/bias"));
+        let want =
+            hidden.matmul(&get(&format!("f/{head}/weight")).tr()) + get(&format!("f/{head}/bias"));
         assert_eq!(y.size(), [16, width]);
         let error = largest(&(y - want));
         assert!(error < 1e-6, "{head}: {error}");
@@ -231,8 +238,7 @@ fn the_reported_norm_is_the_gradients() {
     let mut rng = random::stream(1, 1);
     let stats = m.minimize(&loss, &trace, &[], clock, &mut rng).unwrap();
     let after = m.params.to_flat();
-    let square: f64 =
-        before.iter().zip(after.iter()).map(|(a, b)| f64::from(a - b).powi(2)).sum();
+    let square: f64 = before.iter().zip(after.iter()).map(|(a, b)| f64::from(a - b).powi(2)).sum();
     let got = stats.grad_norm.unwrap();
     assert!((got / square.sqrt() - 1.0).abs() < 1e-4, "{got}, not {}", square.sqrt());
     assert!((stats.loss - loss.double_value(&[])).abs() < 1e-12);
@@ -280,7 +286,7 @@ fn a_loss_that_is_not_finite_is_blamed_and_changes_nothing() {
             let x = if what == "batch" || what == "activation" { bad(value) } else { good.copy() };
             let (mut loss, trace) = loss_of(&m, &x);
             if what == "loss" {
-                loss = loss * value;
+                loss *= value;
             }
             // An infinite input can be hidden by tanh and normalisation; the loss must be spoilt.
             let loss = loss + x.sum(Kind::Float) * 0.0;

@@ -3,6 +3,7 @@
 //! Sources: Adam, Kingma & Ba 2015 (arXiv 1412.6980), Algorithm 1; `AdamW`, Loshchilov & Hutter 2019
 //! (arXiv 1711.05101), Algorithm 2 with a schedule multiplier of 1; SGD with momentum, Polyak 1964
 //! in the form of `torch.optim.SGD`: `m <- momentum * m + g`, `theta <- theta - lr * m`.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use networks::{
     init::Init,

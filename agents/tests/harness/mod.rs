@@ -68,6 +68,8 @@ pub(crate) struct Run {
     pub(crate) path: PathBuf,
     pub(crate) config: Config,
     pub(crate) registry: Registry,
+    /// Whether Ctrl-C is pressed before training begins.
+    pub(crate) stop_before: bool,
 }
 
 impl Run {
@@ -79,7 +81,7 @@ impl Run {
         let temporary = tempfile::tempdir().unwrap();
         let path = temporary.path().join("run");
         drop(RunDir::create(&path, config).unwrap());
-        Run { _temporary: temporary, path, config: config.clone(), registry }
+        Run { _temporary: temporary, path, config: config.clone(), registry, stop_before: false }
     }
 
     /// Trains to the end.
@@ -88,8 +90,8 @@ impl Run {
     }
 
     /// Trains with an agent of the test's own.
-    pub(crate) fn train_agent(&self, agent: Box<dyn Agent>) -> Result<Report, Error> {
-        self.go(None, Some(agent), &mut |_| false)
+    pub(crate) fn train_agent(&self, agent: impl Agent + 'static) -> Result<Report, Error> {
+        self.go(None, Some(Box::new(agent)), &mut |_| false)
     }
 
     /// Trains until `stop` answers true, which is like Ctrl-C at that moment.
@@ -113,6 +115,9 @@ impl Run {
     ) -> Result<Report, Error> {
         let run = RunDir::open(&self.path)?;
         let (asked, stopped) = bounded(1);
+        if self.stop_before {
+            asked.send(()).unwrap();
+        }
         let mut watch = |p: &Progress| {
             if stop(p) {
                 let _ = asked.try_send(());
@@ -147,9 +152,8 @@ impl Run {
         Outcome {
             model: file("model.safetensors"),
             replay: file("replay.safetensors"),
-            best: best.map(|b| {
-                (fs::read(b.path.join("model.safetensors")).unwrap(), timeless(b.state))
-            }),
+            best: best
+                .map(|b| (fs::read(b.path.join("model.safetensors")).unwrap(), timeless(b.state))),
             state: timeless(checkpoint.state),
             rows: rows(&self.path),
         }
@@ -205,14 +209,11 @@ pub(crate) struct Scripted<F> {
     pub(crate) updates: u64,
 }
 
-pub(crate) fn scripted<F>(on_update: F) -> Box<Scripted<F>> {
-    Box::new(Scripted { on_update, bad_from: u64::MAX, updates: 0 })
+pub(crate) fn scripted<F: FnMut(u64) + Send>(on_update: F) -> Scripted<F> {
+    Scripted { on_update, bad_from: u64::MAX, updates: 0 }
 }
 
-impl<F> Agent for Scripted<F>
-where
-    F: FnMut(u64) + Send,
-{
+impl<F: FnMut(u64) + Send> Agent for Scripted<F> {
     fn update(
         &mut self,
         _batch: &Batch,

@@ -1,0 +1,537 @@
+//! Invariant 4: no failure of any thread hangs the process, and the message says what failed where.
+//!
+//! Every case runs under a time limit; afterwards the process is alive, or no later case would run.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod harness;
+
+use std::{
+    fs,
+    io::Read,
+    os::unix::fs::symlink,
+    path::Path,
+    process::Command,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
+    time::Duration,
+};
+
+use agents::{
+    checkpoint,
+    config::{Config, Mode},
+    error::Error,
+    metrics::read_rows,
+    tensor_file::TensorFile,
+};
+use envs::{Action, ActionSpace, Env, EnvError, EnvSpec, Registry, Step};
+use harness::{Counting, Run, config, rows, scripted, within};
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum How {
+    Error,
+    Panic,
+    /// Sleeps this many milliseconds, then goes on.
+    Sleep(u64),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum When {
+    Construct,
+    /// Every reset from this one on, counted from 0.
+    Reset(u32),
+    /// Every step from this one on, counted from 1 over all episodes.
+    Step(u32),
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Fault {
+    /// Name of the thread.
+    thread: &'static str,
+    when: When,
+    how: How,
+}
+
+impl Fault {
+    fn strike(&self) -> Result<(), EnvError> {
+        match self.how {
+            How::Error => Err("the cable came off".into()),
+            How::Panic => panic!("the cable came off"),
+            How::Sleep(ms) => {
+                thread::sleep(Duration::from_millis(ms));
+                Ok(())
+            }
+        }
+    }
+}
+
+/// Episodes of 10 steps with faults on certain threads. An actor's environments are made and first
+/// reset on the thread that calls `train`, so those are told by the order they are made in.
+struct Faulty {
+    home: String,
+    faults: Vec<Fault>,
+    resets: u32,
+    steps: u32,
+}
+
+impl Faulty {
+    /// `actors` of `per_actor` environments each, after the one that `Parts::new` asks for its spec.
+    fn registry(faults: &[Fault], actors: usize, per_actor: usize) -> Registry {
+        let (faults, made) = (faults.to_vec(), Arc::new(AtomicUsize::new(0)));
+        let mut registry = Registry::default();
+        registry.insert("faulty", move || {
+            let home = match made.fetch_add(1, Ordering::SeqCst) {
+                0 => "spec".to_owned(),
+                i if i <= actors * per_actor => format!("actor-{}", (i - 1) / per_actor),
+                _ => "evaluator".to_owned(),
+            };
+            let env = Faulty { home, faults: faults.clone(), resets: 0, steps: 0 };
+            env.strike(|when| when == When::Construct)?;
+            Ok(env)
+        });
+        registry
+    }
+
+    fn strike(&self, due: impl Fn(When) -> bool) -> Result<(), EnvError> {
+        self.faults
+            .iter()
+            .filter(|f| f.thread == self.home && due(f.when))
+            .try_for_each(Fault::strike)
+    }
+}
+
+impl Env for Faulty {
+    fn spec(&self) -> EnvSpec {
+        EnvSpec::vector(2, ActionSpace::Discrete(2)).with_time_limit(10)
+    }
+
+    fn reset(&mut self, _seed: u64, obs: &mut [f32]) -> Result<(), EnvError> {
+        let resets = self.resets;
+        self.resets += 1;
+        obs.fill(0.0);
+        self.strike(|when| matches!(when, When::Reset(n) if resets >= n))
+    }
+
+    fn step(&mut self, _action: Action<'_>, obs: &mut [f32]) -> Result<Step, EnvError> {
+        self.steps += 1;
+        obs.fill(self.steps as f32);
+        self.strike(|when| matches!(when, When::Step(n) if self.steps >= n))?;
+        Ok(Step { reward: 1.0, terminated: false, truncated: false })
+    }
+}
+
+fn faulty(mode: &str) -> Config {
+    config(&format!(
+        "total_steps = 6000
+        env.name = 'faulty'
+        runtime = {{ actors = 3, envs_per_actor = 2, sync_every = 4, mode = '{mode}', queue = 4, \
+                     torch_threads = 1 }}
+        replay = {{ capacity = 600, batch_size = 4, learning_starts = 48 }}
+        eval = {{ every_steps = 96, episodes = 2 }}
+        checkpoint.every_steps = 240"
+    ))
+}
+
+/// Trains with the faults and wants the named thread's message, of the right kind.
+fn fails(mode: &str, faults: &[Fault], thread: &str, how: How) {
+    let (mode, faults, thread) = (mode.to_owned(), faults.to_vec(), thread.to_owned());
+    within(20, move || {
+        let run = Run::with(&faulty(&mode), Faulty::registry(&faults, 3, 2));
+        let error = run.train_agent(scripted(|_| {})).expect_err("the fault is reported");
+        let what = format!("{mode} {faults:?}: {error}");
+        let (Error::Thread { thread: name, message } | Error::Panic { thread: name, message }) =
+            &error
+        else {
+            panic!("{what}")
+        };
+        assert_eq!(*name, thread, "{what}");
+        assert!(message.contains("the cable came off"), "{what}");
+        assert_eq!(matches!(error, Error::Panic { .. }), how == How::Panic, "{what}");
+        assert!(error.to_string().starts_with(&thread), "{what}");
+    });
+}
+
+#[test]
+fn an_environment_that_fails_at_a_step_is_named() {
+    for mode in ["lockstep", "async"] {
+        for thread in ["actor-0", "actor-2"] {
+            for how in [How::Error, How::Panic] {
+                for step in [1, 57] {
+                    fails(mode, &[Fault { thread, when: When::Step(step), how }], thread, how);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn an_environment_that_fails_at_a_reset_is_named() {
+    for mode in ["lockstep", "async"] {
+        for thread in ["actor-0", "actor-2"] {
+            for how in [How::Error, How::Panic] {
+                // The first reset happens before the threads start.
+                for reset in [0, 1, 5] {
+                    fails(mode, &[Fault { thread, when: When::Reset(reset), how }], thread, how);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn an_environment_that_cannot_be_made_is_named() {
+    for thread in ["actor-0", "actor-2", "evaluator"] {
+        for how in [How::Error, How::Panic] {
+            fails("lockstep", &[Fault { thread, when: When::Construct, how }], thread, how);
+        }
+    }
+}
+
+#[test]
+fn a_failing_evaluation_is_named() {
+    for mode in ["lockstep", "async"] {
+        for when in [When::Reset(0), When::Reset(1), When::Step(1), When::Step(7)] {
+            for how in [How::Error, How::Panic] {
+                fails(mode, &[Fault { thread: "evaluator", when, how }], "evaluator", how);
+            }
+        }
+    }
+}
+
+/// Both threads fail, one of them later: the one in front is the one to report.
+#[test]
+fn the_first_error_wins() {
+    let late = |thread, when| {
+        [Fault { thread, when, how: How::Sleep(300) }, Fault { thread, when, how: How::Error }]
+    };
+    let now = |thread, when| Fault { thread, when, how: How::Error };
+    let [sleep, error] = late("actor-0", When::Step(30));
+    fails("lockstep", &[sleep, error, now("evaluator", When::Step(1))], "evaluator", How::Error);
+    let [sleep, error] = late("evaluator", When::Step(1));
+    fails("lockstep", &[sleep, error, now("actor-2", When::Step(20))], "actor-2", How::Error);
+    let [sleep, error] = late("actor-1", When::Step(1));
+    fails("async", &[sleep, error, now("actor-2", When::Step(1))], "actor-2", How::Error);
+}
+
+/// Failing while everybody else waits for a slow learner, in `send` on a full queue.
+#[test]
+fn a_fault_behind_full_queues_ends_the_run() {
+    for mode in ["lockstep", "async"] {
+        let mode = mode.to_owned();
+        within(20, move || {
+            let fault = Fault { thread: "actor-1", when: When::Step(25), how: How::Panic };
+            let mut config = faulty(&mode);
+            config.runtime.queue = 1;
+            let run = Run::with(&config, Faulty::registry(&[fault], 3, 2));
+            let slow = scripted(|_| thread::sleep(Duration::from_millis(1)));
+            let error = run.train_agent(slow).unwrap_err().to_string();
+            assert_eq!(error, "actor-1 panicked: the cable came off");
+        });
+    }
+}
+
+/// The learner fails while an environment hangs: `train` waits its 30 s for it and returns.
+#[test]
+fn slow_a_hanging_environment_does_not_hang_the_run() {
+    if std::env::var_os("SLOW_TESTS").is_none() {
+        return;
+    }
+    within(60, || {
+        let hang = Fault { thread: "evaluator", when: When::Step(1), how: How::Sleep(120_000) };
+        let run = Run::with(&faulty("lockstep"), Faulty::registry(&[hang], 3, 2));
+        let agent = scripted(|update| assert!(update < 100, "enough"));
+        assert_eq!(run.train_agent(agent).unwrap_err().to_string(), "learner panicked: enough");
+    });
+}
+
+#[test]
+fn a_panicking_agent_is_the_learners() {
+    for mode in ["lockstep", "async"] {
+        let mode = mode.to_owned();
+        within(20, move || {
+            let run = Run::with(&faulty(&mode), Faulty::registry(&[], 3, 2));
+            let agent = scripted(|update| assert!(update != 400, "shapes [2] and [3] differ"));
+            let error = run.train_agent(agent).unwrap_err();
+            assert!(matches!(&error, Error::Panic { thread, .. } if thread == "learner"));
+            assert_eq!(error.to_string(), "learner panicked: shapes [2] and [3] differ");
+            assert_eq!(run.newest().state.env_steps, 240, "the checkpoint before it is there");
+        });
+    }
+}
+
+/// Observations of zero; rewards of 1 and, from this environment's step 57 on, of 3e38, so that the sum of two is
+/// infinite.
+struct Spike {
+    continuous: bool,
+    steps: u32,
+}
+
+impl Env for Spike {
+    fn spec(&self) -> EnvSpec {
+        let action =
+            if self.continuous { ActionSpace::symmetric(1) } else { ActionSpace::Discrete(2) };
+        EnvSpec::vector(2, action)
+    }
+
+    fn reset(&mut self, _seed: u64, obs: &mut [f32]) -> Result<(), EnvError> {
+        obs.fill(0.5);
+        Ok(())
+    }
+
+    fn step(&mut self, _action: Action<'_>, obs: &mut [f32]) -> Result<Step, EnvError> {
+        obs.fill(0.5);
+        self.steps += 1;
+        let reward = if self.steps < 57 { 1.0 } else { 3e38 };
+        Ok(Step { reward, terminated: false, truncated: self.steps.is_multiple_of(20) })
+    }
+}
+
+/// Trains on [`Spike`] until it fails, and checks what is left: the checkpoint of step 96, and the
+/// batch.
+fn diverges(agent: &str, n_step: usize, wanted: &'static str) {
+    let continuous = agent == "sac";
+    let config = config(&format!(
+        "total_steps = 400
+        env.name = 'spike'
+        runtime = {{ actors = 2, sync_every = 4, update_to_data = 0.1, torch_threads = 1 }}
+        replay = {{ capacity = 400, batch_size = 64, learning_starts = 32, n_step = {n_step} }}
+        eval.episodes = 0
+        checkpoint.every_steps = 48
+        [agent]
+        kind = '{agent}'"
+    ));
+    within(60, move || {
+        let mut registry = Registry::default();
+        registry.insert("spike", move || Ok(Spike { continuous, steps: 0 }));
+        let run = Run::with(&config, registry);
+        let mut before = None;
+        let good = run.path.join("checkpoints/step-000000000096/model.safetensors");
+        let mut watch = |p: &agents::train::Progress| {
+            if before.is_none() && p.env_steps > 100 {
+                before = Some(fs::read(&good).unwrap());
+            }
+            false
+        };
+        let error = run.train_until(&mut watch).unwrap_err();
+        let text = error.to_string();
+        assert!(text.starts_with(wanted), "{text}\nwant {wanted}");
+        assert!(text.contains("last good checkpoint is untouched"), "{text}");
+        let Error::NonFinite { dump, env_step, update, .. } = error else { panic!("{text}") };
+        // The spikes begin at step 114; the first update after is due at 122.
+        assert_eq!((env_step, update), (122, 8), "{text}");
+
+        let arrays = TensorFile::new(fs::read(&dump).unwrap()).unwrap().state_dict().unwrap();
+        let names: Vec<&str> = arrays.keys().map(String::as_str).collect();
+        assert_eq!(names, ["action", "discount", "next_obs", "obs", "reward"]);
+        assert_eq!(arrays["obs"].size(), [64, 2]);
+        assert!(arrays["reward"].max().double_value(&[]) > 2.9e38, "the culprit is in it");
+
+        assert_eq!(run.newest().state.env_steps, 96);
+        assert!(fs::read(&good).unwrap() == before.unwrap(), "the checkpoint changed");
+    });
+}
+
+#[test]
+fn a_loss_that_is_not_finite_names_model_and_tensor() {
+    diverges("dqn", 1, "the q loss is inf: the loss itself is the first tensor that is not finite");
+    diverges("dqn", 5, "the q loss is inf: batch `reward` is the first tensor that is not finite");
+    diverges("sac", 1, "the critic loss is inf: the loss itself is the first tensor");
+    diverges("sac", 5, "the critic loss is inf: batch `reward` is the first tensor");
+}
+
+#[test]
+fn parameters_that_are_not_finite_are_not_saved() {
+    within(20, || {
+        let mut config = faulty("lockstep");
+        config.checkpoint.every_steps = 120;
+        let run = Run::with(&config, Faulty::registry(&[], 3, 2));
+        let mut agent = scripted(|_| {});
+        agent.bad_from = 300;
+        let error = run.train_agent(agent).unwrap_err().to_string();
+        assert!(error.starts_with("learner: parameter `scripted/weight` is not finite"), "{error}");
+        assert_eq!(run.newest().state.env_steps, 240, "the last good one");
+        assert_eq!(run.checkpoints(".tmp"), Vec::<String>::new());
+    });
+}
+
+/// A run folder whose `metrics.jsonl` is something else.
+fn run_with_record(config: &Config, target: &Path) -> Run {
+    let run = Run::with(config, Faulty::registry(&[], 3, 2));
+    symlink(target, run.path.join("metrics.jsonl")).unwrap();
+    run
+}
+
+#[test]
+fn a_full_disk_under_the_metrics_is_reported() {
+    for (mode, log_every_updates) in [("lockstep", 1), ("lockstep", 5000), ("async", 1)] {
+        let config = Config { log_every_updates, ..faulty(mode) };
+        within(20, move || {
+            let run = run_with_record(&config, Path::new("/dev/full"));
+            let error = run.train_agent(scripted(|_| {})).unwrap_err().to_string();
+            assert!(error.starts_with("metrics: cannot write "), "{error}");
+            assert!(error.contains("metrics.jsonl: No space left on device"), "{error}");
+        });
+    }
+}
+
+#[test]
+fn metrics_can_be_thrown_away() {
+    within(20, || {
+        let run = run_with_record(&faulty("lockstep"), Path::new("/dev/null"));
+        assert_eq!(run.train_agent(scripted(|_| {})).unwrap().steps, 6000);
+    });
+}
+
+/// The record is a pipe that is read slowly: far more rows than the channel and the pipe hold, and
+/// none is lost.
+#[test]
+fn a_slow_reader_of_the_metrics_slows_the_run_and_loses_nothing() {
+    within(30, || {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("pipe");
+        assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        let config = Config { log_every_updates: 1, ..faulty("lockstep") };
+        let run = run_with_record(&config, &pipe);
+        let reader = thread::spawn(move || {
+            let (mut file, mut text) = (fs::File::open(pipe).unwrap(), Vec::new());
+            let mut part = [0; 16 * 1024];
+            loop {
+                match file.read(&mut part).unwrap() {
+                    0 => return String::from_utf8(text).unwrap(),
+                    n => text.extend_from_slice(&part[..n]),
+                }
+                if text.len() < 1 << 20 {
+                    thread::sleep(Duration::from_millis(10));
+                }
+            }
+        });
+        let report = run.train_agent(scripted(|_| {})).unwrap();
+        let text = reader.join().unwrap();
+        let losses = text.lines().filter(|line| line.contains("scripted/0")).count();
+        assert_eq!((report.steps, report.updates), (6000, 5952));
+        assert_eq!(losses, 5952, "one row per update");
+        assert!(text.len() > 1 << 20, "{} bytes: the reader was slow for a part only", text.len());
+    });
+}
+
+#[test]
+fn a_folder_that_cannot_hold_checkpoints_is_reported() {
+    for mode in ["lockstep", "async"] {
+        let mode = mode.to_owned();
+        within(20, move || {
+            let run = Run::with(&faulty(&mode), Faulty::registry(&[], 3, 2));
+            let in_the_way = run.path.join("checkpoints");
+            fs::write(&in_the_way, "not a folder").unwrap();
+            let error = run.train_agent(scripted(|_| {})).unwrap_err().to_string();
+            // The best checkpoint or the regular one, whichever comes first.
+            assert!(error.starts_with("learner: cannot "), "{error}");
+            assert!(error.contains(in_the_way.to_str().unwrap()), "{error}");
+            assert_eq!(fs::read_to_string(&in_the_way).unwrap(), "not a folder");
+        });
+    }
+}
+
+/// One environment sleeps at every step: everybody waits for it, nobody gives up.
+#[test]
+fn a_slow_environment_slows_the_run_only() {
+    for mode in ["lockstep", "async"] {
+        let mode = mode.to_owned();
+        within(30, move || {
+            let slow = Fault { thread: "actor-1", when: When::Step(1), how: How::Sleep(5) };
+            let mut config = faulty(&mode);
+            config.total_steps = 300;
+            let run = Run::with(&config, Faulty::registry(&[slow], 3, 2));
+            let report = run.train_agent(scripted(|_| {})).unwrap();
+            assert_eq!((report.steps, report.updates, report.episodes), (300, 252, 30));
+            assert!(report.wall_s > 0.4, "50 rounds of 2 x 5 ms in {} s", report.wall_s);
+        });
+    }
+}
+
+fn counting(mode: &str, total_steps: u64) -> Config {
+    config(&format!(
+        "total_steps = {total_steps}
+        env.name = 'counting'
+        runtime = {{ actors = 2, envs_per_actor = 2, sync_every = 3, mode = '{mode}', \
+                     update_to_data = 0.5, torch_threads = 1 }}
+        replay = {{ capacity = 2000, batch_size = 4, learning_starts = 41 }}
+        eval = {{ every_steps = 500, episodes = 3 }}"
+    ))
+}
+
+/// Ctrl-C before the first round, in the middle, and in the round before the last.
+#[test]
+fn ctrl_c_saves_a_checkpoint_and_says_so() {
+    for mode in ["lockstep", "async"] {
+        for at in [0, 1, 701, 1193] {
+            let config = counting(mode, 1200);
+            within(20, move || {
+                let mut run = Run::with(&config, Counting::registry(true));
+                run.stop_before = at == 0;
+                let mut stop = |p: &agents::train::Progress| at > 0 && p.env_steps >= at;
+                let report = run.go(None, Some(Box::new(scripted(|_| {}))), &mut stop).unwrap();
+                // The next boundary: every 3 rounds of 4 environments.
+                let stopped = at.max(1).div_ceil(12) * 12;
+                let what = format!("{:?} at {at}: {report:?}", config.runtime.mode);
+                assert_eq!((report.interrupted, report.steps), (stopped < 1200, stopped), "{what}");
+                let checkpoint = run.newest();
+                assert_eq!(checkpoint.state.env_steps, stopped, "{what}");
+                assert_eq!(checkpoint.state.actors.len(), 2, "{what}");
+
+                run.stop_before = false;
+                if stopped < 1200 {
+                    let agent = Box::new(scripted(|_| {}));
+                    let report = run.go(Some(checkpoint), Some(agent), &mut |_| false).unwrap();
+                    assert_eq!((report.interrupted, report.steps), (false, 1200), "{what}");
+                }
+            });
+        }
+    }
+}
+
+#[test]
+fn async_runs_end_with_the_right_counts() {
+    for total_steps in [1200, 1201] {
+        let config = counting("async", total_steps);
+        within(20, move || {
+            assert_eq!(config.runtime.mode, Mode::Async);
+            let run = Run::with(&config, Counting::registry(true));
+            let report = run.train_agent(scripted(|_| {})).unwrap();
+            let steps = total_steps.div_ceil(4) * 4; // whole rounds
+            assert_eq!((report.steps, report.updates), (steps, (steps - 41) / 2));
+            assert!(!report.interrupted && report.restarted == 0);
+
+            let state = run.newest().state;
+            assert_eq!((state.env_steps, state.rounds), (steps, steps / 4));
+            assert_eq!((state.updates, state.episodes), (report.updates, report.episodes));
+            assert!(state.pending.iter().all(Vec::is_empty), "actors stop with the learner");
+            let rows = rows(&run.path);
+            let with = |tag: &str| rows.iter().filter(|(_, m)| m.contains_key(tag)).count() as u64;
+            assert_eq!(with("train/episode_return"), report.episodes);
+            assert_eq!(with("scripted/0"), report.updates / 100);
+            // At 500, 1000 (the next boundaries) and the end.
+            assert_eq!(with("eval/return_mean"), 3);
+            assert!(report.return_mean.is_some());
+        });
+    }
+}
+
+/// The record is whole and readable after every failure; here after a panic in an actor.
+#[test]
+fn rows_written_before_a_failure_are_kept() {
+    within(20, || {
+        let fault = Fault { thread: "actor-2", when: When::Step(500), how: How::Panic };
+        let run = Run::with(&faulty("lockstep"), Faulty::registry(&[fault], 3, 2));
+        run.train_agent(scripted(|_| {})).unwrap_err();
+        let text = fs::read_to_string(run.path.join("metrics.jsonl")).unwrap();
+        let rows = read_rows(&run.path.join("metrics.jsonl"), u64::MAX).unwrap();
+        assert_eq!(text.lines().count(), rows.len());
+        let last = rows.iter().map(|row| row.step).max().unwrap();
+        // 6 environments; the 499 rounds before the fault, of which the last few may be under way.
+        assert!((2900..=499 * 6).contains(&last), "{last}");
+        let (checkpoint, warnings) = checkpoint::read_newest(&run.path).unwrap();
+        assert_eq!((checkpoint.state.env_steps, warnings.len()), (2880, 0));
+    });
+}

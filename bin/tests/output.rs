@@ -1,0 +1,114 @@
+//! What is printed where: results on standard output, progress on standard error, nothing for
+//! terminals when there is none.
+
+mod cli;
+
+use std::collections::BTreeSet;
+
+use cli::{Scratch, last_json};
+
+fn keys(json: &serde_json::Value) -> BTreeSet<&str> {
+    json.as_object().expect("an object").keys().map(String::as_str).collect()
+}
+
+#[test]
+fn results_as_json() {
+    let s = Scratch::quick();
+    let result = BTreeSet::from([
+        "steps",
+        "updates",
+        "episodes",
+        "return_mean",
+        "return_std",
+        "wall_s",
+        "updates_per_s",
+        "steps_per_s",
+        "interrupted",
+        "restarted",
+        "run_dir",
+    ]);
+    let json = last_json(&s.succeed(&["train", "quick.toml", "--json"]).stdout);
+    assert_eq!(keys(&json), result);
+    assert_eq!((&json["steps"], &json["updates"]), (&400.into(), &175.into()), "{json}");
+    assert_eq!(json["run_dir"], "runs/quick-1");
+    let speeds = ["wall_s", "steps_per_s", "updates_per_s"].map(|k| json[k].as_f64());
+    assert!(speeds.iter().all(|x| x.is_some_and(|x| x > 0.0)), "{json}");
+
+    let no_eval = ["train", "quick.toml", "--json", "--set", "eval.episodes=0"];
+    let json = last_json(&s.succeed(&no_eval).stdout);
+    assert_eq!(json["run_dir"], "runs/quick-2", "the next free number");
+    assert!(json["return_mean"].is_null() && json["return_std"].is_null(), "{json}");
+
+    let resume = ["resume", "runs/quick-1", "--set", "total_steps=500", "--json"];
+    let json = last_json(&s.succeed(&resume).stdout);
+    assert_eq!(keys(&json), result);
+    assert_eq!((&json["steps"], &json["updates"]), (&500.into(), &225.into()), "{json}");
+
+    let eval = ["eval", "runs/quick-1", "--episodes", "3", "--json"];
+    let (first, second) = (s.succeed(&eval).stdout, s.succeed(&eval).stdout);
+    assert_eq!(first, second, "the same seed plays the same episodes");
+    let json = last_json(&first);
+    assert_eq!(json["returns"].as_array().map(Vec::len), Some(3), "{json}");
+    // One checkpoint folder, given from within the folder above it.
+    let path = json["checkpoint"].as_str().expect("a path").to_owned();
+    let path = path.rsplit('/').next().expect("a name");
+    let line =
+        format!("cd runs/quick-1/checkpoints && {} eval {path} --episodes 3 --json", cli::SUPPLE);
+    let ended = s.start_program("sh", &["-c", &line]).wait();
+    assert_eq!(last_json(&ended.stdout)["returns"], json["returns"], "{}", ended.stderr);
+}
+
+#[test]
+fn progress_is_plain_without_a_terminal() {
+    let s = Scratch::quick();
+    let ended = s.succeed(&["train", "quick.toml"]);
+    assert_eq!(ended.stdout.lines().count(), 1, "{}", ended.stdout);
+    assert!(ended.stdout.starts_with("return "), "{}", ended.stdout);
+    assert!(!ended.stderr.contains(['\u{1b}', '\r']), "{:?}", ended.stderr);
+    let lines: Vec<&str> = ended.stderr.lines().collect();
+    assert_eq!(
+        lines[..2],
+        ["run folder: runs/quick-1", "watch it:   tensorboard --logdir runs/quick-1"]
+    );
+    assert!(lines[2..].iter().all(|line| line.starts_with("step ")), "{}", ended.stderr);
+    let tenths = lines.iter().filter(|line| line.ends_with(" left")).count();
+    assert_eq!(tenths, 9, "one line for each tenth but the last\n{}", ended.stderr);
+    let evaluations = lines.iter().filter(|line| line.contains("return ")).count();
+    assert_eq!(evaluations, 2, "{}", ended.stderr);
+}
+
+#[test]
+fn environments_are_listed_in_columns() {
+    let text = Scratch::new().succeed(&["envs"]).stdout;
+    let mut lines = text.lines();
+    let header = lines.next().expect("a header");
+    let columns = ["OBSERVATION", "ACTION", "KWARGS"].map(|c| header.find(c).expect("a column"));
+    for line in lines {
+        for column in columns {
+            let (before, after) = line.split_at(column);
+            assert!(before.ends_with("  ") && !after.starts_with(' '), "{column} in\n{text}");
+        }
+    }
+    for row in [
+        "CartPole-v1 4 numbers 2 choices 500 gravity=9.8 masscart=1 masspole=0.1 length=0.5",
+        "Pendulum-v1 3 numbers 1 number 200 gravity=10 mass=1 length=1 dt=0.05 g",
+    ] {
+        let found = text.lines().map(|l| l.split_whitespace().collect::<Vec<_>>().join(" "));
+        assert!(found.clone().any(|line| line.starts_with(row)), "want {row}\n{text}");
+    }
+}
+
+#[test]
+fn every_command_has_help_with_examples_and_exit_codes() {
+    let s = Scratch::new();
+    let overview = s.succeed(&["--help"]).stdout;
+    for code in ["  0 ", "  1 ", "  2 ", "  130 "] {
+        assert!(overview.contains(code), "exit code {code} in\n{overview}");
+    }
+    for command in ["train", "resume", "eval", "envs", "check-env"] {
+        assert!(overview.contains(command), "{command} in\n{overview}");
+        let help = s.succeed(&[command, "--help"]).stdout;
+        assert!(help.contains("Exit codes: 0"), "{help}");
+        assert!(command == "envs" || help.contains(&format!("  supple {command} ")), "{help}");
+    }
+}
