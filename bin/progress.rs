@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use agents::{message::EvalResult, train::Progress};
+use agents::{message::EvalResult, session::Progress};
 use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 
 use crate::output::note;

@@ -17,8 +17,8 @@ use crate::{
     mailbox::Mailbox,
     message::{ActorState, EvalJob, EvalResult, Experience, FromActor, ToActor},
     metrics::ToWriter,
+    session::{Progress, Report},
     tensor_file::{self, Saved},
-    train::{Progress, Report},
 };
 
 /// The learner's ends of all channels. Dropping them ends every other thread.

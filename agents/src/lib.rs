@@ -10,8 +10,9 @@
 //! | `message.rs` | everything threads say to each other |
 //! | `actor.rs`, `evaluate.rs`, `metrics.rs` | one thread each |
 //! | `learner.rs`, `drive.rs` | learning without threads; the thread that feeds it |
+//! | `session.rs` | what goes into a run and what comes out |
 //! | `train.rs`, `mailbox.rs`, `streams.rs` | starts and joins the threads; latest-value slot; seeds |
-//! | `replay.rs` | what was experienced |
+//! | `replay.rs`, `ring.rs` | what was experienced; one environment's rows |
 //! | `config.rs`, `load_config.rs` | the TOML file |
 //! | `run_dir.rs`, `checkpoint.rs`, `tensor_file.rs` | what lies on disk |
 
@@ -29,8 +30,10 @@ mod mailbox;
 pub mod message;
 pub mod metrics;
 pub mod replay;
+mod ring;
 pub mod run_dir;
 pub mod sac;
+pub mod session;
 pub mod streams;
 pub mod tensor_file;
 pub mod train;

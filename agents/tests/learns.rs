@@ -3,14 +3,11 @@
 //! `cargo xtask test --slow` runs these in release mode (`SLOW_TESTS=1`); without the variable they
 //! return at once. The score is the *last* evaluation, not the best. Last results are in
 //! `docs/learning.md`.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use std::path::Path;
 
-use agents::{
-    config::Config,
-    run_dir::RunDir,
-    train::{Session, train},
-};
+use agents::{config::Config, run_dir::RunDir, session::Session, train::train};
 
 /// Trains `configs/NAME.toml` with seeds 1 to 5 and wants `needed` of them at `score` or above.
 fn learns(name: &str, score: f64, needed: usize) {

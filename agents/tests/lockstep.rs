@@ -13,9 +13,9 @@ use agents::{
     agent,
     config::Config,
     learner::Learner,
+    session::make_env,
     streams,
     tensor_file::{self, Saved},
-    train::make_env,
 };
 use envs::{Registry, VecEnv};
 use harness::{Outcome, Run, config, timeless, within};
@@ -187,6 +187,20 @@ fn parallel_runs_are_equal() {
             run.join().unwrap().assert_equals(&sequential(config), "run beside others");
         }
     });
+}
+
+/// The oracle shares the numbers of the streams, so they are checked apart: no two components draw
+/// the same random numbers.
+#[test]
+fn every_component_has_a_stream_of_its_own() {
+    let mut all = vec![streams::LEARNER, streams::REPLAY, streams::INIT];
+    all.extend((0..1024).map(streams::actor)); // as many as `Config::validate` allows
+    all.extend((0..1024).map(streams::envs));
+    all.extend((0..1024).map(streams::evaluation));
+    let count = all.len();
+    all.sort_unstable();
+    all.dedup();
+    assert_eq!(all.len(), count);
 }
 
 /// The comparison can fail: another seed, and weights one round late, give other experience.

@@ -167,6 +167,8 @@ fn tensorboard_files_are_made_anew() {
     within(60, || {
         let run = Run::new(&dqn());
         run.train_until(&mut |p| p.env_steps >= 208).unwrap();
+        // File names hold the second, so an older process' file has another name.
+        fs::write(run.path.join("events.out.tfevents.0000000001.host"), "old").unwrap();
         run.resume().unwrap();
         let files = fs::read_dir(&run.path).unwrap().map(|e| e.unwrap());
         let events: Vec<_> = files
@@ -251,6 +253,45 @@ fn a_resume_past_a_damaged_checkpoint_is_exact() {
     });
 }
 
+/// What lies beyond the checkpoint that a resume takes is of a future that is lived again: it goes,
+/// or it would count as the newest.
+#[test]
+fn a_resume_removes_what_lies_beyond_it() {
+    within(60, || {
+        let (run, _) = whole(&dqn());
+        for name in names("step", &[384, 400]) {
+            let file = run.path.join("checkpoints").join(name).join("model.safetensors");
+            damage(&file, Damage::Truncated);
+        }
+        // The best of the whole run is made to lie beyond as well.
+        let root = run.path.join("checkpoints");
+        let [best] = run.checkpoints("best").try_into().unwrap();
+        fs::rename(root.join(best), root.join(&names("best", &[320])[0])).unwrap();
+        let stopped = run.go(Some(run.newest()), None, &mut |_| true).unwrap();
+        assert_eq!((stopped.interrupted, stopped.steps), (true, 304));
+        assert_eq!(run.checkpoints("step"), names("step", &[192, 288, 304]));
+        assert_eq!(run.checkpoints("best"), Vec::<String>::new());
+        assert_eq!(run.newest().state.env_steps, 304);
+    });
+}
+
+/// Stopped, resumed and stopped again before the next evaluation: the last one is still known.
+#[test]
+fn the_last_evaluation_is_remembered() {
+    within(60, || {
+        let run = Run::new(&dqn());
+        run.train_until(&mut |p| p.env_steps >= 208).unwrap();
+        let before = run.newest().state;
+        let (step, mean, std) = before.last_eval.unwrap();
+        assert_eq!(step, 192);
+        let report = run.go(Some(run.newest()), None, &mut |_| true).unwrap();
+        assert_eq!((report.steps, report.interrupted), (224, true));
+        assert_eq!((report.return_mean, report.return_std), (Some(mean), Some(std)));
+        let after = run.newest().state;
+        assert_eq!((after.last_eval, after.best), (before.last_eval, before.best));
+    });
+}
+
 #[test]
 fn without_a_whole_checkpoint_the_error_names_all() {
     within(60, || {
@@ -324,6 +365,19 @@ fn the_newest_and_the_best_are_kept() {
         let short = Run::new(&config);
         short.train().unwrap();
         assert!(short.outcome().model == run.outcome().best.unwrap().0);
+    });
+}
+
+/// All evaluations are equal: the first stays the best.
+#[test]
+fn the_best_is_replaced_by_a_better_one_only() {
+    within(60, || {
+        let mut config = dqn();
+        config.env.kwargs.insert("max_episode_steps".to_owned(), 5.into());
+        let run = Run::new(&config);
+        run.train().unwrap();
+        assert_eq!(run.newest().state.best, Some((64, 5.0)));
+        assert_eq!(run.checkpoints("best"), names("best", &[64]));
     });
 }
 
@@ -449,7 +503,7 @@ fn rounds_not_yet_learned_from_survive_an_async_checkpoint() {
         for can_save in [true, false] {
             let run = Run::with(&counting("async"), Counting::registry(can_save));
             let slow = || scripted(|_| std::thread::sleep(std::time::Duration::from_millis(1)));
-            let stop_at = |at: u64| move |p: &agents::train::Progress| p.env_steps >= at;
+            let stop_at = |at: u64| move |p: &agents::session::Progress| p.env_steps >= at;
             run.go(None, Some(Box::new(slow())), &mut stop_at(120)).unwrap();
             let waiting: usize = run.newest().state.pending.iter().map(Vec::len).sum();
             assert!(waiting > 15, "{waiting} rounds wait: the actors are ahead of a slow learner");

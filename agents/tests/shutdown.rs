@@ -200,6 +200,27 @@ fn a_failing_evaluation_is_named() {
     }
 }
 
+/// Noticed in the next round, not when the next evaluation is due.
+#[test]
+fn a_failing_evaluation_ends_the_run_at_once() {
+    within(20, || {
+        let fault = Fault { thread: "evaluator", when: When::Step(3), how: How::Panic };
+        let mut config = faulty("lockstep");
+        (config.total_steps, config.eval.every_steps) = (1200, 600);
+        config.checkpoint.every_steps = 0;
+        let run = Run::with(&config, Faulty::registry(&[fault], 3, 2));
+        let slow = scripted(|_| thread::sleep(Duration::from_millis(1)));
+        let mut reached = 0;
+        let mut watch = |p: &agents::train::Progress| {
+            reached = p.env_steps;
+            false
+        };
+        let error = run.go(None, Some(Box::new(slow)), &mut watch).unwrap_err().to_string();
+        assert_eq!(error, "evaluator panicked: the cable came off");
+        assert!((600..1190).contains(&reached), "went on to step {reached}");
+    });
+}
+
 /// Both threads fail, one of them later: the one in front is the one to report.
 #[test]
 fn the_first_error_wins() {
@@ -308,7 +329,7 @@ fn diverges(agent: &str, n_step: usize, wanted: &'static str) {
         let run = Run::with(&config, registry);
         let mut before = None;
         let good = run.path.join("checkpoints/step-000000000096/model.safetensors");
-        let mut watch = |p: &agents::train::Progress| {
+        let mut watch = |p: &agents::session::Progress| {
             if before.is_none() && p.env_steps > 100 {
                 before = Some(fs::read(&good).unwrap());
             }
@@ -470,7 +491,7 @@ fn ctrl_c_saves_a_checkpoint_and_says_so() {
             within(20, move || {
                 let mut run = Run::with(&config, Counting::registry(true));
                 run.stop_before = at == 0;
-                let mut stop = |p: &agents::train::Progress| at > 0 && p.env_steps >= at;
+                let mut stop = |p: &agents::session::Progress| at > 0 && p.env_steps >= at;
                 let report = run.go(None, Some(Box::new(scripted(|_| {}))), &mut stop).unwrap();
                 // The next boundary: every 3 rounds of 4 environments.
                 let stopped = at.max(1).div_ceil(12) * 12;

@@ -1,5 +1,6 @@
 //! One update of each agent against the equations, written here a second time in f64 and without
 //! the crates' networks, distributions or losses.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use agents::{
     agent::{Agent, Batch, build},
@@ -219,12 +220,16 @@ fn sac_is_its_equations() {
 #[test]
 fn sac_gradients_stay_in_their_model() {
     for (still, moves) in [("actor", "critic"), ("critic", "actor")] {
-        let mut text = "[agent]\nkind = 'sac'\nlearn_alpha = false\n".to_owned();
-        for (model, lr) in [(still, 1e-30), (moves, 0.01)] {
-            text += &format!(
-                "{model} = {{ arch = {{ kind = 'mlp', hidden = [6] }}, optim = {{ lr = {lr:e} }} }}\n"
-            );
-        }
+        let model = |name: &str, lr: &str| {
+            format!(
+                "{name} = {{ arch = {{ kind = 'mlp', hidden = [6] }}, optim = {{ lr = {lr} }} }}"
+            )
+        };
+        let text = format!(
+            "[agent]\nkind = 'sac'\nlearn_alpha = false\n{}\n{}",
+            model(still, "1e-30"),
+            model(moves, "0.01")
+        );
         let config = Config::parse(&text, &[]).unwrap();
         let spec = EnvSpec::vector(D as usize, ActionSpace::symmetric(2));
         let mut agent = build(&config, &spec, Device::Cpu, &mut random::stream(3, 0)).unwrap();

@@ -11,7 +11,7 @@ use agents::{
     evaluate,
     message::EvalResult,
     run_dir::RunDir,
-    streams, train,
+    session, streams,
 };
 use anyhow::{Context, Result, anyhow};
 use envs::Registry;
@@ -29,7 +29,7 @@ pub(super) fn run(
 ) -> Result<ExitCode> {
     let (run, checkpoint) = find(path, newest)?;
     let config = RunDir::config(&run)?;
-    let make = train::make_env(&config, registry);
+    let make = session::make_env(&config, registry);
     let spec = make().map_err(|e| anyhow!(e))?.spec();
     let mut rng = random::stream(config.seed, streams::INIT);
     let mut agent =

@@ -2,7 +2,7 @@
 
 use std::{path::Path, process::ExitCode};
 
-use agents::{checkpoint, config::Config, run_dir::RunDir, train::Parts};
+use agents::{checkpoint, config::Config, run_dir::RunDir, session::Parts};
 use anyhow::{Result, bail};
 use envs::Registry;
 

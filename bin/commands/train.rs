@@ -6,7 +6,8 @@ use agents::{
     checkpoint::Checkpoint,
     config::Config,
     run_dir::RunDir,
-    train::{self, Parts, Report},
+    session::{Parts, Progress, Report},
+    train::train,
 };
 use anyhow::{Context, Result};
 use envs::Registry;
@@ -62,8 +63,8 @@ pub(super) fn execute(
     })
     .context("cannot listen for Ctrl-C")?;
 
-    let mut watch = |p: &train::Progress| display.update(p);
-    let result = train::train(parts.session(run, checkpoint, stop, &mut watch));
+    let mut watch = |p: &Progress| display.update(p);
+    let result = train(parts.session(run, checkpoint, stop, &mut watch));
     display.finish();
     let report = result?;
     if report.interrupted {

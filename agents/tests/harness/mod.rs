@@ -19,7 +19,8 @@ use agents::{
     error::Error,
     metrics::{Scalars, read_rows},
     run_dir::RunDir,
-    train::{Parts, Progress, Report, train},
+    session::{Parts, Progress, Report},
+    train::train,
 };
 use crossbeam::channel::bounded;
 use envs::{Action, ActionSpace, Actions, Env, EnvError, EnvSpec, Registry, Step};

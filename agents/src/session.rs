@@ -1,0 +1,176 @@
+//! What goes into a run and what comes out: [`Session`], made from a configuration by [`Parts`],
+//! is what `train` takes; [`Progress`] and [`Report`] are what it tells.
+
+use std::sync::Arc;
+
+use crossbeam::channel::Receiver;
+use envs::{Env, EnvError, EnvSpec, Registry};
+use networks::random;
+use serde::Serialize;
+use tch::Device;
+
+use crate::{
+    agent::{self, Agent},
+    checkpoint::Checkpoint,
+    config::Config,
+    error::Error,
+    message::EvalResult,
+    replay::Replay,
+    run_dir::RunDir,
+    streams,
+};
+
+/// Where a run is, for who watches it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Progress {
+    /// Environment steps done.
+    pub env_steps: u64,
+    /// Gradient updates done.
+    pub updates: u64,
+    /// Episodes ended.
+    pub episodes: u64,
+    /// The newest evaluation.
+    pub eval: Option<EvalResult>,
+    /// Environments whose state could not be saved, so that this resume began a new episode there.
+    pub restarted: usize,
+}
+
+/// What a run ended with.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Report {
+    /// Environment steps.
+    pub steps: u64,
+    /// Gradient updates.
+    pub updates: u64,
+    /// Episodes ended during training.
+    pub episodes: u64,
+    /// Mean undiscounted return of the last evaluation; `None` if there was none.
+    pub return_mean: Option<f64>,
+    /// Its standard deviation over episodes.
+    pub return_std: Option<f64>,
+    /// Seconds, resumed parts added up.
+    pub wall_s: f64,
+    /// Updates per second of this process.
+    pub updates_per_s: f64,
+    /// Environment steps per second of this process.
+    pub steps_per_s: f64,
+    /// Whether it was stopped before `total_steps`; a checkpoint was saved.
+    pub interrupted: bool,
+    /// As in [`Progress`].
+    pub restarted: usize,
+}
+
+/// A source of environments: the registry with a name and its arguments.
+pub type MakeEnv = Arc<dyn Fn() -> Result<Box<dyn Env>, EnvError> + Send + Sync>;
+
+/// What a run is made of. [`Session::new`] builds the agent that the configuration names; set
+/// `agent` for one of your own.
+pub struct Session<'a> {
+    /// The configuration, with `torch_threads` resolved.
+    pub config: Config,
+    /// Makes one environment.
+    pub make_env: MakeEnv,
+    /// What the environments look like.
+    pub spec: EnvSpec,
+    /// The learning half of the algorithm.
+    pub agent: Box<dyn Agent>,
+    /// Where the learner computes.
+    pub device: Device,
+    /// Where everything is written.
+    pub run: &'a RunDir,
+    /// Where to go on, if not at the start.
+    pub resume: Option<Checkpoint>,
+    /// A message here ends the run early, with a checkpoint.
+    pub stop: Receiver<()>,
+    /// Called after every round.
+    pub watch: &'a mut dyn FnMut(&Progress),
+}
+
+impl<'a> Session<'a> {
+    /// Builds the environment source and the agent.
+    ///
+    /// # Errors
+    /// When the environment, the agent or the device cannot be had.
+    pub fn new(
+        config: &Config,
+        registry: &Registry,
+        run: &'a RunDir,
+        resume: Option<Checkpoint>,
+        stop: Receiver<()>,
+        watch: &'a mut dyn FnMut(&Progress),
+    ) -> Result<Self, Error> {
+        Ok(Parts::new(config, registry)?.session(run, resume, stop, watch))
+    }
+}
+
+/// A session without a place to write to: all that can be wrong with a configuration shows here,
+/// before a folder is made.
+pub struct Parts {
+    config: Config,
+    make_env: MakeEnv,
+    spec: EnvSpec,
+    agent: Box<dyn Agent>,
+    device: Device,
+}
+
+impl Parts {
+    /// Builds the environment source and the agent.
+    ///
+    /// # Errors
+    /// When the environment, the agent, the device or the replay's memory cannot be had.
+    pub fn new(config: &Config, registry: &Registry) -> Result<Self, Error> {
+        let config = config.clone();
+        let make_env = make_env(&config, registry);
+        let spec = make_env().map_err(|e| Error::Config(e.to_string()))?.spec();
+        let device = device(&config.runtime.device)?;
+        let (envs, capacity) = (config.runtime.envs(), config.replay.capacity);
+        Replay::check_memory(&spec, envs, capacity).map_err(Error::Config)?;
+        let mut rng = random::stream(config.seed, streams::INIT);
+        let agent = agent::build(&config, &spec, device, &mut rng).map_err(Error::Config)?;
+        Ok(Parts { config, make_env, spec, agent, device })
+    }
+
+    /// Adds what the session needs besides.
+    pub fn session<'a>(
+        self,
+        run: &'a RunDir,
+        resume: Option<Checkpoint>,
+        stop: Receiver<()>,
+        watch: &'a mut dyn FnMut(&Progress),
+    ) -> Session<'a> {
+        let Parts { config, make_env, spec, agent, device } = self;
+        Session { config, make_env, spec, agent, device, run, resume, stop, watch }
+    }
+}
+
+/// The environments a configuration names.
+pub fn make_env(config: &Config, registry: &Registry) -> MakeEnv {
+    let (registry, env) = (registry.clone(), config.env.clone());
+    Arc::new(move || registry.make(&env.name, &env.kwargs))
+}
+
+/// The device a configuration names.
+///
+/// # Errors
+/// When it is unknown or not there; there is no silent fallback.
+pub fn device(name: &str) -> Result<Device, Error> {
+    let index = match name {
+        "cpu" => return Ok(Device::Cpu),
+        "cuda" => Some(0),
+        _ => name.strip_prefix("cuda:").and_then(|i| i.parse().ok()),
+    };
+    let Some(index) = index else {
+        return Err(Error::Config(format!(
+            "runtime.device is `{name}`; it can be \"cpu\", \"cuda\" or \"cuda:N\""
+        )));
+    };
+    let count = tch::Cuda::device_count() as usize;
+    if index >= count {
+        return Err(Error::Config(format!(
+            "runtime.device is `{name}` and libtorch sees {count} CUDA devices; build with \
+             LIBTORCH_USE_PYTORCH=1 in a Python environment that has PyTorch 2.11 with CUDA, or set \
+             runtime.device = \"cpu\""
+        )));
+    }
+    Ok(Device::Cuda(index))
+}
