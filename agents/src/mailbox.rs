@@ -37,35 +37,50 @@ mod tests {
         ToActor::Snapshot(Snapshot { version, policy: [0.0].into() })
     }
 
+    /// Fails instead of hanging.
+    fn within_a_minute(body: fn()) {
+        let (done, waiting) = bounded(1);
+        let thread = std::thread::spawn(move || {
+            body();
+            let _ = done.send(());
+        });
+        let outcome = waiting.recv_timeout(std::time::Duration::from_secs(60));
+        assert!(outcome.is_ok(), "the body failed or hangs; done: {}", thread.is_finished());
+    }
+
     #[test]
     fn the_newest_message_replaces_an_unread_one() {
-        let (mailbox, inbox) = mailbox();
-        for version in 0..5 {
-            mailbox.put(snapshot(version));
-        }
-        assert_eq!(inbox.try_recv(), Ok(snapshot(4)));
-        assert!(inbox.try_recv().is_err(), "one place");
-        mailbox.put(ToActor::Save);
-        assert_eq!(inbox.recv(), Ok(ToActor::Save));
-        drop(mailbox);
-        assert!(inbox.recv().is_err(), "the reader sees that the writer is gone");
+        within_a_minute(|| {
+            let (mailbox, inbox) = mailbox();
+            for version in 0..5 {
+                mailbox.put(snapshot(version));
+            }
+            assert_eq!(inbox.try_recv(), Ok(snapshot(4)));
+            assert!(inbox.try_recv().is_err(), "one place");
+            mailbox.put(ToActor::Save);
+            assert_eq!(inbox.recv(), Ok(ToActor::Save));
+            drop(mailbox);
+            assert!(inbox.recv().is_err(), "the reader sees that the writer is gone");
+        });
     }
 
     /// A reader beside a fast writer: versions only grow, and the last one arrives.
     #[test]
     fn versions_only_grow() {
-        let (mailbox, inbox) = mailbox();
-        let reader = std::thread::spawn(move || {
-            let mut seen = vec![];
-            while let Ok(ToActor::Snapshot(s)) = inbox.recv() {
-                seen.push(s.version);
-            }
-            seen
+        within_a_minute(|| {
+            let (mailbox, inbox) = mailbox();
+            let reader = std::thread::spawn(move || {
+                let mut seen = vec![];
+                while let Ok(ToActor::Snapshot(s)) = inbox.recv() {
+                    seen.push(s.version);
+                }
+                seen
+            });
+            (0..20_000).for_each(|version| mailbox.put(snapshot(version)));
+            drop(mailbox);
+            let seen = reader.join().unwrap();
+            assert!(seen.windows(2).all(|pair| pair[0] < pair[1]));
+            assert_eq!(seen.last(), Some(&19_999));
         });
-        (0..20_000).for_each(|version| mailbox.put(snapshot(version)));
-        drop(mailbox);
-        let seen = reader.join().unwrap();
-        assert!(seen.windows(2).all(|pair| pair[0] < pair[1]));
-        assert_eq!(seen.last(), Some(&19_999));
     }
 }

@@ -211,7 +211,7 @@ fn a_failing_evaluation_ends_the_run_at_once() {
         let run = Run::with(&config, Faulty::registry(&[fault], 3, 2));
         let slow = scripted(|_| thread::sleep(Duration::from_millis(1)));
         let mut reached = 0;
-        let mut watch = |p: &agents::train::Progress| {
+        let mut watch = |p: &agents::session::Progress| {
             reached = p.env_steps;
             false
         };
