@@ -15,7 +15,10 @@ use tch::{Device, Tensor};
 use crate::{
     config::{AgentConfig, Config},
     dqn::Dqn,
+    message::Experience,
     metrics::Scalars,
+    normalize::RunningMoments,
+    normalized::Normalized,
     sac::Sac,
 };
 
@@ -35,6 +38,18 @@ pub struct Batch {
 }
 
 impl Batch {
+    /// The same tensors.
+    #[must_use]
+    pub fn shallow_clone(&self) -> Batch {
+        Batch {
+            obs: self.obs.shallow_clone(),
+            action: self.action.shallow_clone(),
+            reward: self.reward.shallow_clone(),
+            discount: self.discount.shallow_clone(),
+            next_obs: self.next_obs.shallow_clone(),
+        }
+    }
+
     /// Every field with its name.
     pub fn fields(&self) -> [(&'static str, &Tensor); 5] {
         [
@@ -47,13 +62,15 @@ impl Batch {
     }
 }
 
-/// What actors need of the learner: the policy's weights, flat.
+/// What actors need of the learner: the policy's weights, flat, and how to read observations.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Snapshot {
     /// Number of gradient updates behind these weights.
     pub version: u64,
     /// The policy's learned values, in the order of its parameters.
     pub policy: Arc<[f32]>,
+    /// Moments by which the policy's observations are normalised, if they are.
+    pub obs: Option<Arc<RunningMoments>>,
 }
 
 /// How an actor chooses.
@@ -89,6 +106,9 @@ pub trait Agent: Send {
         rng: &mut Rng,
         log: &mut Scalars,
     ) -> Result<(), NonFinite>;
+    /// Told of every round after its updates, in order: for statistics of what is seen, such as
+    /// those of `normalize`. One experience per actor.
+    fn observe(&mut self, _round: &[Experience]) {}
     /// A policy for an actor thread, with weights of its own.
     fn policy(&self) -> Box<dyn Policy>;
     /// The current weights for [`Policy::load`].
@@ -114,10 +134,11 @@ pub fn build(
     device: Device,
     rng: &mut Rng,
 ) -> Result<Box<dyn Agent>, String> {
-    Ok(match &config.agent {
+    let agent: Box<dyn Agent> = match &config.agent {
         AgentConfig::Sac(c) => Box::new(Sac::new(c, spec, device, rng)?),
         AgentConfig::Dqn(c) => Box::new(Dqn::new(c, spec, device, rng)?),
-    })
+    };
+    Ok(Normalized::wrap(agent, config, spec))
 }
 
 /// `[n, D]` flat host observations as a CPU tensor.

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use tch::Device;
 
-use crate::{dqn::DqnConfig, sac::SacConfig};
+use crate::{dqn::DqnConfig, normalized::NormalizeConfig, sac::SacConfig};
 
 /// Everything that decides a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -28,6 +28,8 @@ pub struct Config {
     pub runtime: RuntimeConfig,
     /// What is remembered and how it is sampled.
     pub replay: ReplayConfig,
+    /// Running statistics of what is seen.
+    pub normalize: NormalizeConfig,
     /// Evaluation during training.
     pub eval: EvalConfig,
     /// Checkpoints.
@@ -45,6 +47,7 @@ impl Default for Config {
             env: EnvConfig::default(),
             runtime: RuntimeConfig::default(),
             replay: ReplayConfig::default(),
+            normalize: NormalizeConfig::default(),
             eval: EvalConfig::default(),
             checkpoint: CheckpointConfig::default(),
             agent: AgentConfig::Dqn(DqnConfig::default()),
@@ -178,6 +181,7 @@ impl Default for CheckpointConfig {
 /// `[agent]`
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
+#[expect(clippy::large_enum_variant, reason = "there is one of it")]
 pub enum AgentConfig {
     /// Soft actor-critic, for continuous actions.
     Sac(SacConfig),
@@ -193,6 +197,23 @@ impl AgentConfig {
             AgentConfig::Dqn(c) => c.gamma,
         }
     }
+
+    /// Every optimiser of the agent.
+    pub(crate) fn optimisers(&mut self) -> Vec<&mut OptimConfig> {
+        match self {
+            AgentConfig::Sac(c) => {
+                vec![&mut c.actor.optim, &mut c.critic.optim, &mut c.alpha_optim]
+            }
+            AgentConfig::Dqn(c) => vec![&mut c.network.optim],
+        }
+    }
+}
+
+/// The discount that SimbaV2's code (and TD-MPC2's, where it comes from) gives episodes of
+/// `steps` agent steps: `(T - 1) / T` with `T = steps / 5`, at least 0.95 and at most 0.995.
+pub fn gamma_heuristic(steps: f64) -> f64 {
+    let fifth = steps / 5.0;
+    ((fifth - 1.0) / fifth).clamp(0.95, 0.995)
 }
 
 /// `[agent.network]`, `[agent.actor]`, `[agent.critic]`

@@ -2,8 +2,20 @@
 //! arXiv 1509.06461, equation 4), dueling heads (Wang et al. 2016, arXiv 1511.06581, equation 9) and
 //! n-step returns, each a switch.
 //!
-//! The dueling heads share the whole hidden trunk and are linear; the paper gives each stream a
-//! hidden layer of its own. Epsilon-greedy only: no noisy networks, no prioritised replay.
+//! The dueling heads share the whole hidden trunk; with an MLP they are linear, where the paper
+//! gives each stream a hidden layer of its own. Epsilon-greedy only: no noisy networks, no
+//! prioritised replay.
+//!
+//! # SimbaV2 for discrete actions
+//!
+//! Nothing is published; the paper only writes its critic with `A * N` logits (arXiv 2502.15280,
+//! eq. 14). The mapping here is ours. The network sees the normalised observation alone and its
+//! head gives `N` logits for each action, each of the `A * N` weight rows on the unit sphere. With
+//! dueling, value and advantages are *logits*: `V + Adv - mean_a Adv`, then a softmax over the bins
+//! of each action (Rainbow, arXiv 1710.02298, section 3). Expected values choose actions; double
+//! learning takes the target network's distribution of the online network's choice. No entropy
+//! moves the target, and the loss is the cross-entropy of the action taken. Rewards are scaled by
+//! the running scale of returns instead of being clipped; n-step sums are scaled as sampled.
 
 use envs::{ActionSpace, Actions, EnvSpec};
 use networks::{
@@ -21,6 +33,7 @@ use crate::{
     agent::{Agent, Batch, Explore, Policy, Snapshot, obs_tensor},
     config::NetworkConfig,
     metrics::Scalars,
+    value::ValueConfig,
 };
 
 /// How the target network follows.
@@ -71,15 +84,21 @@ impl EpsilonConfig {
 pub struct DqnConfig {
     /// Discount per environment step.
     pub gamma: f64,
+    /// Take [`gamma_heuristic`](crate::config::gamma_heuristic) of the environment's time limit
+    /// instead; the run folder holds the number.
+    pub gamma_heuristic: bool,
     /// Choose the next action with the online network, value it with the target network.
     pub double: bool,
     /// Separate heads for state value and advantages.
     pub dueling: bool,
+    /// What the network's outputs mean.
+    pub value: ValueConfig,
     /// Target network rule.
     pub target: TargetRule,
     /// Exploration.
     pub epsilon: EpsilonConfig,
-    /// Where the Huber loss turns from quadratic to linear (Mnih et al. clip the error at 1).
+    /// Where the Huber loss of scalar values turns from quadratic to linear (Mnih et al. clip the
+    /// error at 1).
     pub huber_delta: f64,
     /// The Q-network.
     pub network: NetworkConfig,
@@ -89,8 +108,10 @@ impl Default for DqnConfig {
     fn default() -> Self {
         DqnConfig {
             gamma: 0.99,
+            gamma_heuristic: false,
             double: true,
             dueling: false,
+            value: ValueConfig::default(),
             target: TargetRule::Hard { every_updates: 500 },
             epsilon: EpsilonConfig::default(),
             huber_delta: 1.0,
@@ -122,10 +143,11 @@ impl Dqn {
                 .to_owned());
         };
         let mut p = Params::default();
+        let width = config.value.width();
         let heads: &[(&str, i64)] = if config.dueling {
-            &[("advantage", actions as i64), ("value", 1)]
+            &[("advantage", actions as i64 * width), ("value", width)]
         } else {
-            &[("q", actions as i64)]
+            &[("q", actions as i64 * width)]
         };
         let net = config.network.arch.build(&mut p, "q", spec.obs.size() as i64, heads, rng);
         let online = config.network.model("q", net, p, device);
@@ -143,23 +165,25 @@ impl Agent for Dqn {
         log: &mut Scalars,
     ) -> Result<(), NonFinite> {
         // Target: y = r + discount * Q'(s', argmax_a Q(s', a))            double DQN eq. 4
+        let value = self.config.value;
         let y = {
             let _guard = no_grad_guard();
-            let q_next = q_values(&self.target.forward(&b.next_obs)); // [B, A]
+            let next = by_action(&self.target.forward(&b.next_obs), value.width()); // [B, A, W]
             let best = if self.config.double {
-                q_values(&self.online.forward(&b.next_obs)).argmax(1, true) // [B, 1]
+                value.mean(&by_action(&self.online.forward(&b.next_obs), value.width()))
             } else {
-                q_next.argmax(1, true)
+                value.mean(&next)
             };
-            let v_next = q_next.gather(1, &best, false).squeeze_dim(1); // [B]
-            &b.reward + &b.discount * v_next // [B]
+            let next = of_action(&next, &best.argmax(1, true)); // [B, W]
+            value.target(&next, &b.reward, &b.discount, None) // [B] or [B, N]
         };
 
-        // Loss: Huber(Q(s, a) - y)
+        // Loss: Huber(Q(s, a) - y), or the cross-entropy of distributions
         let mut trace = Trace::on();
-        let q = q_values(&self.online.forward_traced(&b.obs, &mut trace)); // [B, A]
-        let q_taken = q.gather(1, &b.action, false).squeeze_dim(1); // [B]
-        let loss = q_taken.huber_loss(&y, Reduction::Mean, self.config.huber_delta);
+        let q = by_action(&self.online.forward_traced(&b.obs, &mut trace), value.width());
+        let q = of_action(&q, &b.action); // [B, W]
+        let delta = self.config.huber_delta;
+        let loss = value.loss(&q, &y, |q, y| q.huber_loss(y, Reduction::Mean, delta));
         let step = self.online.minimize(&loss, &trace, &b.fields(), clock, rng)?;
 
         match self.config.target {
@@ -174,8 +198,11 @@ impl Agent for Dqn {
 
         if clock.log {
             log.step("q", &step, self.online.lr());
-            log.scalar("q/mean", q_taken.mean(Kind::Float).double_value(&[]));
-            log.scalar("q/target", y.mean(Kind::Float).double_value(&[]));
+            log.scalar("q/mean", value.mean(&q).mean(None::<Kind>).double_value(&[]));
+            log.scalar("q/target", value.target_mean(&y).mean(None::<Kind>).double_value(&[]));
+            if let Some(mass) = value.edge_mass(&y) {
+                log.scalar("q/edge_mass", mass);
+            }
             log.scalar("policy/epsilon", self.config.epsilon.at(clock.env_step));
         }
         Ok(())
@@ -186,11 +213,12 @@ impl Agent for Dqn {
             net: self.online.target().to_device(Device::Cpu),
             epsilon: self.config.epsilon.clone(),
             actions: self.actions,
+            value: self.config.value,
         })
     }
 
     fn snapshot(&self, version: u64) -> Snapshot {
-        Snapshot { version, policy: self.online.params.to_flat() }
+        Snapshot { version, policy: self.online.params.to_flat(), obs: None }
     }
 
     fn save(&self, out: &mut StateDict) {
@@ -213,6 +241,7 @@ struct DqnPolicy {
     net: Target,
     epsilon: EpsilonConfig,
     actions: usize,
+    value: ValueConfig,
 }
 
 impl Policy for DqnPolicy {
@@ -222,7 +251,8 @@ impl Policy for DqnPolicy {
 
     fn act(&mut self, obs: &[f32], n: usize, explore: Explore, rng: &mut Rng) -> Actions {
         let _guard = no_grad_guard();
-        let best = q_values(&self.net.forward(&obs_tensor(obs, n))).argmax(1, false); // [n]
+        let q = by_action(&self.net.forward(&obs_tensor(obs, n)), self.value.width());
+        let best = self.value.mean(&q).argmax(1, false); // [n]
         let mut greedy = vec![0i64; n];
         best.copy_data(&mut greedy, n);
         let choose = |best: i64| match explore {
@@ -235,15 +265,24 @@ impl Policy for DqnPolicy {
     }
 }
 
-/// Heads to action values `[B, A]`; two heads are advantage and value (dueling eq. 9).
-fn q_values(heads: &[Tensor]) -> Tensor {
+/// Heads to outputs of each action, `[B, A, W]`; two heads are advantages and value (dueling eq. 9).
+fn by_action(heads: &[Tensor], width: i64) -> Tensor {
+    let split = |t: &Tensor| t.view([t.size()[0], -1, width]);
     match heads {
-        [q] => q.shallow_clone(),
+        [q] => split(q),
         [advantage, value] => {
-            value + advantage - advantage.mean_dim(Some([1i64].as_slice()), true, Kind::Float)
+            let (advantage, value) = (split(advantage), split(value));
+            &value + &advantage - advantage.mean_dim(Some([1i64].as_slice()), true, None::<Kind>)
         }
         _ => unreachable!("DQN asks for one or two heads"),
     }
+}
+
+/// `[B, A, W]` and actions `[B, 1]` to the outputs of those, `[B, W]`.
+fn of_action(outputs: &Tensor, action: &Tensor) -> Tensor {
+    let width = outputs.size()[2];
+    let index = action.unsqueeze(2).expand([-1, 1, width], false); // [B, 1, W]
+    outputs.gather(1, &index, false).squeeze_dim(1)
 }
 
 #[cfg(test)]
@@ -295,12 +334,18 @@ mod tests {
         let advantage = Tensor::from_slice(&[1f32, 2.0, 6.0, -4.0, 0.0, 1.0]).view([2, 3]);
         let value = Tensor::from_slice(&[10f32, -2.0]).view([2, 1]);
         let host = |t: &Tensor| Vec::<f32>::try_from(&t.flatten(0, -1)).unwrap();
-        let q = q_values(&[advantage.shallow_clone(), value.shallow_clone()]);
-        assert_eq!(host(&q), [8.0, 9.0, 13.0, -5.0, -1.0, 0.0]);
-        let mean = q.mean_dim(Some([1i64].as_slice()), true, Kind::Float);
+        let q = by_action(&[advantage.shallow_clone(), value.shallow_clone()], 1);
+        assert_eq!((q.size(), host(&q)), (vec![2, 3, 1], vec![8.0, 9.0, 13.0, -5.0, -1.0, 0.0]));
+        let mean = q.mean_dim(Some([1i64].as_slice()), true, None::<Kind>);
         assert_eq!(host(&mean), host(&value));
-        assert_eq!(host(&q_values(&[&advantage + 7.0, value])), host(&q));
-        assert_eq!(host(&q_values(&[advantage.shallow_clone()])), host(&advantage));
+        assert_eq!(host(&by_action(&[&advantage + 7.0, value], 1)), host(&q));
+        assert_eq!(host(&by_action(&[advantage.shallow_clone()], 1)), host(&advantage));
+        // Two outputs an action: every one of them is its own dueling sum.
+        let advantage = Tensor::from_slice(&[1f32, 10.0, 3.0, 20.0]).view([1, 4]);
+        let value = Tensor::from_slice(&[0.5f32, -1.0]).view([1, 2]);
+        let q = by_action(&[advantage, value], 2);
+        assert_eq!((q.size(), host(&q)), (vec![1, 2, 2], vec![-0.5, -6.0, 1.5, 4.0]));
+        assert_eq!(host(&of_action(&q, &Tensor::from_slice(&[1i64]).view([1, 1]))), [1.5, 4.0]);
     }
 
     #[test]

@@ -81,8 +81,9 @@ impl Learner {
         self.replay.start(index * self.config.runtime.envs_per_actor, obs);
     }
 
-    /// One round: remembers one experience of every actor, in actor order, then makes the updates
-    /// that the update-to-data ratio demands. `log` is called with `(step, numbers)`.
+    /// One round: remembers one experience of every actor, in actor order, makes the updates that
+    /// the update-to-data ratio demands, and shows the agent the round. `log` is called with
+    /// `(step, numbers)`.
     ///
     /// # Errors
     /// When a loss is not finite.
@@ -128,6 +129,7 @@ impl Learner {
                 log(step, scalars.take());
             }
         }
+        self.agent.observe(experiences);
         Ok(())
     }
 

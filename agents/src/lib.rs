@@ -7,6 +7,8 @@
 //! | --- | --- |
 //! | `agent.rs` | the traits [`Agent`](agent::Agent) and [`Policy`](agent::Policy), batch and snapshot |
 //! | `sac.rs`, `dqn.rs` | one algorithm each, reading like its paper |
+//! | `value.rs` | returns as numbers or as distributions |
+//! | `normalize.rs`, `normalized.rs` | running statistics; an agent behind them |
 //! | `message.rs` | everything threads say to each other |
 //! | `actor.rs`, `evaluate.rs`, `metrics.rs` | one thread each |
 //! | `learner.rs`, `drive.rs` | learning without threads; the thread that feeds it |
@@ -29,6 +31,8 @@ mod load_config;
 mod mailbox;
 pub mod message;
 pub mod metrics;
+pub mod normalize;
+pub mod normalized;
 pub mod replay;
 mod ring;
 pub mod run_dir;
@@ -37,3 +41,4 @@ pub mod session;
 pub mod streams;
 pub mod tensor_file;
 pub mod train;
+pub mod value;

@@ -3,12 +3,12 @@
 
 use std::path::Path;
 
-use envs::edit_distance;
+use envs::{EnvSpec, edit_distance};
 use networks::{methods::MethodConfig, optim::OptimConfig};
 use toml::{Table, Value};
 
 use crate::{
-    config::{AgentConfig, Config, NetworkConfig},
+    config::{AgentConfig, Config, NetworkConfig, gamma_heuristic},
     dqn::{DqnConfig, TargetRule},
     error::Error,
     sac::SacConfig,
@@ -39,12 +39,47 @@ impl Config {
         for item in overrides {
             apply_override(&mut table, item)?;
         }
-        let config: Config = table
+        let mut config: Config = table
             .clone()
             .try_into()
             .map_err(|e: toml::de::Error| explain(&e.to_string(), &table))?;
         config.validate()?;
+        config.resolve_schedules();
         Ok(config)
+    }
+
+    /// Puts numbers where the configuration leaves them to the run: the length of learning-rate
+    /// schedules, and the discount if it follows the episode's length. The run folder holds the
+    /// result.
+    ///
+    /// # Errors
+    /// When the discount should follow the time limit of an environment without one.
+    pub fn resolve(&mut self, spec: &EnvSpec) -> Result<(), String> {
+        self.resolve_schedules();
+        let (gamma, heuristic) = match &mut self.agent {
+            AgentConfig::Sac(c) => (&mut c.gamma, &mut c.gamma_heuristic),
+            AgentConfig::Dqn(c) => (&mut c.gamma, &mut c.gamma_heuristic),
+        };
+        if *heuristic {
+            let steps = spec.time_limit.ok_or_else(|| {
+                format!(
+                    "agent.gamma_heuristic needs an environment with a time limit and {} has none; \
+                     set agent.gamma instead",
+                    self.env.name
+                )
+            })?;
+            *gamma = gamma_heuristic(f64::from(steps));
+            *heuristic = false;
+        }
+        Ok(())
+    }
+
+    fn resolve_schedules(&mut self) {
+        // As SimbaV2 counts: steps before the first update included, so the end comes near.
+        let updates = (self.total_steps as f64 * self.runtime.update_to_data) as u64;
+        for optim in self.agent.optimisers() {
+            optim.schedule.resolve(updates.max(1));
+        }
     }
 
     /// Checks every number against what can work.
@@ -84,6 +119,7 @@ impl Config {
         if (p.capacity as u64) < least {
             return Err(format!("replay.capacity is {}; it must be at least {least}", p.capacity));
         }
+        self.normalize.validate().map_err(|e| format!("normalize.{e}"))?;
         match &self.agent {
             AgentConfig::Sac(c) => validate_sac(c),
             AgentConfig::Dqn(c) => validate_dqn(c),
@@ -103,7 +139,9 @@ fn validate_sac(c: &SacConfig) -> Result<(), String> {
     between("agent.gamma", c.gamma, 0.0, 1.0)?;
     between("agent.tau", c.tau, 0.0, 1.0)?;
     between("agent.alpha", c.alpha, 1e-12, 1e12)?;
-    between("agent.alpha_lr", c.alpha_lr, 0.0, 1e3)?;
+    c.alpha_optim.validate().map_err(|e| format!("agent.alpha_{e}"))?;
+    c.value.validate().map_err(|e| format!("agent.value: {e}"))?;
+    c.log_std.validate().map_err(|e| format!("agent.log_std: {e}"))?;
     between("agent.target_entropy_per_dim", c.target_entropy_per_dim, -1e6, 1e6)?;
     at_least("agent.critics", c.critics as u64, 1)?;
     at_most("agent.critics", c.critics as u64, 100)?;
@@ -116,6 +154,7 @@ fn validate_dqn(c: &DqnConfig) -> Result<(), String> {
     between("agent.epsilon.start", c.epsilon.start, 0.0, 1.0)?;
     between("agent.epsilon.end", c.epsilon.end, 0.0, 1.0)?;
     between("agent.huber_delta", c.huber_delta, 1e-12, 1e12)?;
+    c.value.validate().map_err(|e| format!("agent.value: {e}"))?;
     match c.target {
         TargetRule::Hard { every_updates } => {
             at_least("agent.target.every_updates", every_updates, 1)?;

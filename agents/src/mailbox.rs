@@ -34,7 +34,7 @@ mod tests {
     use crate::agent::Snapshot;
 
     fn snapshot(version: u64) -> ToActor {
-        ToActor::Snapshot(Snapshot { version, policy: [0.0].into() })
+        ToActor::Snapshot(Snapshot { version, policy: [0.0].into(), obs: None })
     }
 
     /// Fails instead of hanging.

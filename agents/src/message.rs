@@ -21,6 +21,23 @@ pub struct Experience {
 }
 
 impl Experience {
+    /// `[N * D]` observations that the next actions answer: the next ones, and the first ones of new
+    /// episodes.
+    ///
+    /// # Panics
+    /// If a reset observation is missing: a bug in the actor.
+    pub fn upcoming(&self) -> impl Iterator<Item = &f32> {
+        let d = self.next_obs.len() / self.outcomes.len();
+        let mut resets = self.reset_obs.chunks_exact(d);
+        self.outcomes.iter().zip(self.next_obs.chunks_exact(d)).flat_map(move |(o, next)| {
+            if o.terminated || o.truncated {
+                resets.next().expect("one reset observation per ended episode")
+            } else {
+                next
+            }
+        })
+    }
+
     /// The environments go on at `obs`, `[N * D]`. Where that is not what this step led to, the
     /// environment restarted on a resume, and this step becomes the last of a cut-off episode.
     pub(crate) fn resume_at(&mut self, obs: &[f32]) {

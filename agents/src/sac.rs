@@ -5,6 +5,11 @@
 //! code, so that both share this file; the paper's Algorithm 1 updates the critic first.
 //! No separate value network (that was the 2018a version), no reward scale: the temperature is
 //! learned.
+//!
+//! With `value.kind = "categorical"` a critic gives a distribution over returns, as in SimbaV2
+//! (Lee et al. 2025, arXiv 2502.15280, section 4.3): the actor sees expected values, the target is
+//! the whole distribution of the critic with the lowest one, and the entropy term shifts each of its
+//! values.
 
 use envs::{ActionSpace, Actions, EnvSpec};
 use networks::{
@@ -14,8 +19,8 @@ use networks::{
     network::Ensemble,
     optim::OptimConfig,
     params::{LoadError, ParamId, Params, Role, StateDict},
-    random::Rng,
-    squashed_gaussian::SquashedGaussian,
+    random::{self, Rng},
+    squashed_gaussian::{LogStd, SquashedGaussian},
     trace::Trace,
 };
 use serde::{Deserialize, Serialize};
@@ -26,6 +31,7 @@ use crate::{
     agent::{Agent, Batch, Explore, Policy, Snapshot, obs_tensor},
     config::NetworkConfig,
     metrics::Scalars,
+    value::ValueConfig,
 };
 
 /// `[agent]` with `kind = "sac"`. Defaults: arXiv 1812.05905, Table 1.
@@ -34,10 +40,17 @@ use crate::{
 pub struct SacConfig {
     /// Discount per environment step.
     pub gamma: f64,
+    /// Take [`gamma_heuristic`](crate::config::gamma_heuristic) of the environment's time limit
+    /// instead; the run folder holds the number.
+    pub gamma_heuristic: bool,
     /// Polyak rate of the target critics.
     pub tau: f64,
     /// Number of critics; the target is the minimum over them.
     pub critics: usize,
+    /// What a critic's outputs mean.
+    pub value: ValueConfig,
+    /// What the policy's second output means.
+    pub log_std: LogStd,
     /// Initial temperature.
     pub alpha: f64,
     /// Whether the temperature is learned (equation 18) or stays `alpha`.
@@ -48,22 +61,25 @@ pub struct SacConfig {
     pub actor: NetworkConfig,
     /// Each critic.
     pub critic: NetworkConfig,
-    /// Learning rate of the temperature (Adam, PyTorch defaults otherwise).
-    pub alpha_lr: f64,
+    /// Optimiser of the temperature's logarithm.
+    pub alpha_optim: OptimConfig,
 }
 
 impl Default for SacConfig {
     fn default() -> Self {
         SacConfig {
             gamma: 0.99,
+            gamma_heuristic: false,
             tau: 0.005,
             critics: 2,
+            value: ValueConfig::default(),
+            log_std: LogStd::default(),
             alpha: 1.0,
             learn_alpha: true,
             target_entropy_per_dim: -1.0,
             actor: NetworkConfig::default(),
             critic: NetworkConfig::default(),
-            alpha_lr: 3e-4,
+            alpha_optim: OptimConfig::default(),
         }
     }
 }
@@ -105,7 +121,8 @@ impl Sac {
         let nets = (0..config.critics)
             .map(|i| {
                 let input = obs_dim + action_dim;
-                config.critic.arch.build(&mut p, &format!("q{i}"), input, &[("value", 1)], rng)
+                let head = ("value", config.value.width());
+                config.critic.arch.build(&mut p, &format!("q{i}"), input, &[head], rng)
             })
             .collect();
         let critic = config.critic.model("critic", Arc::new(Ensemble(nets)), p, device);
@@ -114,9 +131,8 @@ impl Sac {
         let mut p = Params::default();
         let init = Init::Constant(config.alpha.ln());
         let log_alpha = p.add("log_alpha".to_owned(), Role::Scalar, &[], init, rng);
-        let optim = OptimConfig { lr: config.alpha_lr, ..OptimConfig::default() };
         let nothing = Arc::new(Ensemble(Vec::new()));
-        let temperature = Model::new("temperature", nothing, p, &optim, &[], device);
+        let temperature = Model::new("temperature", nothing, p, &config.alpha_optim, &[], device);
 
         let target_entropy = config.target_entropy_per_dim * action_dim as f64;
         let action_dim = action_dim as usize;
@@ -133,9 +149,98 @@ impl Sac {
         })
     }
 
+    /// The same agent computing in `kind`: f64 compares whole updates with references.
+    #[must_use]
+    pub fn to_kind(self, kind: Kind) -> Sac {
+        Sac {
+            actor: self.actor.to_kind(kind),
+            critic: self.critic.to_kind(kind),
+            target: self.target.to_kind(kind),
+            temperature: self.temperature.to_kind(kind),
+            ..self
+        }
+    }
+
+    fn dist(&self, outputs: &[Tensor]) -> SquashedGaussian {
+        dist(outputs, self.config.log_std)
+    }
+
     /// The temperature, a constant for every gradient but its own.
     fn alpha(&self) -> Tensor {
         self.temperature.params.get(self.log_alpha).detach().exp()
+    }
+}
+
+/// Standard normal noise of one update: what the actor's and the target's actions are drawn with.
+#[derive(Debug)]
+pub struct Noise {
+    /// `[B, A]`, for actions at `obs`.
+    pub obs: Tensor,
+    /// `[B, A]`, for actions at `next_obs`.
+    pub next_obs: Tensor,
+}
+
+impl Sac {
+    /// [`Agent::update`] with given noise; `rng` is for weight methods only.
+    ///
+    /// # Errors
+    /// As [`Agent::update`].
+    pub fn update_with(
+        &mut self,
+        b: &Batch,
+        noise: &Noise,
+        clock: Clock,
+        rng: &mut Rng,
+        log: &mut Scalars,
+    ) -> Result<(), NonFinite> {
+        let (batch, value) = (b.fields(), self.config.value);
+
+        // Actor: J(pi) = E[ alpha log pi(a|s) - min_i Q_i(s, a) ]                   SAC eq. 9
+        let mut trace = Trace::on();
+        let dist = self.dist(&self.actor.forward_traced(&b.obs, &mut trace));
+        let pi = dist.sample_with(&noise.obs); // [B, A], [B]
+        let q = value.lowest_mean(&self.critic.forward(&critic_input(&b.obs, &pi.action))); // [B]
+        let loss = mean(&(self.alpha() * &pi.log_prob - &q));
+        let actor = self.actor.minimize(&loss, &trace, &batch, clock, rng)?;
+        let log_prob = pi.log_prob.detach(); // [B]
+
+        // Temperature: J(alpha) = E[ -alpha (log pi(a|s) + H_target) ]              SAC eq. 18
+        if self.config.learn_alpha {
+            let alpha = self.temperature.params.get(self.log_alpha).exp();
+            let loss = -alpha * mean(&(&log_prob + self.target_entropy));
+            self.temperature.minimize(&loss, &Trace::off(), &[], clock, rng)?;
+        }
+
+        // Critic: y = r + discount * (min_i Q'_i(s', a') - alpha log pi(a'|s'))     SAC eq. 3
+        let y = {
+            let _guard = no_grad_guard();
+            let next = self.dist(&self.actor.forward(&b.next_obs)).sample_with(&noise.next_obs);
+            let q = self.target.forward(&critic_input(&b.next_obs, &next.action));
+            let cost = self.alpha() * next.log_prob; // [B]
+            value.target(&value.lowest(&q), &b.reward, &b.discount, Some(&cost)) // [B] or [B, N]
+        };
+        let mut trace = Trace::on();
+        let q = self.critic.forward_traced(&critic_input(&b.obs, &b.action), &mut trace);
+        let squared = |q: &Tensor, y: &Tensor| mean(&(q - y).square());
+        let loss: Tensor = q.iter().map(|q| value.loss(q, &y, squared)).sum();
+        let critic = self.critic.minimize(&loss, &trace, &batch, clock, rng)?;
+
+        // Target: Polyak average, not projected again.
+        self.target.params.track(&self.critic.params, self.config.tau);
+
+        if clock.log {
+            log.step("actor", &actor, self.actor.lr());
+            log.step("critic", &critic, self.critic.lr());
+            log.scalar("policy/alpha", self.alpha().double_value(&[]));
+            log.scalar("policy/entropy", -mean(&log_prob).double_value(&[]));
+            log.scalar("policy/std", mean(&dist.std()).double_value(&[]));
+            log.scalar("q/mean", mean(&value.mean(&q[0])).double_value(&[]));
+            log.scalar("q/target", mean(&value.target_mean(&y)).double_value(&[]));
+            if let Some(mass) = value.edge_mass(&y) {
+                log.scalar("q/edge_mass", mass);
+            }
+        }
+        Ok(())
     }
 }
 
@@ -147,57 +252,18 @@ impl Agent for Sac {
         rng: &mut Rng,
         log: &mut Scalars,
     ) -> Result<(), NonFinite> {
-        let batch = b.fields();
-
-        // Actor: J(pi) = E[ alpha log pi(a|s) - min_i Q_i(s, a) ]                   SAC eq. 9
-        let mut trace = Trace::on();
-        let pi = dist(&self.actor.forward_traced(&b.obs, &mut trace)).sample(rng); // [B, A], [B]
-        let q = min_q(&self.critic.forward(&critic_input(&b.obs, &pi.action))); // [B]
-        let loss = (self.alpha() * &pi.log_prob - &q).mean(Kind::Float);
-        let actor = self.actor.minimize(&loss, &trace, &batch, clock, rng)?;
-        let log_prob = pi.log_prob.detach(); // [B]
-
-        // Temperature: J(alpha) = E[ -alpha (log pi(a|s) + H_target) ]              SAC eq. 18
-        if self.config.learn_alpha {
-            let alpha = self.temperature.params.get(self.log_alpha).exp();
-            let loss = -alpha * (&log_prob + self.target_entropy).mean(Kind::Float);
-            self.temperature.minimize(&loss, &Trace::off(), &[], clock, rng)?;
-        }
-
-        // Critic: y = r + discount * (min_i Q'_i(s', a') - alpha log pi(a'|s'))     SAC eq. 3
-        let y = {
-            let _guard = no_grad_guard();
-            let next = dist(&self.actor.forward(&b.next_obs)).sample(rng);
-            let q = min_q(&self.target.forward(&critic_input(&b.next_obs, &next.action)));
-            &b.reward + &b.discount * (q - self.alpha() * next.log_prob) // [B]
-        };
-        let mut trace = Trace::on();
-        let q = self.critic.forward_traced(&critic_input(&b.obs, &b.action), &mut trace);
-        let y = y.unsqueeze(1); // [B, 1]
-        let loss: Tensor = q.iter().map(|q| (q - &y).square().mean(Kind::Float)).sum();
-        let critic = self.critic.minimize(&loss, &trace, &batch, clock, rng)?;
-
-        // Target: Polyak average.
-        self.target.params.track(&self.critic.params, self.config.tau);
-
-        if clock.log {
-            log.step("actor", &actor, self.actor.lr());
-            log.step("critic", &critic, self.critic.lr());
-            log.scalar("policy/alpha", self.alpha().double_value(&[]));
-            log.scalar("policy/entropy", -log_prob.mean(Kind::Float).double_value(&[]));
-            log.scalar("q/mean", q[0].mean(Kind::Float).double_value(&[]));
-            log.scalar("q/target", y.mean(Kind::Float).double_value(&[]));
-        }
-        Ok(())
+        let mut draw = || random::normal(&b.action.size(), rng).to_device(b.action.device());
+        let noise = Noise { obs: draw(), next_obs: draw() };
+        self.update_with(b, &noise, clock, rng, log)
     }
 
     fn policy(&self) -> Box<dyn Policy> {
         let net = self.actor.target().to_device(Device::Cpu);
-        Box::new(SacPolicy { net, dim: self.action_dim })
+        Box::new(SacPolicy { net, dim: self.action_dim, log_std: self.config.log_std })
     }
 
     fn snapshot(&self, version: u64) -> Snapshot {
-        Snapshot { version, policy: self.actor.params.to_flat() }
+        Snapshot { version, policy: self.actor.params.to_flat(), obs: None }
     }
 
     fn save(&self, out: &mut StateDict) {
@@ -224,6 +290,7 @@ impl Agent for Sac {
 struct SacPolicy {
     net: Target,
     dim: usize,
+    log_std: LogStd,
 }
 
 impl Policy for SacPolicy {
@@ -233,7 +300,7 @@ impl Policy for SacPolicy {
 
     fn act(&mut self, obs: &[f32], n: usize, explore: Explore, rng: &mut Rng) -> Actions {
         let _guard = no_grad_guard();
-        let dist = dist(&self.net.forward(&obs_tensor(obs, n)));
+        let dist = dist(&self.net.forward(&obs_tensor(obs, n)), self.log_std);
         let action = match explore {
             Explore::Yes { .. } => dist.draw(rng),
             Explore::No => dist.mode(),
@@ -245,8 +312,9 @@ impl Policy for SacPolicy {
     }
 }
 
-fn dist(outputs: &[Tensor]) -> SquashedGaussian {
-    SquashedGaussian::new(outputs[0].shallow_clone(), &outputs[1])
+/// Outputs are mean and raw log standard deviation.
+fn dist(outputs: &[Tensor], log_std: LogStd) -> SquashedGaussian {
+    SquashedGaussian::new(outputs[0].shallow_clone(), log_std.apply(&outputs[1]))
 }
 
 /// `[B, D], [B, A] -> [B, D + A]`
@@ -254,16 +322,14 @@ fn critic_input(obs: &Tensor, action: &Tensor) -> Tensor {
     Tensor::cat(&[obs, action], 1)
 }
 
-/// The smallest of the critics' `[B, 1]` values, `[B]`.
-fn min_q(q: &[Tensor]) -> Tensor {
-    let (first, rest) = q.split_first().expect("at least one critic");
-    rest.iter().fold(first.shallow_clone(), |a, b| a.minimum(b)).squeeze_dim(1)
+fn mean(t: &Tensor) -> Tensor {
+    t.mean(None::<Kind>)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use networks::{arch::mlp::MlpConfig, network::ArchConfig, random};
+    use networks::{arch::mlp::MlpConfig, network::ArchConfig};
 
     /// Linear actor of one observation and one action: parameters are the weight and bias of the
     /// mean, then of the log standard deviation.
@@ -310,16 +376,6 @@ mod tests {
         let mut log = Scalars::default();
         sac.update(&batch(), Clock::default(), &mut random::stream(1, 1), &mut log).unwrap();
         assert_eq!(sac.temperature.params.to_flat(), before);
-    }
-
-    #[test]
-    fn the_target_is_the_smallest_critic() {
-        let column = |x: [f32; 3]| Tensor::from_slice(&x).view([3, 1]);
-        let q = [column([1.0, 5.0, -3.0]), column([2.0, 4.0, -4.0]), column([0.0, 9.0, -2.0])];
-        for (n, smallest) in [(1, [1.0, 5.0, -3.0]), (2, [1.0, 4.0, -4.0]), (3, [0.0, 4.0, -4.0])] {
-            assert_eq!(min_q(&q[..n]).size(), [3]);
-            assert_eq!(Vec::<f32>::try_from(&min_q(&q[..n])).unwrap(), smallest, "{n} critics");
-        }
     }
 
     /// Exploring draws around the mode with the given spread; the greedy action is tanh of the mean.

@@ -119,15 +119,21 @@ impl Parts {
     /// # Errors
     /// When the environment, the agent, the device or the replay's memory cannot be had.
     pub fn new(config: &Config, registry: &Registry) -> Result<Self, Error> {
-        let config = config.clone();
+        let mut config = config.clone();
         let make_env = make_env(&config, registry);
         let spec = make_env().map_err(|e| Error::Config(e.to_string()))?.spec();
+        config.resolve(&spec).map_err(Error::Config)?;
         let device = device(&config.runtime.device)?;
         let (envs, capacity) = (config.runtime.envs(), config.replay.capacity);
         Replay::check_memory(&spec, envs, capacity).map_err(Error::Config)?;
         let mut rng = random::stream(config.seed, streams::INIT);
         let agent = agent::build(&config, &spec, device, &mut rng).map_err(Error::Config)?;
         Ok(Parts { config, make_env, spec, agent, device })
+    }
+
+    /// The configuration with every number resolved: what the run folder should hold.
+    pub fn config(&self) -> &Config {
+        &self.config
     }
 
     /// Adds what the session needs besides.

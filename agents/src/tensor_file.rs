@@ -32,21 +32,24 @@ impl<'a> Saved<'a> {
         Saved { dtype: Dtype::U8, shape: shape.to_vec(), bytes: data.into() }
     }
 
-    /// A copy of a tensor: f32, or i64.
+    /// A copy of a tensor: i64 and f64 as they are, everything else as f32.
     pub fn tensor(t: &Tensor) -> Saved<'static> {
         let t = t.detach().to_device(tch::Device::Cpu).contiguous();
         let shape = t.size().iter().map(|&d| d as usize).collect();
-        let n = t.numel();
-        if t.kind() == Kind::Int64 {
-            let mut data = vec![0i64; n];
-            t.copy_data(&mut data, n);
-            Saved { dtype: Dtype::I64, shape, bytes: bytemuck::cast_slice(&data).to_vec().into() }
-        } else {
-            let mut data = vec![0f32; n];
-            t.to_kind(Kind::Float).copy_data(&mut data, n);
-            Saved { dtype: Dtype::F32, shape, bytes: bytemuck::cast_slice(&data).to_vec().into() }
-        }
+        let (dtype, bytes) = match t.kind() {
+            Kind::Int64 => (Dtype::I64, copy(&t, 0i64)),
+            Kind::Double => (Dtype::F64, copy(&t, 0f64)),
+            _ => (Dtype::F32, copy(&t.to_kind(Kind::Float), 0f32)),
+        };
+        Saved { dtype, shape, bytes: bytes.into() }
     }
+}
+
+fn copy<T: tch::kind::Element + bytemuck::Pod>(t: &Tensor, zero: T) -> Vec<u8> {
+    let mut data = vec![zero; t.numel()];
+    let n = data.len();
+    t.copy_data(&mut data, n);
+    bytemuck::cast_slice(&data).to_vec()
 }
 
 impl View for &Saved<'_> {
@@ -99,6 +102,7 @@ impl TensorFile {
             .map(|(name, t)| {
                 let kind = match t.dtype() {
                     Dtype::F32 => Kind::Float,
+                    Dtype::F64 => Kind::Double,
                     Dtype::I64 => Kind::Int64,
                     other => return Err(format!("`{name}` has element type {other:?}")),
                 };

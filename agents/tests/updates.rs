@@ -166,7 +166,7 @@ fn min_q(state: &StateDict, model: &str, obs: &Tensor, action: &Tensor) -> Tenso
 /// that this very update has changed.
 #[test]
 fn sac_is_its_equations() {
-    let text = "[agent]\nkind = 'sac'\nalpha = 0.4\nalpha_lr = 0.01\ntau = 0.1\n\
+    let text = "[agent]\nkind = 'sac'\nalpha = 0.4\nalpha_optim = { lr = 0.01 }\ntau = 0.1\n\
          actor = { arch = { kind = 'mlp', hidden = [6] }, optim = { lr = 0.01 } }\n\
          critic = { arch = { kind = 'mlp', hidden = [6] }, optim = { lr = 0.01 } }";
     let config = Config::parse(text, &[]).unwrap();

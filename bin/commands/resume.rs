@@ -37,7 +37,7 @@ pub(super) fn run(
         );
     }
     let parts = Parts::new(&config, registry)?;
-    run.write_config(&config)?;
+    run.write_config(parts.config())?;
     note(&format!("resuming at step {done} from {}", checkpoint.path.display()));
     super::train::execute(parts, &config, &run, Some(checkpoint), json)
 }

@@ -29,10 +29,10 @@ pub(super) fn run(
     // Everything that can be wrong is found before a folder is made.
     let parts = Parts::new(&config, registry)?;
     let run = if let Some(dir) = run_dir {
-        RunDir::create(dir, &config)?
+        RunDir::create(dir, parts.config())?
     } else {
         let stem = path.file_stem().map_or("run".into(), |s| s.to_string_lossy().into_owned());
-        RunDir::create_numbered(Path::new("runs"), &stem, &config)?
+        RunDir::create_numbered(Path::new("runs"), &stem, parts.config())?
     };
     execute(parts, &config, &run, None, json)
 }

@@ -159,9 +159,12 @@ fn variant(config: &Value, path: &[&str], kind: &str) -> (Value, Vec<String>) {
     }
 }
 
-/// All networks are called `agent.*`.
+/// All networks are called `agent.*`, and all optimisers theirs.
 fn shown(path: &[&str], kind: Option<&str>) -> String {
     let mut path = path.to_vec();
+    if let ["agent", "alpha_optim", ..] = path.as_slice() {
+        path.splice(1..2, ["*", "optim"]);
+    }
     if let ["agent", network @ ("actor" | "critic" | "network"), ..] = path.as_mut_slice() {
         *network = "*";
     }
@@ -321,7 +324,11 @@ fn every_metric_is_documented_and_every_documented_metric_exists() {
     s.write("dqn.toml", QUICK);
     let sac = QUICK.replace("CartPole-v1", "Pendulum-v1").replace("\"dqn\"", "\"sac\"");
     let (sac, network) = sac.split_once("[agent.network]").expect("a network");
-    s.write("sac.toml", format!("{sac}[agent.actor]{network}[agent.critic]{network}"));
+    let sac = format!(
+        "{sac}value = {{ kind = \"categorical\" }}\n[agent.actor]{network}[agent.critic]{network}\
+         [normalize]\nreward = {{ kind = \"return_scale\" }}\n"
+    );
+    s.write("sac.toml", sac);
     let mut found = BTreeSet::new();
     for name in ["dqn", "sac"] {
         s.succeed(&["train", &format!("{name}.toml"), "--run-dir", name]);

@@ -67,6 +67,14 @@ char* supple_global_norm(at::Tensor* const* tensors, size_t n, at::Tensor** out)
   });
 }
 
+// Every row of every matrix divided by max(its 2-norm, eps), in place.
+char* supple_unit_rows(at::Tensor* const* matrices, size_t n, double eps) {
+  return guarded([&] {
+    for (at::Tensor& w : list(matrices, n))
+      w.div_(at::linalg_vector_norm(w, 2, {1}, /*keepdim=*/true).clamp_min_(eps));
+  });
+}
+
 // glibc gives blocks of 128 KiB and more back to the system on every free, and takes fresh zeroed
 // pages for the next tensor: a third of a small network's update. Keep them instead.
 void supple_keep_freed_memory() {

@@ -26,6 +26,7 @@ unsafe extern "C" {
     ) -> *mut c_char;
     fn supple_foreach_lerp(targets: List, sources: List, n: usize, weight: f64) -> *mut c_char;
     fn supple_global_norm(tensors: List, n: usize, out: *mut *mut C_tensor) -> *mut c_char;
+    fn supple_unit_rows(matrices: List, n: usize, eps: f64) -> *mut c_char;
     fn supple_keep_freed_memory();
 }
 
@@ -100,6 +101,13 @@ pub(crate) fn global_norm(tensors: &[&Tensor]) -> Tensor {
         check(supple_global_norm(list.as_ptr(), list.len(), &raw mut out));
         Tensor::from_ptr(out)
     }
+}
+
+/// Divides every row of every matrix by `max(its 2-norm, eps)`, in place.
+pub(crate) fn unit_rows_(matrices: &[&Tensor], eps: f64) {
+    let list = pointers(matrices);
+    // SAFETY: as in `adam_`.
+    check(unsafe { supple_unit_rows(list.as_ptr(), list.len(), eps) });
 }
 
 /// Makes the C allocator keep what is freed instead of giving it back to the system after every

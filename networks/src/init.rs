@@ -26,6 +26,8 @@ pub enum Init {
     /// Rows (or columns, whichever are fewer) orthonormal, times the gain
     /// (Saxe et al. 2014, arXiv 1312.6120).
     Orthogonal(f64),
+    /// `Orthogonal(1)`, then every row divided by its 2-norm (SimbaV2, arXiv 2502.15280).
+    UnitRows,
 }
 
 impl Init {
@@ -42,6 +44,11 @@ impl Init {
             Init::He => random::normal(shape, rng) * (2.0 / fan_in).sqrt(),
             Init::Lecun => random::normal(shape, rng) * fan_in.sqrt().recip(),
             Init::Orthogonal(gain) => orthogonal(shape, gain, rng),
+            Init::UnitRows => {
+                let w = orthogonal(shape, 1.0, rng);
+                crate::fused::unit_rows_(&[&w], crate::params::L2_EPS);
+                w
+            }
         }
     }
 }

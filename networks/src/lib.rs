@@ -9,6 +9,8 @@
 //! | [`WeightMethod`](methods::WeightMethod) | `methods/` | hooks around the optimiser step |
 //! | [`Trace`](trace::Trace) | `trace.rs` | hidden activations of one forward pass |
 //!
+//! `layers.rs`, `squashed_gaussian.rs` and `categorical.rs` are the mathematics in between.
+//!
 //! Fit a line:
 //!
 //! ```
@@ -33,6 +35,7 @@
 //! ```
 
 pub mod arch;
+pub mod categorical;
 mod fused;
 pub mod init;
 pub mod layers;

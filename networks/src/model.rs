@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tch::{Device, Tensor};
+use tch::{Device, Kind, Tensor};
 
 use crate::{
     fused,
@@ -72,7 +72,8 @@ impl Model {
     }
 
     /// One gradient step on `loss`: gradients of this model's own parameters only, then every
-    /// method's `before_step`, the optimiser, every method's `after_step`.
+    /// method's `before_step`, the optimiser, every method's `after_step`, and the rows of
+    /// [`Role::UnitRows`](crate::params::Role::UnitRows) weights back to unit norm.
     ///
     /// `trace` is the forward pass that led to the loss (or [`Trace::off`]).
     ///
@@ -107,12 +108,27 @@ impl Model {
         for method in &mut self.methods {
             method.after_step(&mut self.params, &mut cx);
         }
+        // Last, so that no method can leave a row off the sphere.
+        self.params.project_unit_rows();
+        debug_assert!(self.rows_are_unit(), "rows of {} left the sphere", self.name);
         Ok(StepStats { loss: value, grad_norm })
+    }
+
+    /// NaN is not judged here: the next loss is, with its cause.
+    fn rows_are_unit(&self) -> bool {
+        let error = self.params.unit_row_error();
+        error.is_nan() || error <= 1e-6
     }
 
     /// The same network with a copy of the values, without optimiser or methods.
     pub fn target(&self) -> Target {
         Target { net: Arc::clone(&self.net), params: self.params.detached_copy() }
+    }
+
+    /// The same model computing in `kind`: f64 compares whole updates with references.
+    #[must_use]
+    pub fn to_kind(self, kind: Kind) -> Model {
+        Model { params: self.params.to_kind(kind), ..self }
     }
 
     /// The learning rate of the next step.
@@ -168,5 +184,11 @@ impl Target {
     #[must_use]
     pub fn to_device(self, device: Device) -> Target {
         Target { net: self.net, params: self.params.to_device(device) }
+    }
+
+    /// The same in `kind`.
+    #[must_use]
+    pub fn to_kind(self, kind: Kind) -> Target {
+        Target { net: self.net, params: self.params.to_kind(kind) }
     }
 }

@@ -6,7 +6,11 @@ use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
 use crate::{
-    arch::mlp::{Mlp, MlpConfig},
+    arch::{
+        mlp::{Mlp, MlpConfig},
+        simba::{Simba, SimbaConfig},
+        simba_v2::{SimbaV2, SimbaV2Config},
+    },
     params::Params,
     random::Rng,
     trace::Trace,
@@ -24,11 +28,15 @@ pub trait Network: Send + Sync {
 pub enum ArchConfig {
     /// Multi-layer perceptron, optionally with layer normalisation before each nonlinearity.
     Mlp(MlpConfig),
+    /// SimBa: residual blocks with layer normalisation.
+    Simba(SimbaConfig),
+    /// SimbaV2: features and weights on unit spheres.
+    SimbaV2(SimbaV2Config),
 }
 
 impl ArchConfig {
     /// Builds the network under `prefix`, adding its parameters to `p`. `outputs` are
-    /// `(name, width)`, one linear head each.
+    /// `(name, width)`, one head each.
     pub fn build(
         &self,
         p: &mut Params,
@@ -38,7 +46,9 @@ impl ArchConfig {
         rng: &mut Rng,
     ) -> Arc<dyn Network> {
         match self {
-            ArchConfig::Mlp(config) => Arc::new(Mlp::new(config, p, prefix, input, outputs, rng)),
+            ArchConfig::Mlp(c) => Arc::new(Mlp::new(c, p, prefix, input, outputs, rng)),
+            ArchConfig::Simba(c) => Arc::new(Simba::new(c, p, prefix, input, outputs, rng)),
+            ArchConfig::SimbaV2(c) => Arc::new(SimbaV2::new(c, p, prefix, input, outputs, rng)),
         }
     }
 
@@ -49,6 +59,8 @@ impl ArchConfig {
     pub fn validate(&self) -> Result<(), String> {
         match self {
             ArchConfig::Mlp(config) => config.validate(),
+            ArchConfig::Simba(config) => config.validate(),
+            ArchConfig::SimbaV2(config) => config.validate(),
         }
     }
 }

@@ -31,19 +31,33 @@ pub enum Schedule {
     Linear {
         /// Fraction of `lr` at the end.
         end_factor: f64,
-        /// Length in updates.
+        /// Length in updates; 0 until [`Schedule::resolve`].
+        #[serde(default)]
         updates: u64,
     },
     /// From `lr` to `end_factor * lr` along half a cosine over `updates` updates, then constant.
     Cosine {
         /// Fraction of `lr` at the end.
         end_factor: f64,
-        /// Length in updates.
+        /// Length in updates; 0 until [`Schedule::resolve`].
+        #[serde(default)]
         updates: u64,
     },
 }
 
 impl Schedule {
+    /// A length of 0 becomes `whole`, the updates of the whole run.
+    pub fn resolve(&mut self, whole: u64) {
+        match self {
+            Schedule::Linear { updates, .. } | Schedule::Cosine { updates, .. }
+                if *updates == 0 =>
+            {
+                *updates = whole;
+            }
+            _ => {}
+        }
+    }
+
     /// The factor on `lr` of update number `update`, counted from 0.
     pub fn factor(self, update: u64) -> f64 {
         let progress = |updates: u64| (update as f64 / updates.max(1) as f64).min(1.0);

@@ -19,6 +19,11 @@ pub enum Role {
     Hidden,
     /// Weight `[out, in]` of an output layer.
     Output,
+    /// Weight `[out, in]` of any layer whose rows have unit 2-norm: [`crate::model::Model`] puts
+    /// them back after every step (SimbaV2, arXiv 2502.15280).
+    UnitRows,
+    /// Learned elementwise factor ([`crate::layers::Scaler`]).
+    Scaler,
     /// Bias of a layer.
     Bias,
     /// Gain of a normalisation layer.
@@ -30,6 +35,9 @@ pub enum Role {
     /// State of a method: saved, but never stepped, tracked or sent.
     State,
 }
+
+/// Below this a norm counts as this: zero stays zero instead of becoming NaN (SimbaV2's code).
+pub(crate) const L2_EPS: f64 = 1e-8;
 
 /// Index of a parameter in its [`Params`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -144,7 +152,7 @@ impl Params {
         let mut rest = flat.as_mut_slice();
         for p in self.trainable() {
             let n = p.value.numel();
-            let host = p.value.detach().to_device(Device::Cpu).contiguous();
+            let host = p.value.detach().to_device(Device::Cpu).to_kind(Kind::Float).contiguous();
             host.copy_data(&mut rest[..n], n);
             rest = &mut rest[n..];
         }
@@ -175,6 +183,29 @@ impl Params {
         fused::lerp_(&targets, &sources, tau);
     }
 
+    /// Divides every row of every [`Role::UnitRows`] weight by its 2-norm, in place.
+    pub fn project_unit_rows(&mut self) {
+        let _guard = no_grad_guard();
+        let weights: Vec<&Tensor> = self.unit_rows().collect();
+        fused::unit_rows_(&weights, L2_EPS);
+    }
+
+    /// The largest distance of a [`Role::UnitRows`] row's 2-norm from 1; 0 without such weights.
+    pub fn unit_row_error(&self) -> f64 {
+        let _guard = no_grad_guard();
+        self.unit_rows()
+            .map(|w| {
+                let norm =
+                    w.to_kind(Kind::Double).norm_scalaropt_dim(2.0, [1i64].as_slice(), false);
+                (norm - 1.0).abs().max().double_value(&[])
+            })
+            .fold(0.0, f64::max)
+    }
+
+    fn unit_rows(&self) -> impl Iterator<Item = &Tensor> {
+        self.list.iter().filter(|p| p.role == Role::UnitRows).map(|p| &p.value)
+    }
+
     /// A copy of values only, which asks for no gradients: a target network, or an actor's.
     #[must_use]
     pub fn detached_copy(&self) -> Params {
@@ -194,11 +225,21 @@ impl Params {
 
     /// Moves every tensor to `device`.
     #[must_use]
-    pub fn to_device(mut self, device: Device) -> Params {
+    pub fn to_device(self, device: Device) -> Params {
+        self.map(|t| t.to_device(device))
+    }
+
+    /// Converts every tensor to `kind`: f64 compares formulas with references.
+    #[must_use]
+    pub fn to_kind(self, kind: Kind) -> Params {
+        self.map(|t| t.to_kind(kind))
+    }
+
+    fn map(mut self, f: impl Fn(&Tensor) -> Tensor) -> Params {
         for p in &mut self.list {
             let grad = p.value.requires_grad();
-            p.value = p.value.detach().to_device(device).set_requires_grad(grad);
-            p.moments = p.moments.iter().map(|m| m.to_device(device)).collect();
+            p.value = f(&p.value.detach()).set_requires_grad(grad);
+            p.moments = p.moments.iter().map(&f).collect();
         }
         self
     }

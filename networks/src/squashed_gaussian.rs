@@ -1,15 +1,56 @@
 //! Gaussian squashed by tanh, for bounded continuous outputs
 //! (Haarnoja et al. 2018, arXiv 1812.05905, appendix C).
 
+use serde::{Deserialize, Serialize};
 use tch::{Kind, Tensor};
 
 use crate::random::{self, Rng};
 
-/// Bounds of the log standard deviation. CleanRL and the original code clamp to [-20, 2] or
-/// rescale into [-5, 2]; we clamp, as the original and Stable-Baselines3 do.
-pub const LOG_STD_MIN: f64 = -20.0;
-/// See [`LOG_STD_MIN`].
-pub const LOG_STD_MAX: f64 = 2.0;
+/// How a network's raw output becomes the logarithm of a standard deviation.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum LogStd {
+    /// Clamped to `[min, max]`: the original code and Stable-Baselines3.
+    Clamp {
+        /// Lower bound.
+        min: f64,
+        /// Upper bound.
+        max: f64,
+    },
+    /// `min + (max - min) / 2 * (1 + tanh(raw))`: SimBa and SimbaV2 in [-10, 2], CleanRL in [-5, 2].
+    Tanh {
+        /// Lower bound.
+        min: f64,
+        /// Upper bound.
+        max: f64,
+    },
+}
+
+impl Default for LogStd {
+    fn default() -> Self {
+        LogStd::Clamp { min: -20.0, max: 2.0 }
+    }
+}
+
+impl LogStd {
+    /// Elementwise.
+    pub fn apply(self, raw: &Tensor) -> Tensor {
+        match self {
+            LogStd::Clamp { min, max } => raw.clamp(min, max),
+            LogStd::Tanh { min, max } => (raw.tanh() + 1.0) * (0.5 * (max - min)) + min,
+        }
+    }
+
+    /// # Errors
+    /// One sentence when the bounds are not bounds.
+    pub fn validate(self) -> Result<(), String> {
+        let (LogStd::Clamp { min, max } | LogStd::Tanh { min, max }) = self;
+        if min < max && min.is_finite() && max.is_finite() {
+            return Ok(());
+        }
+        Err(format!("min is {min} and max {max}; min must be below max"))
+    }
+}
 
 /// `tanh(u)` with `u ~ Normal(mean, exp(log_std))`, independent per component.
 #[derive(Debug)]
@@ -28,10 +69,10 @@ pub struct Sample {
 }
 
 impl SquashedGaussian {
-    /// `mean` and raw `log_std`, both `[B, A]`; `log_std` is clamped here.
-    pub fn new(mean: Tensor, log_std: &Tensor) -> Self {
+    /// `mean` and `log_std` of the Gaussian, both `[B, A]`.
+    pub fn new(mean: Tensor, log_std: Tensor) -> Self {
         debug_assert_eq!(mean.size(), log_std.size(), "mean and log_std differ in shape");
-        SquashedGaussian { mean, log_std: log_std.clamp(LOG_STD_MIN, LOG_STD_MAX) }
+        SquashedGaussian { mean, log_std }
     }
 
     /// A draw with its log density; gradients flow into mean and `log_std`.
@@ -65,7 +106,13 @@ impl SquashedGaussian {
         self.mean.tanh()
     }
 
-    fn noise(&self, rng: &mut Rng) -> Tensor {
+    /// Standard deviation of the Gaussian, `[B, A]`.
+    pub fn std(&self) -> Tensor {
+        self.log_std.exp()
+    }
+
+    /// What [`SquashedGaussian::sample`] draws: standard normal, `[B, A]`.
+    pub fn noise(&self, rng: &mut Rng) -> Tensor {
         random::normal(&self.mean.size(), rng).to_device(self.mean.device())
     }
 }
@@ -77,15 +124,16 @@ mod tests {
     /// The density integrates to one: midpoint rule over u, mapped through a = tanh(u).
     #[test]
     fn density_integrates_to_one() {
-        for (mean, log_std) in [(0.0f64, 0.0f64), (0.7, -1.0), (-1.5, 0.5), (0.0, 2.5)] {
-            let std = log_std.min(LOG_STD_MAX).exp();
+        for (mean, log_std) in [(0.0f64, 0.0f64), (0.7, -1.0), (-1.5, 0.5), (0.0, 2.0), (0.3, -9.0)]
+        {
+            let std = log_std.exp();
             let n = 20_000;
             let (low, high) = (mean - 8.0 * std, mean + 8.0 * std);
             let h = (high - low) / f64::from(n);
             let u: Vec<f64> = (0..n).map(|i| low + (f64::from(i) + 0.5) * h).collect();
             let u = Tensor::from_slice(&u).view([-1, 1]);
             let dist =
-                SquashedGaussian::new(Tensor::full_like(&u, mean), &Tensor::full_like(&u, log_std));
+                SquashedGaussian::new(Tensor::full_like(&u, mean), Tensor::full_like(&u, log_std));
             let sample = dist.sample_with(&((&u - mean) / std));
             // da = (1 - tanh^2 u) du in f64, by sech^2 so that it does not cancel.
             let slope = u.cosh().square().reciprocal().view([-1]);
@@ -101,12 +149,26 @@ mod tests {
         let (mean, log_std) =
             (random::normal(&[5, 2], &mut rng), random::normal(&[5, 2], &mut rng));
         let noise = random::normal(&[5, 2], &mut rng);
-        let joint = SquashedGaussian::new(mean.shallow_clone(), &log_std).sample_with(&noise);
+        let joint = SquashedGaussian::new(mean.shallow_clone(), log_std.shallow_clone())
+            .sample_with(&noise);
         let part = |i| {
-            let dist = SquashedGaussian::new(mean.narrow(1, i, 1), &log_std.narrow(1, i, 1));
+            let dist = SquashedGaussian::new(mean.narrow(1, i, 1), log_std.narrow(1, i, 1));
             dist.sample_with(&noise.narrow(1, i, 1)).log_prob
         };
         let gap = (joint.log_prob - part(0) - part(1)).abs().max().double_value(&[]);
         assert!(gap < 1e-5, "{gap}");
+    }
+
+    /// Bounds are reached, zero maps to the middle (tanh) or to itself (clamp), and order is kept.
+    #[test]
+    fn raw_outputs_become_log_stds() {
+        let raw = Tensor::from_slice(&[-1e9, -1.0, 0.0, 1.0, 1e9]);
+        let host = |kind: LogStd| Vec::<f64>::try_from(&kind.apply(&raw)).unwrap();
+        assert_eq!(host(LogStd::default()), [-20.0, -1.0, 0.0, 1.0, 2.0]);
+        let got = host(LogStd::Tanh { min: -10.0, max: 2.0 });
+        let t = 6.0 * 1f64.tanh();
+        for (got, want) in got.iter().zip([-10.0, -4.0 - t, -4.0, -4.0 + t, 2.0]) {
+            assert!((got - want).abs() < 1e-12, "{got} instead of {want}");
+        }
     }
 }

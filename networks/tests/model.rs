@@ -106,7 +106,7 @@ fn mlp_is_its_formula() {
 fn layer_norm_has_zero_mean_and_unit_variance() {
     let mut p = Params::default();
     let mut rng = random::stream(5, 0);
-    let norm = LayerNorm::new(&mut p, "n", 64, &mut rng);
+    let norm = LayerNorm::new(&mut p, "n", 64, 1e-5, &mut rng);
     let _guard = no_grad_guard();
     for (scale, shift) in [(1.0, 0.0), (30.0, -400.0), (0.3, 5.0)] {
         let x = random::normal(&[10, 64], &mut rng) * scale + shift;

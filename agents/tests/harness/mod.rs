@@ -235,7 +235,7 @@ impl<F: FnMut(u64) + Send> Agent for Scripted<F> {
     }
 
     fn snapshot(&self, version: u64) -> Snapshot {
-        Snapshot { version, policy: Arc::from([0.0]) }
+        Snapshot { version, policy: Arc::from([0.0]), obs: None }
     }
 
     fn save(&self, out: &mut StateDict) {

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
 use crate::{
+    arch,
     init::Init,
     layers::{Dense, LayerNorm},
     network::Network,
@@ -64,10 +65,6 @@ impl InitKind {
     }
 }
 
-/// 1 GiB of weights, of which training holds some eight copies: beyond it a network is a typing error
-/// that would take the machine's memory.
-const MOST_WEIGHTS: i64 = 1 << 28;
-
 /// `[agent.*.arch]` with `kind = "mlp"`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -101,14 +98,7 @@ impl MlpConfig {
                 "hidden has a layer of {width} units; give 1 to 65536 units a layer"
             ));
         }
-        let weights = self.hidden.windows(2).map(|w| w[0] * w[1]).sum::<i64>();
-        if weights > MOST_WEIGHTS {
-            return Err(format!(
-                "hidden has {weights} weights between its layers; give layers with at most \
-                 {MOST_WEIGHTS}"
-            ));
-        }
-        Ok(())
+        arch::check_weights("hidden", self.hidden.windows(2).map(|w| w[0] * w[1]).sum())
     }
 }
 
@@ -144,7 +134,7 @@ impl Mlp {
             let dense = Dense::new(p, &name, Role::Hidden, width, units, weight, bias, rng);
             let norm = config
                 .layer_norm
-                .then(|| LayerNorm::new(p, &format!("{prefix}/norm_{i}"), units, rng));
+                .then(|| LayerNorm::new(p, &format!("{prefix}/norm_{i}"), units, 1e-5, rng));
             hidden.push(Hidden { name, dense, norm });
             width = units;
         }

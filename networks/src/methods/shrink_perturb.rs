@@ -2,8 +2,8 @@
 //! `theta <- shrink * theta + perturb * theta'` with `theta'` a fresh draw from the initialiser.
 //!
 //! Differs from the paper, which perturbs with Gaussian noise of one scale: the fresh draw keeps
-//! each layer's own scale (as in D'Oro et al. 2023). Gains and offsets of normalisation layers, and
-//! scalars outside layers, are left alone.
+//! each layer's own scale (as in D'Oro et al. 2023). Gains and offsets of normalisation layers,
+//! scalers, and scalars outside layers, are left alone.
 
 use tch::no_grad_guard;
 
@@ -24,7 +24,9 @@ impl WeightMethod for ShrinkPerturb {
         let _guard = no_grad_guard();
         let chosen: Vec<ParamId> = p
             .iter()
-            .filter(|(_, q)| matches!(q.role, Role::Hidden | Role::Output | Role::Bias))
+            .filter(|(_, q)| {
+                matches!(q.role, Role::Hidden | Role::Output | Role::UnitRows | Role::Bias)
+            })
             .map(|(id, _)| id)
             .collect();
         for id in chosen {

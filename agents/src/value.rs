@@ -1,0 +1,190 @@
+//! What a critic's outputs say of a return: one number, or a distribution over numbers.
+//!
+//! Everything else about values is the same in both cases: the mean decides, the lowest of several
+//! critics is trusted, and the target is `r + discount * (return from the next state - cost)`.
+
+use networks::categorical::{Support, cross_entropy};
+use serde::{Deserialize, Serialize};
+use tch::{Kind, Tensor};
+
+/// `[agent.value]`. `W` below is [`ValueConfig::width`].
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum ValueConfig {
+    /// One number, by the error between numbers.
+    Scalar {},
+    /// Probabilities on a grid, by cross-entropy (C51, arXiv 1707.06887).
+    Categorical(Support),
+}
+
+impl Default for ValueConfig {
+    fn default() -> Self {
+        ValueConfig::Scalar {}
+    }
+}
+
+impl ValueConfig {
+    /// # Errors
+    /// One sentence about the first number that cannot work.
+    pub fn validate(&self) -> Result<(), String> {
+        match self {
+            ValueConfig::Scalar {} => Ok(()),
+            ValueConfig::Categorical(support) => support.validate(),
+        }
+    }
+
+    /// Network outputs per value: 1, or the logits of the bins.
+    pub fn width(&self) -> i64 {
+        match self {
+            ValueConfig::Scalar {} => 1,
+            ValueConfig::Categorical(support) => support.bins,
+        }
+    }
+
+    /// The expected return that outputs mean: `[.., W] -> [..]`.
+    pub fn mean(&self, outputs: &Tensor) -> Tensor {
+        match self {
+            ValueConfig::Scalar {} => outputs.squeeze_dim(-1),
+            ValueConfig::Categorical(support) => support.mean(outputs),
+        }
+    }
+
+    /// The smallest of several critics' expected returns: each `[B, W]`, to `[B]`.
+    ///
+    /// # Panics
+    /// Without a critic.
+    pub fn lowest_mean(&self, critics: &[Tensor]) -> Tensor {
+        let means = critics.iter().map(|outputs| self.mean(outputs));
+        means.reduce(|a, b| a.minimum(&b)).expect("at least one critic")
+    }
+
+    /// For each sample the outputs of the critic with the smallest expected return: each `[B, W]`,
+    /// to `[B, W]`. A whole distribution is chosen, never mixed from several.
+    pub fn lowest(&self, critics: &[Tensor]) -> Tensor {
+        if let [one] = critics {
+            return one.shallow_clone();
+        }
+        let all = Tensor::stack(critics, 0); // [E, B, W]
+        let index = self.mean(&all).argmin(0, true).unsqueeze(2); // [1, B, 1]
+        let index = index.expand([1, -1, self.width()], false);
+        all.gather(0, &index, false).squeeze_dim(0)
+    }
+
+    /// What the outputs at a state should move to, given the outputs `next` `[B, W]` at the next one:
+    /// `reward + discount * (return - cost)`, all `[B]`, as numbers `[B]` or probabilities `[B, N]`.
+    ///
+    /// The cost (SAC's `alpha * log pi`) shifts every value of a distribution alike.
+    pub fn target(
+        &self,
+        next: &Tensor,
+        reward: &Tensor,
+        discount: &Tensor,
+        cost: Option<&Tensor>,
+    ) -> Tensor {
+        match self {
+            ValueConfig::Scalar {} => {
+                let value = next.squeeze_dim(1);
+                reward + discount * cost.map_or_else(|| value.shallow_clone(), |c| &value - c)
+            }
+            ValueConfig::Categorical(support) => {
+                let values = support.values(next).unsqueeze(0); // [1, N]
+                let values = match cost {
+                    Some(cost) => values - cost.unsqueeze(1),
+                    None => values,
+                }; // [B or 1, N]
+                let values = reward.unsqueeze(1) + discount.unsqueeze(1) * values; // [B, N]
+                support.project(&next.softmax(-1, None::<Kind>), &values)
+            }
+        }
+    }
+
+    /// The expected return of a [`ValueConfig::target`]: to `[B]`.
+    pub fn target_mean(&self, target: &Tensor) -> Tensor {
+        match self {
+            ValueConfig::Scalar {} => target.shallow_clone(),
+            ValueConfig::Categorical(support) => support.expectation(target),
+        }
+    }
+
+    /// Mean loss of outputs `[B, W]` against a target: `number` gives that of two `[B]`s of numbers.
+    pub fn loss(
+        &self,
+        outputs: &Tensor,
+        target: &Tensor,
+        number: impl Fn(&Tensor, &Tensor) -> Tensor,
+    ) -> Tensor {
+        match self {
+            ValueConfig::Scalar {} => number(&outputs.squeeze_dim(1), target),
+            ValueConfig::Categorical(_) => cross_entropy(outputs, target).mean(None::<Kind>),
+        }
+    }
+
+    /// Mean mass of a target in the two outermost bins: values beyond the support were clipped there.
+    pub fn edge_mass(&self, target: &Tensor) -> Option<f64> {
+        let ValueConfig::Categorical(support) = self else { return None };
+        let edges = target.select(1, 0) + target.select(1, support.bins - 1);
+        Some(edges.mean(None::<Kind>).double_value(&[]))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn host(t: &Tensor) -> Vec<f32> {
+        Vec::try_from(&t.flatten(0, -1)).unwrap()
+    }
+
+    #[test]
+    fn the_lowest_of_numbers_is_the_minimum() {
+        let column = |x: [f32; 3]| Tensor::from_slice(&x).view([3, 1]);
+        let q = [column([1.0, 5.0, -3.0]), column([2.0, 4.0, -4.0]), column([0.0, 9.0, -2.0])];
+        let value = ValueConfig::Scalar {};
+        for (n, lowest) in [(1, [1.0, 5.0, -3.0]), (2, [1.0, 4.0, -4.0]), (3, [0.0, 4.0, -4.0])] {
+            assert_eq!(value.lowest(&q[..n]).size(), [3, 1]);
+            assert_eq!(host(&value.lowest(&q[..n])), lowest, "{n} critics");
+            assert_eq!(value.lowest_mean(&q[..n]).size(), [3]);
+            assert_eq!(host(&value.lowest_mean(&q[..n])), lowest, "{n} critics");
+        }
+    }
+
+    /// Two critics, each sure of one bin of [-1, 0, 1]: the lower one's logits come through whole.
+    #[test]
+    fn the_lowest_of_distributions_is_one_of_them() {
+        let value = ValueConfig::Categorical(Support { bins: 3, min: -1.0, max: 1.0 });
+        let a = Tensor::from_slice(&[9f32, 0.0, 0.0, 0.0, 0.0, 9.0]).view([2, 3]);
+        let b = Tensor::from_slice(&[0f32, 9.0, 0.0, 0.0, 8.0, 0.0]).view([2, 3]);
+        let lowest = value.lowest(&[a.shallow_clone(), b.shallow_clone()]);
+        assert_eq!(host(&lowest), [9.0, 0.0, 0.0, 0.0, 8.0, 0.0]);
+        let means = value.lowest_mean(&[a, b]);
+        assert!((&means - value.mean(&lowest)).abs().max().double_value(&[]) < 1e-7);
+    }
+
+    /// Inside the support a distribution's target has the mean that numbers would have; where the
+    /// discount is 0 it is the reward alone.
+    #[test]
+    fn targets_agree_in_the_mean() {
+        let support = Support { bins: 51, min: -10.0, max: 10.0 };
+        let categorical = ValueConfig::Categorical(support);
+        let logits = Tensor::linspace(-1.0, 1.0, 3 * 51, (Kind::Double, tch::Device::Cpu));
+        let logits = logits.sin().view([3, 51]) * 3.0;
+        let reward = Tensor::from_slice(&[0.3, -0.7, 1.25]);
+        let discount = Tensor::from_slice(&[0.9, 0.5, 0.0]);
+        let cost = Tensor::from_slice(&[0.1, -0.2, 5.0]);
+        let numbers = ValueConfig::Scalar {}.target(
+            &categorical.mean(&logits).unsqueeze(1),
+            &reward,
+            &discount,
+            Some(&cost),
+        );
+        let target = categorical.target(&logits, &reward, &discount, Some(&cost));
+        let gap = (categorical.target_mean(&target) - &numbers).abs().max().double_value(&[]);
+        assert!(gap < 1e-12, "{gap}");
+        assert!((numbers.double_value(&[2]) - 1.25).abs() < 1e-15);
+        let mass = target.sum_dim_intlist(-1, false, None::<Kind>);
+        assert!((mass - 1.0).abs().max().double_value(&[]) < 1e-12);
+        assert!(categorical.edge_mass(&target).unwrap() < 1.0 / 51.0);
+        let beyond = categorical.target(&logits, &(&reward + 100.0), &discount, None);
+        assert!((categorical.edge_mass(&beyond).unwrap() - 1.0).abs() < 1e-12);
+    }
+}

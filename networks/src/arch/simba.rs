@@ -1,0 +1,120 @@
+//! SimBa (Lee et al. 2024, arXiv 2410.09754, section 4): a linear embedding, residual blocks with
+//! layer normalisation before them, a last layer normalisation, linear heads.
+//!
+//! ```text
+//! h <- W x + b;   h <- h + W2 relu(W1 norm(h) + b1) + b2;   y <- W norm(h) + b
+//! ```
+//!
+//! Input normalisation by running moments happens outside, before the network. Orthogonal initial
+//! weights in embedding and heads, He normal ones in blocks, biases zero, and Flax's epsilon, as in
+//! the official code; its He law is truncated at two standard deviations, ours is not.
+
+use serde::{Deserialize, Serialize};
+use tch::Tensor;
+
+use crate::{
+    arch,
+    init::Init,
+    layers::{Dense, LayerNorm},
+    network::Network,
+    params::{Params, Role},
+    random::Rng,
+    trace::Trace,
+};
+
+/// Flax's default, which the official code takes.
+const NORM_EPS: f64 = 1e-6;
+
+/// `[agent.*.arch]` with `kind = "simba"`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SimbaConfig {
+    /// Width of the features.
+    pub width: i64,
+    /// Residual blocks.
+    pub blocks: i64,
+    /// Hidden width of a block, in multiples of `width`.
+    pub expansion: i64,
+}
+
+impl Default for SimbaConfig {
+    /// The critic of the paper's Table 5.
+    fn default() -> Self {
+        SimbaConfig { width: 512, blocks: 2, expansion: 4 }
+    }
+}
+
+impl SimbaConfig {
+    pub(crate) fn validate(&self) -> Result<(), String> {
+        arch::check_trunk(self.width, self.blocks, self.expansion)
+    }
+}
+
+struct Block {
+    name: String,
+    norm: LayerNorm,
+    up: Dense,
+    down: Dense,
+}
+
+/// The network described in the module header.
+pub struct Simba {
+    embed: Dense,
+    blocks: Vec<Block>,
+    norm: LayerNorm,
+    norm_name: String,
+    heads: Vec<Dense>,
+}
+
+impl Simba {
+    /// Parameters are `prefix/embed/{weight,bias}`, `prefix/block_I/{norm/{gain,offset},
+    /// up/{weight,bias},down/{weight,bias}}`, `prefix/norm/{gain,offset}` and
+    /// `prefix/HEAD/{weight,bias}`.
+    pub fn new(
+        config: &SimbaConfig,
+        p: &mut Params,
+        prefix: &str,
+        input: i64,
+        outputs: &[(&str, i64)],
+        rng: &mut Rng,
+    ) -> Self {
+        let (d, wide) = (config.width, config.expansion * config.width);
+        let dense = |p: &mut Params, name: &str, role, from, to, init, rng: &mut Rng| {
+            let name = format!("{prefix}/{name}");
+            Dense::new(p, &name, role, from, to, init, Init::Constant(0.0), rng)
+        };
+        let flat = Init::Orthogonal(1.0);
+        let embed = dense(p, "embed", Role::Hidden, input, d, flat, rng);
+        let mut blocks = Vec::new();
+        for i in 0..config.blocks {
+            let part = |part: &str| format!("block_{i}/{part}");
+            let name = format!("{prefix}/{}", part("norm"));
+            let norm = LayerNorm::new(p, &name, d, NORM_EPS, rng);
+            let up = dense(p, &part("up"), Role::Hidden, d, wide, Init::He, rng);
+            let down = dense(p, &part("down"), Role::Hidden, wide, d, Init::He, rng);
+            blocks.push(Block { name: format!("{prefix}/block_{i}"), norm, up, down });
+        }
+        let norm_name = format!("{prefix}/norm");
+        let norm = LayerNorm::new(p, &norm_name, d, NORM_EPS, rng);
+        let heads = outputs
+            .iter()
+            .map(|(name, width)| dense(p, name, Role::Output, d, *width, flat, rng))
+            .collect();
+        Simba { embed, blocks, norm, norm_name, heads }
+    }
+}
+
+impl Network for Simba {
+    fn forward(&self, p: &Params, x: &Tensor, trace: &mut Trace) -> Vec<Tensor> {
+        debug_assert_eq!(x.dim(), 2, "input is [B, D], not {:?}", x.size());
+        let mut h = self.embed.forward(p, x); // [B, d]
+        for block in &self.blocks {
+            let u = block.up.forward(p, &block.norm.forward(p, &h)).relu(); // [B, expansion * d]
+            trace.record(&format!("{}/up", block.name), &u);
+            h = block.down.forward(p, &u) + h;
+        }
+        let h = self.norm.forward(p, &h);
+        trace.record(&self.norm_name, &h);
+        self.heads.iter().map(|head| head.forward(p, &h)).collect()
+    }
+}
