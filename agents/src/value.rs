@@ -3,7 +3,7 @@
 //! Everything else about values is the same in both cases: the mean decides, the lowest of several
 //! critics is trusted, and the target is `r + discount * (return from the next state - cost)`.
 
-use networks::categorical::{Support, cross_entropy};
+use networks::categorical::{Support, log_loss};
 use serde::{Deserialize, Serialize};
 use tch::{Kind, Tensor};
 
@@ -115,7 +115,7 @@ impl ValueConfig {
     ) -> Tensor {
         match self {
             ValueConfig::Scalar {} => number(&outputs.squeeze_dim(1), target),
-            ValueConfig::Categorical(_) => cross_entropy(outputs, target).mean(None::<Kind>),
+            ValueConfig::Categorical(_) => log_loss(outputs, target).mean(None::<Kind>),
         }
     }
 

@@ -1,13 +1,21 @@
 //! The slow suite: every shipped configuration of a classic task learns, five seeds each.
 //!
 //! `cargo xtask test --slow` runs these in release mode (`SLOW_TESTS=1`); without the variable they
-//! return at once. The score is the *last* evaluation, not the best. Last results are in
+//! return at once. The score is the *last* evaluation, not the best. Each run prints a row: seed,
+//! mean and deviation of that evaluation, mean over all evaluations of the run, steps, seconds; and
+//! each configuration the mean of both with a 95 % interval over seeds. Last results are in
 //! `docs/learning.md`.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use std::path::Path;
 
-use agents::{config::Config, run_dir::RunDir, session::Session, train::train};
+use agents::{
+    config::Config,
+    message::EvalResult,
+    run_dir::RunDir,
+    session::{Progress, Session},
+    train::train,
+};
 
 /// Trains `configs/NAME.toml` with seeds 1 to 5 and wants `needed` of them at `score` or above.
 fn learns(name: &str, score: f64, needed: usize) {
@@ -15,25 +23,37 @@ fn learns(name: &str, score: f64, needed: usize) {
         return;
     }
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../configs/{name}.toml"));
-    let mut returns = Vec::new();
+    let (mut returns, mut averages) = (Vec::new(), Vec::new());
     for seed in 1..=5 {
         let config = Config::load(&path, &[format!("seed={seed}")]).unwrap();
         let folder = tempfile::tempdir().unwrap();
         let run = RunDir::create(&folder.path().join("run"), &config).unwrap();
         let (_stop, stopped) = crossbeam::channel::bounded(1);
-        let mut watch = |_: &_| {};
+        let mut evaluations = Vec::new();
+        let mut watch = |p: &Progress| evaluations.extend(p.eval.as_ref().map(EvalResult::mean));
         let registry = envs::Registry::builtin();
         let session = Session::new(&config, &registry, &run, None, stopped, &mut watch).unwrap();
         let report = train(session).unwrap();
         let (mean, std) = (report.return_mean.unwrap(), report.return_std.unwrap());
+        let average = evaluations.iter().sum::<f64>() / evaluations.len() as f64;
         eprintln!(
-            "| {name} | {seed} | {mean:.1} | {std:.1} | {} | {:.0} |",
+            "| {name} | {seed} | {mean:.1} | {std:.1} | {average:.1} | {} | {:.0} |",
             report.steps, report.wall_s
         );
         returns.push(mean);
+        averages.push(average);
     }
+    eprintln!("| {name} | all | {} | | {} | | |", interval(&returns), interval(&averages));
     let reached = returns.iter().filter(|&&mean| mean >= score).count();
     assert!(reached >= needed, "{name}: {reached} of 5 seeds reached {score}: {returns:?}");
+}
+
+/// Mean of five numbers and half the width of its 95 % interval (Student's t, four degrees).
+fn interval(x: &[f64]) -> String {
+    let n = x.len() as f64;
+    let mean = x.iter().sum::<f64>() / n;
+    let variance = x.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / (n - 1.0);
+    format!("{mean:.1} +- {:.1}", 2.776 * (variance / n).sqrt())
 }
 
 #[test]
@@ -60,4 +80,24 @@ fn slow_sac_solves_mountain_car_continuous() {
 #[test]
 fn slow_quickstart_rises() {
     learns("quickstart", 400.0, 4);
+}
+
+#[test]
+fn slow_simba_v2_solves_pendulum() {
+    learns("simba_v2/pendulum", -200.0, 4);
+}
+
+#[test]
+fn slow_simba_v2_solves_cartpole() {
+    learns("simba_v2/cartpole", 475.0, 4);
+}
+
+#[test]
+fn slow_simba_v2_solves_acrobot() {
+    learns("simba_v2/acrobot", -100.0, 4);
+}
+
+#[test]
+fn slow_simba_solves_pendulum() {
+    learns("simba/pendulum", -200.0, 4);
 }

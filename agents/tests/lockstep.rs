@@ -62,6 +62,12 @@ fn sac(actors: usize, envs: usize, sync_every: u64) -> Config {
     ))
 }
 
+/// SAC as SimbaV2 has it: statistics travel with the weights.
+fn simba_v2(actors: usize, envs: usize, sync_every: u64) -> Config {
+    let Config { normalize, agent, .. } = config(harness::SIMBA_V2);
+    Config { normalize, agent, ..sac(actors, envs, sync_every) }
+}
+
 /// The run of a configuration without threads.
 fn sequential(config: &Config) -> Outcome {
     let registry = Registry::builtin();
@@ -155,6 +161,11 @@ fn sac_threads_equal_the_sequential_loop() {
     within(120, || equals_the_oracle(sac));
 }
 
+#[test]
+fn simba_v2_threads_equal_the_sequential_loop() {
+    within(120, || equals_the_oracle(simba_v2));
+}
+
 /// A queue of one makes the actors wait in `send` as well; nothing may depend on it.
 #[test]
 fn a_full_queue_changes_nothing() {
@@ -207,7 +218,7 @@ fn every_component_has_a_stream_of_its_own() {
 #[test]
 fn other_runs_differ() {
     within(60, || {
-        for make in [dqn, sac] {
+        for make in [dqn, sac, simba_v2] {
             let config = make(2, 1, 1);
             let base = sequential(&config);
             let other_seed = sequential(&Config { seed: 7, ..config.clone() });

@@ -55,6 +55,11 @@ fn sac() -> Config {
     ))
 }
 
+fn simba_v2() -> Config {
+    let Config { normalize, agent, .. } = config(harness::SIMBA_V2);
+    Config { normalize, agent, ..sac() }
+}
+
 /// One that ran through, and what it left.
 fn whole(config: &Config) -> (Run, harness::Outcome) {
     let run = Run::new(config);
@@ -81,7 +86,7 @@ fn names(kind: &str, steps: &[u64]) -> Vec<String> {
 #[test]
 fn a_stopped_and_resumed_run_equals_a_whole_one() {
     within(60, || {
-        for config in [dqn(), sac()] {
+        for config in [dqn(), sac(), simba_v2()] {
             let (_run, whole) = whole(&config);
             assert!(whole.state.updates > 150 && whole.state.episodes > 8);
             assert!(whole.best.is_some() && whole.state.last_eval.is_some());
@@ -108,7 +113,7 @@ fn a_stopped_and_resumed_run_equals_a_whole_one() {
 #[test]
 fn total_steps_can_grow_between_parts() {
     within(60, || {
-        for config in [dqn(), sac()] {
+        for config in [dqn(), sac(), simba_v2()] {
             let (_run, whole) = whole(&config);
             let mut run = Run::new(&config);
             run.config.total_steps = 128; // an evaluation is due there in the whole run too
@@ -129,7 +134,7 @@ fn total_steps_can_grow_between_parts() {
 #[test]
 fn a_killed_run_goes_on_from_its_last_checkpoint() {
     within(60, || {
-        for config in [dqn(), sac()] {
+        for config in [dqn(), sac(), simba_v2()] {
             let (run, whole) = whole(&config);
             for name in names("step", &[384, 400]) {
                 fs::remove_dir_all(run.path.join("checkpoints").join(name)).unwrap();

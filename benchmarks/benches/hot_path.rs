@@ -59,8 +59,7 @@ fn replay_sample(c: &mut Criterion) {
 
 /// One gradient update, sampling included. One element is one update.
 fn update(c: &mut Criterion) {
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let threads = std::env::var("TORCH_THREADS").ok().and_then(|n| n.parse().ok()).unwrap_or(cores);
+    let threads = Sizes::threads();
     tch::set_num_threads(threads as i32);
     networks::keep_freed_memory(); // as `train` does
     let mut group = c.benchmark_group("update");

@@ -42,7 +42,23 @@ pub fn dqn_128() -> Result<Sizes, String> {
     Ok(Sizes { spec: EnvSpec::vector(4, ActionSpace::Discrete(2)), config })
 }
 
+/// `HalfCheetah`'s sizes with the published settings of SimbaV2: an actor of width 128 with one block,
+/// two critics of width 512 with two blocks and 101 bins, batch 256.
+///
+/// # Errors
+/// Never, unless `configs/simba_v2/mujoco.toml` is broken.
+pub fn simba_v2_512() -> Result<Sizes, String> {
+    let config = Config::parse(include_str!("../../configs/simba_v2/mujoco.toml"), &[])?;
+    Ok(Sizes { spec: EnvSpec::vector(17, ActionSpace::symmetric(6)), config })
+}
+
 impl Sizes {
+    /// The learner's threads: `TORCH_THREADS`, or all cores.
+    pub fn threads() -> usize {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        std::env::var("TORCH_THREADS").ok().and_then(|n| n.parse().ok()).unwrap_or(cores)
+    }
+
     /// The agent on the CPU, initialised from a fixed seed.
     ///
     /// # Errors

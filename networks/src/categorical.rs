@@ -76,9 +76,9 @@ impl Support {
     }
 }
 
-/// `-sum_j target_j log p_j` of the distribution with these logits: two times `[.., N]`, to `[..]`.
-/// Its gradient is that of the Kullback-Leibler divergence.
-pub fn cross_entropy(logits: &Tensor, target: &Tensor) -> Tensor {
+/// Cross-entropy `-sum_j target_j log p_j` of the distribution with these logits: two times
+/// `[.., N]`, to `[..]`. Its gradient is that of the Kullback-Leibler divergence.
+pub fn log_loss(logits: &Tensor, target: &Tensor) -> Tensor {
     -(logits.log_softmax(-1, None::<Kind>) * target).sum_dim_intlist(-1, false, None::<Kind>)
 }
 

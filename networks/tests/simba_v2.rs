@@ -7,7 +7,7 @@ use std::{fs, path::Path};
 
 use networks::{
     arch::{mlp::MlpConfig, simba_v2::SimbaV2Config},
-    categorical::{Support, cross_entropy},
+    categorical::{Support, log_loss},
     layers::l2_normalize,
     methods::{Clock, MethodConfig},
     model::Model,
@@ -232,7 +232,7 @@ fn categorical_projection_and_loss() {
             close(&target, &c["projected"], tolerance, name);
             let mean = support.expectation(&target);
             close(&mean, &c["projected_mean"], tolerance, &format!("{name} mean"));
-            let loss = cross_entropy(&tensor(&c["pred_log_probs"], kind), &target);
+            let loss = log_loss(&tensor(&c["pred_log_probs"], kind), &target);
             close(&loss.mean(None::<Kind>), &c["loss"], tolerance, &format!("{name} loss"));
         }
     }
@@ -425,4 +425,36 @@ fn other_architectures_are_left_alone() {
     let before = p.to_flat();
     p.project_unit_rows();
     assert_eq!((p.to_flat(), p.unit_row_error()), (before, 0.0));
+}
+
+/// How the official code's networks start, measured there on standard normal inputs of 17 numbers and
+/// 6 outputs: the spread has mean 0.022 (0.004 to 0.136), means are 0.066 from 0, and a critic is
+/// nearly flat (values within some hundredths of 0). Here the same averages, to a quarter.
+#[test]
+fn networks_start_as_the_official_ones() {
+    let mut rng = random::stream(11, 0);
+    let x = random::normal(&[2_000, 17], &mut rng);
+    let build = |width, blocks, input, outputs: &[(&str, i64)], rng: &mut random::Rng| {
+        let mut p = Params::default();
+        let arch = ArchConfig::SimbaV2(SimbaV2Config { width, blocks, ..SimbaV2Config::default() });
+        let net = arch.build(&mut p, "f", input, outputs, rng);
+        move |x: &Tensor| net.forward(&p, x, &mut Trace::off())
+    };
+    let number = |t: Tensor| t.double_value(&[]);
+    let (mut spread, mut from_zero) = (0.0, 0.0);
+    for _ in 0..4 {
+        let y = build(128, 1, 17, &[("mean", 6), ("log_std", 6)], &mut rng)(&x);
+        let std = LogStd::Tanh { min: -10.0, max: 2.0 }.apply(&y[1]).exp();
+        assert!(number(std.min()) > 0.001 && number(std.max()) < 0.5, "{:?}", std.max());
+        spread += number(std.mean(Kind::Float)) / 4.0;
+        from_zero += number(y[0].abs().mean(Kind::Float)) / 4.0;
+    }
+    assert!((spread / 0.022 - 1.0).abs() < 0.25, "mean spread {spread}");
+    assert!((from_zero / 0.066 - 1.0).abs() < 0.25, "mean of |mean| {from_zero}");
+
+    let action = random::uniform(&[2_000, 6], -1.0, 1.0, &mut rng);
+    let logits = build(512, 2, 23, &[("value", 101)], &mut rng)(&Tensor::cat(&[&x, &action], 1));
+    let q = Support::default().mean(&logits[0]);
+    assert!(number(q.mean(Kind::Float).abs()) < 0.05, "mean value {:?}", q.mean(Kind::Float));
+    assert!(number(q.std(false)) < 0.03, "deviation {:?}", q.std(false));
 }

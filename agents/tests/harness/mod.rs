@@ -63,6 +63,22 @@ pub(crate) fn config(text: &str) -> Config {
     Config::parse(text, &[]).unwrap_or_else(|e| panic!("{e}\n{text}"))
 }
 
+/// Agent and statistics of a small SimbaV2.
+pub(crate) const SIMBA_V2: &str = "
+    normalize = { obs = true, reward = { kind = 'return_scale' } }
+    [agent]
+    kind = 'sac'
+    gamma = 0.9
+    alpha = 0.01
+    value = { kind = 'categorical', bins = 21, min = -5.0, max = 5.0 }
+    log_std = { kind = 'tanh', min = -10.0, max = 2.0 }
+    alpha_optim = { lr = 0.01, schedule = { kind = 'linear', end_factor = 0.5, updates = 90 } }
+    actor.arch = { kind = 'simba_v2', width = 12, blocks = 1 }
+    actor.optim = { lr = 0.01 }
+    critic.arch = { kind = 'simba_v2', width = 12, blocks = 2 }
+    critic.optim = { lr = 0.01, schedule = { kind = 'linear', end_factor = 0.5, updates = 90 } }
+";
+
 /// A run folder that is removed with this value.
 pub(crate) struct Run {
     _temporary: TempDir,
