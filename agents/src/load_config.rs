@@ -297,6 +297,7 @@ fn find_path(value: &Value, name: &str, is_key: bool) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use networks::optim::Schedule;
 
     fn error(text: &str) -> String {
         Config::parse(text, &[]).expect_err("must be refused")
@@ -343,11 +344,65 @@ mod tests {
                 "[agent]\nkind = 'dqn'\n[agent.network.arch]\nkind = 'mlp'\nhidden = 'x'",
                 "agent.network.arch.hidden: invalid type: string \"x\", expected a sequence",
             ),
+            (
+                "[normalize]\nreward = { kind = 'return_scale', bound = 0 }",
+                "normalize.reward.bound",
+            ),
+            ("[agent]\nkind = 'sac'\nalpha_optim = { lr = 0.0 }", "agent.alpha_optim.lr is 0"),
+            (
+                "[agent]\nkind = 'sac'\nlog_std = { kind = 'tanh', min = 2, max = -10 }",
+                "agent.log_std: min is 2 and max -10",
+            ),
+            (
+                "[agent]\nkind = 'dqn'\nvalue = { kind = 'categorical', bins = 1 }",
+                "agent.value: bins is 1; it must be between 2",
+            ),
+            (
+                "[agent]\nkind = 'sac'\nvalue = { kind = 'categorical', min = 3, max = inf }",
+                "agent.value: min is 3 and max inf",
+            ),
+            (
+                "[agent]\nkind = 'sac'\ncritic.arch = { kind = 'simba_v2', width = 0 }",
+                "agent.critic.arch.width is 0",
+            ),
+            (
+                "[agent]\nkind = 'sac'\ncritic.arch = { kind = 'simba_v2', scaler_init = 0.0 }",
+                "agent.critic.arch.scaler_init is 0; it must be greater than 0",
+            ),
+            (
+                "[agent]\nkind = 'sac'\ncritic.arch = { kind = 'simba', width = 65536, blocks = 9 }",
+                "agent.critic.arch.width makes",
+            ),
             ("seed = ", "line 1: "),
         ] {
             let got = error(text);
             assert!(got.contains(wanted), "{text}\n got: {got}\nwant: {wanted}");
         }
+    }
+
+    /// What a configuration leaves to the run becomes a number: half of 2000 steps' updates, and the
+    /// discount of a 500-step and a 100-step episode.
+    #[test]
+    fn numbers_left_to_the_run_are_resolved() {
+        let text = "total_steps = 2000\nruntime.update_to_data = 0.5\n[agent]\nkind = 'sac'\n\
+                    gamma_heuristic = true\nalpha_optim.schedule = { kind = 'cosine', end_factor = \
+                    0.1, updates = 7 }\ncritic.optim.schedule = { kind = 'linear', end_factor = 0.5 }";
+        let spec = EnvSpec::vector(1, envs::ActionSpace::symmetric(1));
+        for (limit, gamma) in [(500, 0.99), (100, 0.95), (100_000, 0.995)] {
+            let mut config = Config::parse(text, &[]).expect("valid");
+            config.resolve(&spec.clone().with_time_limit(limit)).expect("a time limit");
+            let AgentConfig::Sac(c) = &config.agent else { panic!("SAC") };
+            assert!((c.gamma - gamma).abs() < 1e-12, "{limit}: {}", c.gamma);
+            assert!(!c.gamma_heuristic, "the run folder holds the number");
+            let linear = Schedule::Linear { end_factor: 0.5, updates: 1000 };
+            assert_eq!(c.critic.optim.schedule, linear);
+            assert_eq!(c.alpha_optim.schedule, Schedule::Cosine { end_factor: 0.1, updates: 7 });
+            assert_eq!(c.actor.optim.schedule, Schedule::Constant {});
+            let again = Config::parse(&config.to_toml().expect("TOML"), &[]).expect("valid");
+            assert_eq!(again, config);
+        }
+        let error = Config::parse(text, &[]).expect("valid").resolve(&spec).unwrap_err();
+        assert!(error.contains("CartPole-v1 has none; set agent.gamma"), "{error}");
     }
 
     #[test]

@@ -58,11 +58,10 @@ impl RunningMoments {
             .collect()
     }
 
-    /// The same of a tensor `[B, D]`, on its device, to f32.
+    /// The same of a tensor `[B, D]`, on its device, left in f64.
     pub fn apply_tensor(&self, x: &Tensor) -> Tensor {
         let row = |v: &[f64]| Tensor::from_slice(v).to_device(x.device());
-        let x = (x.to_kind(Kind::Double) - row(&self.mean)) / row(&self.std());
-        x.to_kind(Kind::Float)
+        (x.to_kind(Kind::Double) - row(&self.mean)) / row(&self.std())
     }
 
     fn std(&self) -> Vec<f64> {
@@ -258,6 +257,7 @@ mod tests {
         }
         let x: Vec<f32> = rows.iter().map(|&x| x as f32 * 0.37).collect();
         let device = moments.apply_tensor(&Tensor::from_slice(&x).view([30, 2]));
+        let device = device.to_kind(Kind::Float);
         assert_eq!(moments.apply(&x), Vec::<f32>::try_from(&device.flatten(0, -1)).unwrap());
     }
 }

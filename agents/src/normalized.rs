@@ -17,6 +17,7 @@ use networks::{
     random::Rng,
 };
 use serde::{Deserialize, Serialize};
+use tch::Kind;
 
 use crate::{
     agent::{Agent, Batch, Explore, Policy, Snapshot},
@@ -100,8 +101,8 @@ impl Agent for Normalized {
     ) -> Result<(), NonFinite> {
         let mut b = batch.shallow_clone();
         if let Some(moments) = &self.obs {
-            b.obs = moments.apply_tensor(&b.obs);
-            b.next_obs = moments.apply_tensor(&b.next_obs);
+            b.obs = moments.apply_tensor(&b.obs).to_kind(Kind::Float);
+            b.next_obs = moments.apply_tensor(&b.next_obs).to_kind(Kind::Float);
         }
         if let Some(scale) = &self.reward {
             b.reward = &batch.reward / scale.denominator();

@@ -67,14 +67,9 @@ fn observation_moments() {
             close(&moments.var, &want["var"], name);
             close(&[moments.count], &want["count"], name);
             if let Some(normalised) = want.get("normalised") {
-                let x: Vec<f32> = obs.iter().map(|&x| x as f32).collect();
-                let (got, wanted) = (moments.apply(&x), flat(normalised));
-                for ((got, want), obs) in got.iter().zip(wanted).zip(&obs) {
-                    // The observation and the result are f32: their rounding is all that differs.
-                    let scale = obs.abs().max(1.0) / moments.var[0].min(0.01).sqrt();
-                    let gap = (f64::from(*got) - want).abs();
-                    assert!(gap < 1e-6 * want.abs().max(scale), "{name}: {got}, not {want}");
-                }
+                let rows = Tensor::from_slice(&obs).view([-1, moments.mean.len() as i64]);
+                let got = moments.apply_tensor(&rows).flatten(0, -1);
+                close(&Vec::try_from(&got).unwrap(), normalised, name);
             }
         }
     }
@@ -269,23 +264,25 @@ fn an_agent_behind_statistics() {
     assert_eq!(other.first_non_finite().as_deref(), Some("normalize/obs"));
 }
 
-/// The acting policy's moments include the observation it acts on: a whole run, one actor in
-/// lockstep, seen from the policy.
+/// The acting policy's moments include the observation it acts on, and the updates after a step do
+/// not include what that step led to: a whole run, one actor in lockstep, seen from agent and policy.
 #[test]
-fn actors_normalise_with_what_they_act_on() {
+fn moments_are_those_of_the_official_order() {
     within(120, || {
         let config = config(
             "total_steps = 30\n[env]\nname = 'counting'\n[replay]\nlearning_starts = 4\n\
              capacity = 100\nbatch_size = 4\n[eval]\nepisodes = 0\n[normalize]\nobs = true\n\
-             [runtime]\nupdate_to_data = 0.0\n[agent]\nkind = 'dqn'",
+             [runtime]\nupdate_to_data = 1.0\n[agent]\nkind = 'dqn'",
         );
         let spec = EnvSpec::vector(2, ActionSpace::Discrete(2));
         let tape = Tape::default();
         let agent = Normalized::wrap(Box::new(tape.clone()), &config, &spec);
         let run = Run::with(&config, harness::Counting::registry(true));
         run.go(None, Some(agent), &mut |_| false).unwrap();
-        let seen = tape.take();
-        assert_eq!(seen.len(), 26, "the policy acts after learning_starts");
+        // Two numbers are an action's observation, twenty an update's batch of four.
+        let (acted, updates): (Vec<_>, Vec<_>) =
+            tape.take().into_iter().partition(|row| row.len() == 2);
+        assert_eq!((acted.len(), updates.len()), (26, 26), "both begin after learning_starts");
 
         // The observations acted on, from the replay: rows with an action (flag 1).
         let bytes = fs::read(run.newest().path.join("replay.safetensors")).unwrap();
@@ -302,7 +299,11 @@ fn actors_normalise_with_what_they_act_on() {
                 moments.update(&[f64::from(row[0]), f64::from(row[1])]);
             }
             if t >= 4 {
-                assert_eq!(seen[t - 4], moments.apply(row), "step {t}");
+                assert_eq!(acted[t - 4], moments.apply(row), "step {t}");
+                let known: Vec<Vec<f32>> = obs.chunks(2).map(|raw| moments.apply(raw)).collect();
+                for sampled in updates[t - 4][..16].chunks(2) {
+                    assert!(known.iter().any(|row| row == sampled), "step {t}: {sampled:?}");
+                }
             }
         }
     });

@@ -127,6 +127,114 @@ fn dqn_is_its_equations() {
     }
 }
 
+/// Rows of a `[B, N]` tensor on the host.
+fn rows(t: &Tensor) -> Vec<Vec<f64>> {
+    let row = |i| Vec::try_from(&t.to_kind(Kind::Double).get(i).flatten(0, -1)).unwrap();
+    (0..t.size()[0]).map(row).collect()
+}
+
+/// Seven bins from -3 to 3; the probabilities of logits.
+fn softmax(logits: &[f64]) -> Vec<f64> {
+    let highest = logits.iter().copied().fold(f64::MIN, f64::max);
+    let weights: Vec<f64> = logits.iter().map(|x| (x - highest).exp()).collect();
+    let sum: f64 = weights.iter().sum();
+    weights.iter().map(|w| w / sum).collect()
+}
+
+fn expected(probs: &[f64]) -> f64 {
+    probs.iter().enumerate().map(|(j, p)| p * (j as f64 - 3.0)).sum()
+}
+
+/// C51's Algorithm 1, bin by bin, on the logits of each action: with and without double learning and
+/// dueling heads, whose sum is of logits.
+#[test]
+fn categorical_dqn_is_its_equations() {
+    const N: usize = 7;
+    for (double, dueling) in [(false, false), (true, false), (false, true), (true, true)] {
+        let mut agent = dqn(&format!(
+            "double = {double}\ndueling = {dueling}\ntarget = {{ kind = 'polyak', tau = 0.1 }}\n\
+             value = {{ kind = 'categorical', bins = {N}, min = -3.0, max = 3.0 }}"
+        ));
+        // `[B][A]` logits of `N` bins.
+        let logits = |state: &StateDict, model: &str, x: &Tensor| -> Vec<Vec<Vec<f64>>> {
+            let head = |head: &str| rows(&net(state, &format!("{model}/q"), head, x));
+            if !dueling {
+                let split = |row: &Vec<f64>| row.chunks(N).map(<[f64]>::to_vec).collect();
+                return head("q").iter().map(split).collect();
+            }
+            let of = |(advantage, value): (&Vec<f64>, &Vec<f64>)| {
+                let actions: Vec<&[f64]> = advantage.chunks(N).collect();
+                let bin = |a: &[f64], j: usize| {
+                    value[j] + a[j] - actions.iter().map(|b| b[j]).sum::<f64>() / 4.0
+                };
+                actions.iter().map(|a| (0..N).map(|j| bin(a, j)).collect()).collect()
+            };
+            head("advantage").iter().zip(&head("value")).map(of).collect()
+        };
+        let mut rng = random::stream(4, 0);
+        for t in 0..30 {
+            let chosen = [0usize, 1, 2, 3, 0, 1, 2];
+            let action = Tensor::from_slice(&chosen.map(|a| a as i64)).view([B, 1]);
+            let b = batch(action, &mut rng);
+            let s = save(agent.as_ref());
+            let (next, online) = (logits(&s, "target", &b.next_obs), logits(&s, "q", &b.next_obs));
+            let now = logits(&s, "q", &b.obs);
+            let (reward, discount) = (rows(&b.reward.view([B, 1])), rows(&b.discount.view([B, 1])));
+            let (mut loss, mut q_mean, mut y_mean, mut edges) = (0.0, 0.0, 0.0, 0.0);
+            for i in 0..B as usize {
+                let judge = if double { &online[i] } else { &next[i] };
+                let values: Vec<f64> = judge.iter().map(|l| expected(&softmax(l))).collect();
+                let best = (0..4).max_by(|&a, &b| values[a].total_cmp(&values[b])).unwrap();
+                let mut target = [0.0; N];
+                for (j, p) in softmax(&next[i][best]).iter().enumerate() {
+                    let z = reward[i][0] + discount[i][0] * (j as f64 - 3.0);
+                    let place = z.clamp(-3.0, 3.0) + 3.0;
+                    let (l, u) = (place.floor(), place.ceil());
+                    if l == u {
+                        target[l as usize] += p;
+                    } else {
+                        target[l as usize] += p * (u - place);
+                        target[u as usize] += p * (place - l);
+                    }
+                }
+                let probs = softmax(&now[i][chosen[i]]);
+                let size = B as f64;
+                loss -= target.iter().zip(&probs).map(|(m, p)| m * p.ln()).sum::<f64>() / size;
+                q_mean += expected(&probs) / size;
+                y_mean += expected(&target) / size;
+                edges += (target[0] + target[N - 1]) / size;
+            }
+            let numbers = update(agent.as_mut(), &b, t, &mut rng);
+            close(&numbers, "loss/q", loss);
+            close(&numbers, "q/mean", q_mean);
+            close(&numbers, "q/target", y_mean);
+            close(&numbers, "q/edge_mass", edges);
+        }
+    }
+}
+
+/// A reward or an observation that is not finite ends an update with an error that names it: a
+/// distribution's arithmetic neither panics on it nor clips it to the end of the support.
+#[test]
+fn a_batch_that_is_not_finite_is_named() {
+    for value in ["kind = 'scalar'", "kind = 'categorical'"] {
+        for (field, bad) in
+            [("reward", f64::NAN), ("next_obs", f64::NAN), ("reward", f64::INFINITY)]
+        {
+            let mut agent = dqn(&format!("value = {{ {value} }}"));
+            let mut rng = random::stream(8, 0);
+            let action = Tensor::from_slice(&[0i64, 1, 2, 3, 0, 1, 2]).view([B, 1]);
+            let b = batch(action, &mut rng);
+            let spoilt = if field == "reward" { &b.reward } else { &b.next_obs };
+            let _ = spoilt.flatten(0, -1).get(D).fill_(bad);
+            let mut log = Scalars::default();
+            let result = agent.update(&b, Clock::default(), &mut rng, &mut log);
+            let error = result.unwrap_err();
+            assert_eq!(error.culprit, format!("batch `{field}`"), "{value}");
+        }
+    }
+}
+
 /// A hard target is a copy after every third update and otherwise untouched.
 #[test]
 fn dqn_hard_target_copies_on_its_period() {

@@ -57,11 +57,13 @@ impl Support {
     /// support), moved to the grid: each value's mass is shared between its two neighbours in
     /// proportion to nearness (equation 7). Mass is kept, and so is the mean of what was not clipped.
     ///
-    /// A value that is NaN makes its row's masses NaN.
+    /// A value that is not finite makes its row's masses NaN.
     pub fn project(&self, probs: &Tensor, values: &Tensor) -> Tensor {
         debug_assert_eq!(probs.size(), values.size(), "one probability a value");
         let last = (self.bins - 1) as f64;
         let step = (self.max - self.min) / last;
+        // Clipping would hide an infinity, which is a fault upstream; as 0 * inf it becomes NaN.
+        let values = values + values * 0.0;
         // The clamp on `b` guards against rounding: the upper edge must not index bin N.
         let b = ((values.clamp(self.min, self.max) - self.min) / step).clamp(0.0, last); // [B, N]
         let floor = b.floor();
@@ -106,8 +108,10 @@ mod tests {
                 assert!((got - want).abs() < 1e-12, "{values:?}: {got} instead of {want}");
             }
         }
-        let nan = Tensor::from_slice(&[0.0, f64::NAN, 2.0]).view([1, 3]);
-        assert!(host(&support.project(&probs, &nan)).iter().any(|x| x.is_nan()));
+        for bad in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+            let values = Tensor::from_slice(&[0.0, bad, 2.0]).view([1, 3]);
+            assert!(host(&support.project(&probs, &values)).iter().any(|x| x.is_nan()), "{bad}");
+        }
     }
 
     #[test]

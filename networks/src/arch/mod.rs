@@ -13,7 +13,7 @@ fn check_weights(key: &str, weights: i64) -> Result<(), String> {
         return Ok(());
     }
     Err(format!(
-        "{key} has {weights} weights between its layers; give layers with at most {MOST_WEIGHTS}"
+        "{key} makes {weights} weights between layers; give layers with at most {MOST_WEIGHTS}"
     ))
 }
 
@@ -28,5 +28,5 @@ fn check_trunk(width: i64, blocks: i64, expansion: i64) -> Result<(), String> {
     if !(0..=1_024).contains(&blocks) {
         return Err(format!("blocks is {blocks}; it must be between 0 and 1024"));
     }
-    check_weights("the network", 2 * blocks * expansion * width * width)
+    check_weights("width", 2 * blocks * expansion * width * width)
 }

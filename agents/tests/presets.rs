@@ -1,0 +1,99 @@
+//! The shipped settings of SimbaV2 and SimBa hold the published numbers: Table 3 of arXiv 2502.15280
+//! with the official code's last learning rate, and the official code's of arXiv 2410.09754.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+use std::path::Path;
+
+use agents::{
+    config::{AgentConfig, Config},
+    normalize::ReturnScaleConfig,
+    normalized::RewardNormConfig,
+    sac::SacConfig,
+    value::ValueConfig,
+};
+use envs::{ActionSpace, EnvSpec};
+use networks::{
+    arch::{simba::SimbaConfig, simba_v2::SimbaV2Config},
+    categorical::Support,
+    network::ArchConfig,
+    optim::{OptimConfig, Rule, Schedule},
+    squashed_gaussian::LogStd,
+};
+
+/// A preset as it runs in episodes of `steps` agent steps.
+fn preset(name: &str, steps: u32) -> (Config, SacConfig) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../configs/{name}.toml"));
+    let mut config = Config::load(&path, &[]).unwrap();
+    let spec = EnvSpec::vector(17, ActionSpace::symmetric(6)).with_time_limit(steps);
+    config.resolve(&spec).unwrap();
+    let AgentConfig::Sac(sac) = config.agent.clone() else { panic!("{name} is SAC") };
+    (config, sac)
+}
+
+/// Adam from 1e-4 to 5e-5 along a line over `updates`.
+fn falling(updates: u64) -> OptimConfig {
+    let schedule = Schedule::Linear { end_factor: 0.5, updates };
+    OptimConfig {
+        rule: Rule::Adam,
+        lr: 1e-4,
+        weight_decay: 0.0,
+        schedule,
+        ..OptimConfig::default()
+    }
+}
+
+fn assert_common(name: &str, c: &Config, sac: &SacConfig) {
+    let replay =
+        (c.replay.capacity, c.replay.batch_size, c.replay.learning_starts, c.replay.n_step);
+    assert_eq!(replay, (1_000_000, 256, 5_000, 1), "{name}");
+    assert_eq!((c.eval.every_steps, c.eval.episodes), (50_000, 10), "{name}");
+    assert!(c.normalize.obs, "{name}");
+    assert_eq!((sac.tau, sac.alpha, sac.target_entropy_per_dim), (0.005, 0.01, -0.5), "{name}");
+    assert!(sac.learn_alpha, "{name}");
+    assert_eq!(sac.log_std, LogStd::Tanh { min: -10.0, max: 2.0 }, "{name}");
+    assert!(sac.actor.methods.is_empty() && sac.critic.methods.is_empty(), "{name}");
+}
+
+#[test]
+fn simba_v2_has_the_published_numbers() {
+    for (suite, steps, total, per_step, critics, gamma) in
+        [("mujoco", 1000, 1_000_000, 1.0, 2, 0.995), ("dmc", 500, 500_000, 2.0, 1, 0.99)]
+    {
+        for (suffix, width) in [("", 512), ("_128", 128), ("_256", 256)] {
+            let name = format!("simba_v2/{suite}{suffix}");
+            let (c, sac) = preset(&name, steps);
+            assert_common(&name, &c, &sac);
+            assert_eq!((c.total_steps, c.runtime.update_to_data), (total, per_step), "{name}");
+            assert_eq!((sac.critics, sac.gamma), (critics, gamma), "{name}");
+            let reward = RewardNormConfig::ReturnScale(ReturnScaleConfig::default());
+            assert_eq!(c.normalize.reward, reward, "{name}");
+            let support = Support { bins: 101, min: -5.0, max: 5.0 };
+            assert_eq!(sac.value, ValueConfig::Categorical(support), "{name}");
+            let updates = 1_000_000;
+            for optim in [&sac.actor.optim, &sac.critic.optim, &sac.alpha_optim] {
+                assert_eq!(*optim, falling(updates), "{name}");
+            }
+            let arch = |width, blocks| {
+                ArchConfig::SimbaV2(SimbaV2Config { width, blocks, ..SimbaV2Config::default() })
+            };
+            assert_eq!((sac.actor.arch, sac.critic.arch), (arch(128, 1), arch(width, 2)), "{name}");
+            let repeat = c.env.kwargs.get("action_repeat").and_then(serde_json::Value::as_u64);
+            assert_eq!(repeat, (suite == "dmc").then_some(2), "{name}");
+        }
+    }
+}
+
+#[test]
+fn simba_has_the_published_numbers() {
+    let (c, sac) = preset("simba/mujoco", 1000);
+    assert_common("simba/mujoco", &c, &sac);
+    assert_eq!((c.total_steps, sac.critics, sac.gamma), (1_000_000, 2, 0.995));
+    assert_eq!(c.normalize.reward, RewardNormConfig::None {});
+    assert_eq!(sac.value, ValueConfig::Scalar {});
+    let decaying =
+        OptimConfig { rule: Rule::Adamw, lr: 1e-4, weight_decay: 1e-2, ..OptimConfig::default() };
+    assert_eq!((&sac.actor.optim, &sac.critic.optim), (&decaying, &decaying));
+    assert_eq!(sac.alpha_optim, OptimConfig { lr: 1e-4, ..OptimConfig::default() });
+    let arch = |width, blocks| ArchConfig::Simba(SimbaConfig { width, blocks, expansion: 4 });
+    assert_eq!((sac.actor.arch, sac.critic.arch), (arch(128, 1), arch(512, 2)));
+}
