@@ -245,7 +245,7 @@ impl NetworkConfig {
         net: Arc<dyn Network>,
         params: Params,
         device: Device,
-    ) -> Model {
+    ) -> Result<Model, String> {
         Model::new(name, net, params, &self.optim, &self.methods, device)
     }
 }

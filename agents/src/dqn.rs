@@ -150,7 +150,10 @@ impl Dqn {
             &[("q", actions as i64 * width)]
         };
         let net = config.network.arch.build(&mut p, "q", spec.obs.size() as i64, heads, rng);
-        let online = config.network.model("q", net, p, device);
+        let online = config
+            .network
+            .model("q", net, p, device)
+            .map_err(|e| format!("agent.network.methods: {e}"))?;
         let target = online.target();
         Ok(Dqn { config: config.clone(), online, target, actions })
     }

@@ -112,10 +112,11 @@ impl Sac {
         };
         let (obs_dim, action_dim) = (spec.obs.size() as i64, low.len() as i64);
 
+        let at = |key: &'static str| move |e| format!("agent.{key}.methods: {e}");
         let mut p = Params::default();
         let heads = [("mean", action_dim), ("log_std", action_dim)];
         let net = config.actor.arch.build(&mut p, "pi", obs_dim, &heads, rng);
-        let actor = config.actor.model("actor", net, p, device);
+        let actor = config.actor.model("actor", net, p, device).map_err(at("actor"))?;
 
         let mut p = Params::default();
         let nets = (0..config.critics)
@@ -125,14 +126,17 @@ impl Sac {
                 config.critic.arch.build(&mut p, &format!("q{i}"), input, &[head], rng)
             })
             .collect();
-        let critic = config.critic.model("critic", Arc::new(Ensemble(nets)), p, device);
+        let critic = config
+            .critic
+            .model("critic", Arc::new(Ensemble(nets)), p, device)
+            .map_err(at("critic"))?;
         let target = critic.target();
 
         let mut p = Params::default();
         let init = Init::Constant(config.alpha.ln());
         let log_alpha = p.add("log_alpha".to_owned(), Role::Scalar, &[], init, rng);
         let nothing = Arc::new(Ensemble(Vec::new()));
-        let temperature = Model::new("temperature", nothing, p, &config.alpha_optim, &[], device);
+        let temperature = Model::new("temperature", nothing, p, &config.alpha_optim, &[], device)?;
 
         let target_entropy = config.target_entropy_per_dim * action_dim as f64;
         let action_dim = action_dim as usize;

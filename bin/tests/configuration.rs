@@ -141,7 +141,7 @@ fn choices(config: &Value, path: &[&str]) -> Vec<String> {
 fn variant(config: &Value, path: &[&str], kind: &str) -> (Value, Vec<String>) {
     let (mut table, mut required) = (Map::new(), Vec::new());
     table.insert("kind".to_owned(), kind.into());
-    let guesses = [json!(1), json!(0.5), json!(true), json!([1]), json!({})];
+    let guesses = [json!(1), json!(0.5), json!(true), json!([1]), json!({}), json!("?")];
     loop {
         let Err(error) = read(&with(config, path, table.clone().into())) else {
             return (table.into(), required);
@@ -150,6 +150,10 @@ fn variant(config: &Value, path: &[&str], kind: &str) -> (Value, Vec<String>) {
         {
             table.insert(name.to_owned(), guesses[0].clone());
             required.push(name.to_owned());
+        } else if error.starts_with("unknown variant `?`") {
+            // A string with a fixed set of values: any of them.
+            let name = required.last().expect("a guess was made").clone();
+            table.insert(name, error.split('`').nth(3).expect("a known one").into());
         } else {
             let name = required.last().unwrap_or_else(|| panic!("{kind} at {path:?}: {error}"));
             let tried = guesses.iter().position(|g| *g == table[name]).expect("a guess");

@@ -35,7 +35,7 @@ fn tomls(folder: &Path, out: &mut Vec<PathBuf>) {
 fn shipped() -> Vec<PathBuf> {
     let mut paths = Vec::new();
     tomls(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../configs"), &mut paths);
-    assert!(paths.len() >= 17, "the shipped configurations were not found: {paths:?}");
+    assert!(paths.len() >= 18, "the shipped configurations were not found: {paths:?}");
     paths
 }
 

@@ -1,6 +1,7 @@
 //! Layers: pure functions of `&Params`. Weights are `[out, in]`, inputs `[B, in]`.
 
-use tch::Tensor;
+use serde::{Deserialize, Serialize};
+use tch::{Kind, Tensor};
 
 use crate::{
     init::Init,
@@ -8,15 +9,15 @@ use crate::{
     random::Rng,
 };
 
-/// Affine layer `y = x W^T + b`.
+/// Affine layer `y = x W^T (+ b)`.
 #[derive(Clone, Copy, Debug)]
 pub struct Dense {
     weight: ParamId,
-    bias: ParamId,
+    bias: Option<ParamId>,
 }
 
 impl Dense {
-    /// `name/weight` of `role` drawn from `init`; `name/bias` from `bias`.
+    /// `name/weight` of `role` drawn from `init`; `name/bias` from `bias`, if there is one.
     #[expect(clippy::too_many_arguments, reason = "a layer is its shape, role and two laws")]
     pub fn new(
         p: &mut Params,
@@ -25,44 +26,119 @@ impl Dense {
         input: i64,
         output: i64,
         init: Init,
-        bias: Init,
+        bias: Option<Init>,
         rng: &mut Rng,
     ) -> Self {
         let weight = p.add(format!("{name}/weight"), role, &[output, input], init, rng);
-        let bias = p.add(format!("{name}/bias"), Role::Bias, &[output], bias, rng);
+        let bias = bias.map(|law| p.add(format!("{name}/bias"), Role::Bias, &[output], law, rng));
         Dense { weight, bias }
     }
 
     /// `[B, in] -> [B, out]`
     pub fn forward(&self, p: &Params, x: &Tensor) -> Tensor {
-        x.linear(p.get(self.weight), Some(p.get(self.bias)))
+        x.linear(p.get(self.weight), self.bias.map(|b| p.get(b)))
     }
 }
 
-/// Layer normalisation over the last dimension with learned gain and offset
-/// (Ba et al. 2016, arXiv 1607.06450).
+/// What a layer's outputs are normalised by before its nonlinearity.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum NormConfig {
+    /// Nothing.
+    None {},
+    /// Mean and variance over the units of a sample (Ba et al. 2016, arXiv 1607.06450).
+    LayerNorm {
+        /// Learned gain and offset.
+        #[serde(default = "yes")]
+        affine: bool,
+    },
+    /// Root mean square over the units of a sample (Zhang & Sennrich 2019, arXiv 1910.07467).
+    RmsNorm {
+        /// Learned gain.
+        #[serde(default = "yes")]
+        affine: bool,
+        /// Fraction of the units, from the first on, whose mean square is taken (section 4, pRMSNorm).
+        #[serde(default = "whole")]
+        part: f64,
+    },
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn whole() -> f64 {
+    1.0
+}
+
+impl NormConfig {
+    pub(crate) fn validate(self) -> Result<(), String> {
+        match self {
+            NormConfig::RmsNorm { part, .. } if !(part > 0.0 && part <= 1.0) => {
+                Err(format!("part is {part}; it must be in (0, 1]"))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug)]
-pub struct LayerNorm {
-    gain: ParamId,
-    offset: ParamId,
+enum Statistics {
+    MeanAndVariance,
+    /// Of the first so many units.
+    MeanSquare(i64),
+}
+
+/// A normalisation layer over the last dimension.
+#[derive(Clone, Copy, Debug)]
+pub struct Norm {
+    statistics: Statistics,
+    gain: Option<ParamId>,
+    offset: Option<ParamId>,
     width: i64,
     eps: f64,
 }
 
-impl LayerNorm {
-    /// `name/gain` of ones and `name/offset` of zeros; `eps` is added to the variance (PyTorch
-    /// takes 1e-5, Flax 1e-6).
-    pub fn new(p: &mut Params, name: &str, width: i64, eps: f64, rng: &mut Rng) -> Self {
-        let gain =
-            p.add(format!("{name}/gain"), Role::NormGain, &[width], Init::Constant(1.0), rng);
-        let offset =
-            p.add(format!("{name}/offset"), Role::NormOffset, &[width], Init::Constant(0.0), rng);
-        LayerNorm { gain, offset, width, eps }
+impl Norm {
+    /// The layer that `config` asks for, if any: `name/gain` of ones and `name/offset` of zeros where
+    /// they are learned. `eps` is added to the variance or the mean square (PyTorch's LayerNorm takes
+    /// 1e-5, Flax 1e-6).
+    pub fn new(
+        p: &mut Params,
+        name: &str,
+        config: NormConfig,
+        width: i64,
+        eps: f64,
+        rng: &mut Rng,
+    ) -> Option<Self> {
+        let (statistics, affine, shifts) = match config {
+            NormConfig::None {} => return None,
+            NormConfig::LayerNorm { affine } => (Statistics::MeanAndVariance, affine, true),
+            NormConfig::RmsNorm { affine, part } => {
+                let units = ((part * width as f64).ceil() as i64).clamp(1, width);
+                (Statistics::MeanSquare(units), affine, false)
+            }
+        };
+        let mut vector = |part: &str, role, value| {
+            p.add(format!("{name}/{part}"), role, &[width], Init::Constant(value), rng)
+        };
+        let gain = affine.then(|| vector("gain", Role::NormGain, 1.0));
+        let offset = (affine && shifts).then(|| vector("offset", Role::NormOffset, 0.0));
+        Some(Norm { statistics, gain, offset, width, eps })
     }
 
     /// `[B, width] -> [B, width]`
     pub fn forward(&self, p: &Params, x: &Tensor) -> Tensor {
-        x.layer_norm([self.width], Some(p.get(self.gain)), Some(p.get(self.offset)), self.eps, true)
+        let (gain, offset) = (self.gain.map(|id| p.get(id)), self.offset.map(|id| p.get(id)));
+        match self.statistics {
+            Statistics::MeanAndVariance => x.layer_norm([self.width], gain, offset, self.eps, true),
+            Statistics::MeanSquare(units) => {
+                let part = x.narrow(-1, 0, units).square();
+                let mean = part.mean_dim(Some([-1i64].as_slice()), true, None::<Kind>); // [B, 1]
+                let y = x * (mean + self.eps).rsqrt();
+                gain.map_or_else(|| y.shallow_clone(), |gain| &y * gain)
+            }
+        }
     }
 }
 

@@ -47,6 +47,9 @@ pub struct Model {
 
 impl Model {
     /// Moves `params` to `device` and builds the methods, in the order of application.
+    ///
+    /// # Errors
+    /// One sentence when a method cannot work on these parameters.
     pub fn new(
         name: &str,
         net: Arc<dyn Network>,
@@ -54,11 +57,12 @@ impl Model {
         optim: &OptimConfig,
         methods: &[MethodConfig],
         device: Device,
-    ) -> Self {
+    ) -> Result<Self, String> {
+        MethodConfig::check(methods, &params, optim)?;
         let mut params = params.to_device(device);
         let optim = Optim::new(optim.clone(), &mut params, device);
         let methods = methods.iter().map(|m| m.build(&mut params)).collect();
-        Model { name: name.to_owned(), net, params, optim, methods }
+        Ok(Model { name: name.to_owned(), net, params, optim, methods })
     }
 
     /// `[B, input]` to raw outputs.
@@ -104,7 +108,7 @@ impl Model {
         for method in &mut self.methods {
             method.before_step(&self.params, &mut grads, &mut cx);
         }
-        self.optim.step(&mut self.params, &grads);
+        self.optim.step(&mut self.params, &grads, clock.task);
         for method in &mut self.methods {
             method.after_step(&mut self.params, &mut cx);
         }

@@ -43,13 +43,71 @@ pub enum Schedule {
         #[serde(default)]
         updates: u64,
     },
+    /// Cycles of a linear warm-up and half a cosine (Loshchilov & Hutter 2017, arXiv 1608.03983, with
+    /// warm-up); NaP's sequential experiments restart with each task.
+    CosineRestarts {
+        /// Fraction of `lr` at the start of a cycle.
+        #[serde(default = "whole")]
+        start_factor: f64,
+        /// Updates from there to `lr`.
+        #[serde(default)]
+        warmup_updates: u64,
+        /// Fraction of `lr` at the end of a cycle.
+        end_factor: f64,
+        /// Length of a cycle in updates; 0 until [`Schedule::resolve`].
+        #[serde(default)]
+        updates: u64,
+        /// When the next one begins.
+        restart: Restart,
+    },
+}
+
+fn whole() -> f64 {
+    1.0
+}
+
+/// When a cycle of [`Schedule::CosineRestarts`] begins again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Restart {
+    /// When it is over.
+    Period,
+    /// When the task changes; between its end and that change the rate stays.
+    Task,
 }
 
 impl Schedule {
+    fn validate(self) -> Result<(), String> {
+        let (start, end) = match self {
+            Schedule::Constant {} => (1.0, 1.0),
+            Schedule::Linear { end_factor, .. } | Schedule::Cosine { end_factor, .. } => {
+                (1.0, end_factor)
+            }
+            Schedule::CosineRestarts {
+                start_factor, end_factor, warmup_updates, updates, ..
+            } => {
+                if updates > 0 && warmup_updates >= updates {
+                    return Err(format!(
+                        "warmup_updates is {warmup_updates}; it must be below updates, {updates}"
+                    ));
+                }
+                (start_factor, end_factor)
+            }
+        };
+        for (key, value) in [("start_factor", start), ("end_factor", end)] {
+            if !(value >= 0.0 && value.is_finite()) {
+                return Err(format!("{key} is {value}; it must be at least 0"));
+            }
+        }
+        Ok(())
+    }
+
     /// A length of 0 becomes `whole`, the updates of the whole run.
     pub fn resolve(&mut self, whole: u64) {
         match self {
-            Schedule::Linear { updates, .. } | Schedule::Cosine { updates, .. }
+            Schedule::Linear { updates, .. }
+            | Schedule::Cosine { updates, .. }
+            | Schedule::CosineRestarts { updates, .. }
                 if *updates == 0 =>
             {
                 *updates = whole;
@@ -58,7 +116,8 @@ impl Schedule {
         }
     }
 
-    /// The factor on `lr` of update number `update`, counted from 0.
+    /// The factor on `lr` of update number `update`, counted from 0 (for cycles that restart with the
+    /// task, from the update at which it changed).
     pub fn factor(self, update: u64) -> f64 {
         let progress = |updates: u64| (update as f64 / updates.max(1) as f64).min(1.0);
         match self {
@@ -67,11 +126,33 @@ impl Schedule {
                 1.0 + (end_factor - 1.0) * progress(updates)
             }
             Schedule::Cosine { end_factor, updates } => {
-                let half_wave = 0.5 * (1.0 + (std::f64::consts::PI * progress(updates)).cos());
-                end_factor + (1.0 - end_factor) * half_wave
+                end_factor + (1.0 - end_factor) * half_wave(progress(updates))
+            }
+            Schedule::CosineRestarts {
+                start_factor,
+                warmup_updates: warm,
+                end_factor,
+                updates,
+                restart,
+            } => {
+                let at = match restart {
+                    Restart::Period => update % updates.max(1),
+                    Restart::Task => update,
+                };
+                if at < warm {
+                    return start_factor + (1.0 - start_factor) * at as f64 / warm as f64;
+                }
+                let rest = updates.saturating_sub(warm).max(1);
+                let progress = ((at - warm) as f64 / rest as f64).min(1.0);
+                end_factor + (1.0 - end_factor) * half_wave(progress)
             }
         }
     }
+}
+
+/// From 1 to 0 along half a cosine.
+fn half_wave(progress: f64) -> f64 {
+    0.5 * (1.0 + (std::f64::consts::PI * progress).cos())
 }
 
 /// `[agent.*.optim]`. Names and defaults are PyTorch's but for `lr`, which is 3e-4
@@ -129,7 +210,7 @@ impl OptimConfig {
                 return Err(format!("optim.{key} is {value}; it must be {range}"));
             }
         }
-        Ok(())
+        self.schedule.validate().map_err(|e| format!("optim.schedule.{e}"))
     }
 }
 
@@ -139,6 +220,9 @@ pub struct Optim {
     config: OptimConfig,
     /// Steps taken so far.
     steps: u64,
+    /// Of these, when the schedule's cycle began, and the task it began with.
+    cycle: u64,
+    task: usize,
     /// The same number as a device scalar, for the fused kernel.
     step_tensor: Tensor,
 }
@@ -153,17 +237,23 @@ impl Optim {
         for p in params.trainable_mut() {
             p.moments = (0..moments).map(|_| p.value.detach().zeros_like()).collect();
         }
-        Optim { config, steps: 0, step_tensor: Tensor::zeros([], (Kind::Float, device)) }
+        let step_tensor = Tensor::zeros([], (Kind::Float, device));
+        Optim { config, steps: 0, cycle: 0, task: 0, step_tensor }
     }
 
     /// The learning rate of the next step.
     pub fn lr(&self) -> f64 {
-        self.config.lr * self.config.schedule.factor(self.steps)
+        self.config.lr * self.config.schedule.factor(self.steps - self.cycle)
     }
 
-    /// One step in place; `grads` in the order of [`Params::trainable`].
-    pub fn step(&mut self, params: &mut Params, grads: &[Tensor]) {
+    /// One step in place, on data of `task`; `grads` in the order of [`Params::trainable`].
+    pub fn step(&mut self, params: &mut Params, grads: &[Tensor], task: usize) {
         let _guard = no_grad_guard();
+        if let Schedule::CosineRestarts { restart: Restart::Task, .. } = self.config.schedule
+            && task != self.task
+        {
+            (self.cycle, self.task) = (self.steps, task);
+        }
         let lr = self.lr();
         self.steps += 1;
         match self.config.rule {
@@ -208,9 +298,10 @@ impl Optim {
         }
     }
 
-    /// Adds the step count to `out`; the moments are saved with the parameters.
+    /// Adds the counts to `out`; the moments are saved with the parameters.
     pub fn save(&self, prefix: &str, out: &mut StateDict) {
-        out.insert(format!("{prefix}/optim#steps"), Tensor::from_slice(&[self.steps as i64]));
+        let counts = [self.steps as i64, self.cycle as i64, self.task as i64];
+        out.insert(format!("{prefix}/optim#steps"), Tensor::from_slice(&counts));
     }
 
     /// Reverse of [`Optim::save`].
@@ -218,9 +309,11 @@ impl Optim {
     /// # Errors
     /// When the count is missing.
     pub fn load(&mut self, prefix: &str, from: &StateDict) -> Result<(), LoadError> {
-        let mut steps = Tensor::from_slice(&[0i64]);
-        copy_from(&mut steps, &format!("{prefix}/optim#steps"), from)?;
-        self.steps = steps.int64_value(&[0]) as u64;
+        let mut counts = Tensor::from_slice(&[0i64; 3]);
+        copy_from(&mut counts, &format!("{prefix}/optim#steps"), from)?;
+        self.steps = counts.int64_value(&[0]) as u64;
+        self.cycle = counts.int64_value(&[1]) as u64;
+        self.task = counts.int64_value(&[2]) as usize;
         Ok(())
     }
 }

@@ -17,6 +17,9 @@ pub type StateDict = BTreeMap<String, Tensor>;
 pub enum Role {
     /// Weight `[out, in]` of a hidden layer.
     Hidden,
+    /// Weight `[out, in]` of a hidden layer whose outputs are normalised at once: scaling it, and the
+    /// bias that follows it if there is one, has no effect.
+    ScaleFree,
     /// Weight `[out, in]` of an output layer.
     Output,
     /// Weight `[out, in]` of any layer whose rows have unit 2-norm: [`crate::model::Model`] puts
@@ -34,6 +37,13 @@ pub enum Role {
     Scalar,
     /// State of a method: saved, but never stepped, tracked or sent.
     State,
+}
+
+impl Role {
+    /// Whether it is a layer's weight matrix.
+    pub fn is_weight(self) -> bool {
+        matches!(self, Role::Hidden | Role::ScaleFree | Role::Output | Role::UnitRows)
+    }
 }
 
 /// Below this a norm counts as this: zero stays zero instead of becoming NaN (SimbaV2's code).

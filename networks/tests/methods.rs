@@ -166,7 +166,7 @@ fn methods_apply_in_the_order_of_the_list() {
         let net = arch.build(&mut q, "f", 2, &[("y", 1)], &mut random::stream(1, 0));
         let optim = OptimConfig { rule: Rule::Sgd, lr: 1.0, ..OptimConfig::default() };
         let list = list.map(Clone::clone);
-        let mut model = Model::new("m", net, q, &optim, &list, tch::Device::Cpu);
+        let mut model = Model::new("m", net, q, &optim, &list, tch::Device::Cpu).unwrap();
         let away: Vec<f32> = model.params.to_flat().iter().map(|x| x + 1.0).collect();
         model.params.load_flat(&away);
         let x = random::normal(&[8, 2], &mut random::stream(2, 0));

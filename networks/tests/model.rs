@@ -4,7 +4,7 @@
 use networks::{
     arch::mlp::{Activation, InitKind, MlpConfig},
     init::Init,
-    layers::LayerNorm,
+    layers::{Norm, NormConfig},
     methods::{Clock, MethodConfig},
     model::Model,
     network::ArchConfig,
@@ -32,7 +32,8 @@ fn mlp(
     let config = MlpConfig {
         hidden: hidden.to_vec(),
         activation: Activation::Tanh,
-        layer_norm,
+        norm: if layer_norm { NormConfig::LayerNorm { affine: true } } else { NormConfig::None {} },
+        bias: true,
         init: InitKind::Orthogonal,
     };
     let mut rng = random::stream(seed, 0);
@@ -42,7 +43,7 @@ fn mlp(
 fn model(name: &str, seed: u64, optim: &OptimConfig, methods: &[MethodConfig]) -> Model {
     let mut p = Params::default();
     let net = mlp(&[8, 8], true, &mut p, seed);
-    Model::new(name, net, p, optim, methods, Device::Cpu)
+    Model::new(name, net, p, optim, methods, Device::Cpu).unwrap()
 }
 
 fn loss_of(model: &Model, x: &Tensor) -> (Tensor, Trace) {
@@ -106,7 +107,8 @@ fn mlp_is_its_formula() {
 fn layer_norm_has_zero_mean_and_unit_variance() {
     let mut p = Params::default();
     let mut rng = random::stream(5, 0);
-    let norm = LayerNorm::new(&mut p, "n", 64, 1e-5, &mut rng);
+    let config = NormConfig::LayerNorm { affine: true };
+    let norm = Norm::new(&mut p, "n", config, 64, 1e-5, &mut rng).unwrap();
     let _guard = no_grad_guard();
     for (scale, shift) in [(1.0, 0.0), (30.0, -400.0), (0.3, 5.0)] {
         let x = random::normal(&[10, 64], &mut rng) * scale + shift;

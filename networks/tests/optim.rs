@@ -114,7 +114,7 @@ fn every_rule_is_its_formula() {
             let lr = config.lr * config.schedule.factor(step as u64);
             assert_eq!(optim.lr(), lr);
             let grads = gradients(step);
-            optim.step(&mut p, &grads);
+            optim.step(&mut p, &grads, 0);
             let grads = grads.iter().flat_map(host);
             for (scalar, g) in scalars.iter_mut().zip(grads) {
                 scalar.step(&config, lr, g, step as i32 + 1);
@@ -140,10 +140,10 @@ fn transposed_gradients_are_read_in_order() {
         let mut turned = Optim::new(config.clone(), &mut q, Device::Cpu);
         for step in 0..3 {
             let grads = gradients(step);
-            straight.step(&mut p, &grads);
+            straight.step(&mut p, &grads, 0);
             let odd = grads[0].tr().contiguous().tr();
             assert!(!odd.is_contiguous());
-            turned.step(&mut q, &[odd, grads[1].shallow_clone()]);
+            turned.step(&mut q, &[odd, grads[1].shallow_clone()], 0);
         }
         assert_eq!(values(&p), values(&q), "{config:?}");
     }
@@ -175,18 +175,18 @@ fn a_saved_optimiser_goes_on_bit_for_bit() {
     for config in configs() {
         let (mut p, mut q) = (params(), params());
         let mut optim = Optim::new(config.clone(), &mut p, Device::Cpu);
-        (0..7).for_each(|step| optim.step(&mut p, &gradients(step)));
+        (0..7).for_each(|step| optim.step(&mut p, &gradients(step), 0));
         let mut saved = StateDict::new();
         p.save("m", &mut saved);
         optim.save("m", &mut saved);
 
         let mut again = Optim::new(config.clone(), &mut q, Device::Cpu);
-        again.step(&mut q, &gradients(50)); // what it had before must not matter
+        again.step(&mut q, &gradients(50), 0); // what it had before must not matter
         q.load("m", &saved).unwrap();
         again.load("m", &saved).unwrap();
         for step in 7..STEPS {
-            optim.step(&mut p, &gradients(step));
-            again.step(&mut q, &gradients(step));
+            optim.step(&mut p, &gradients(step), 0);
+            again.step(&mut q, &gradients(step), 0);
         }
         let (mut a, mut b) = (StateDict::new(), StateDict::new());
         p.save("m", &mut a);

@@ -281,7 +281,7 @@ fn model(
     let arch = ArchConfig::SimbaV2(SimbaV2Config { width, blocks, ..SimbaV2Config::default() });
     let mut p = Params::default();
     let net = arch.build(&mut p, "f", input, &[("y", 3)], &mut random::stream(2, 0));
-    Model::new("m", net, p, optim, methods, Device::Cpu)
+    Model::new("m", net, p, optim, methods, Device::Cpu).unwrap()
 }
 
 fn step(m: &mut Model, input: i64, update: u64) {

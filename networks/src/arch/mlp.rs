@@ -1,7 +1,7 @@
 //! Multi-layer perceptron: `hidden` affine layers with a nonlinearity each, then linear heads.
 //!
-//! With `layer_norm` each hidden layer is affine, layer norm, nonlinearity (the order of Ba et al.
-//! 2016, arXiv 1607.06450, section 3).
+//! With a `norm` each hidden layer is linear, norm, nonlinearity (the order of Ba et al. 2016,
+//! arXiv 1607.06450, section 3).
 
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
@@ -9,7 +9,7 @@ use tch::Tensor;
 use crate::{
     arch,
     init::Init,
-    layers::{Dense, LayerNorm},
+    layers::{Dense, Norm, NormConfig},
     network::Network,
     params::{Params, Role},
     random::Rng,
@@ -73,8 +73,10 @@ pub struct MlpConfig {
     pub hidden: Vec<i64>,
     /// Nonlinearity after each hidden layer.
     pub activation: Activation,
-    /// Layer normalisation before each nonlinearity.
-    pub layer_norm: bool,
+    /// Normalisation before each nonlinearity.
+    pub norm: NormConfig,
+    /// Whether hidden layers have a bias. Heads always have one.
+    pub bias: bool,
     /// Law of the initial weights.
     pub init: InitKind,
 }
@@ -85,7 +87,8 @@ impl Default for MlpConfig {
         MlpConfig {
             hidden: vec![256, 256],
             activation: Activation::Relu,
-            layer_norm: false,
+            norm: NormConfig::None {},
+            bias: true,
             init: InitKind::FanIn,
         }
     }
@@ -98,14 +101,18 @@ impl MlpConfig {
                 "hidden has a layer of {width} units; give 1 to 65536 units a layer"
             ));
         }
+        self.norm.validate().map_err(|e| format!("norm.{e}"))?;
         arch::check_weights("hidden", self.hidden.windows(2).map(|w| w[0] * w[1]).sum())
     }
 }
 
+/// PyTorch's default for layer normalisation.
+const NORM_EPS: f64 = 1e-5;
+
 struct Hidden {
     name: String,
     dense: Dense,
-    norm: Option<LayerNorm>,
+    norm: Option<Norm>,
 }
 
 /// The network described in the module header.
@@ -131,10 +138,12 @@ impl Mlp {
         for (i, &units) in config.hidden.iter().enumerate() {
             let name = format!("{prefix}/hidden_{i}");
             let (weight, bias) = config.init.laws(Role::Hidden, width);
-            let dense = Dense::new(p, &name, Role::Hidden, width, units, weight, bias, rng);
-            let norm = config
-                .layer_norm
-                .then(|| LayerNorm::new(p, &format!("{prefix}/norm_{i}"), units, 1e-5, rng));
+            let scale_free = config.norm != (NormConfig::None {});
+            let role = if scale_free { Role::ScaleFree } else { Role::Hidden };
+            let bias = config.bias.then_some(bias);
+            let dense = Dense::new(p, &name, role, width, units, weight, bias, rng);
+            let norm = format!("{prefix}/norm_{i}");
+            let norm = Norm::new(p, &norm, config.norm, units, NORM_EPS, rng);
             hidden.push(Hidden { name, dense, norm });
             width = units;
         }
@@ -143,7 +152,7 @@ impl Mlp {
             .map(|(name, output)| {
                 let (weight, bias) = config.init.laws(Role::Output, width);
                 let name = format!("{prefix}/{name}");
-                Dense::new(p, &name, Role::Output, width, *output, weight, bias, rng)
+                Dense::new(p, &name, Role::Output, width, *output, weight, Some(bias), rng)
             })
             .collect();
         Mlp { hidden, activation: config.activation, heads }

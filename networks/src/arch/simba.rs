@@ -15,7 +15,7 @@ use tch::Tensor;
 use crate::{
     arch,
     init::Init,
-    layers::{Dense, LayerNorm},
+    layers::{Dense, Norm, NormConfig},
     network::Network,
     params::{Params, Role},
     random::Rng,
@@ -52,7 +52,7 @@ impl SimbaConfig {
 
 struct Block {
     name: String,
-    norm: LayerNorm,
+    norm: Norm,
     up: Dense,
     down: Dense,
 }
@@ -61,7 +61,7 @@ struct Block {
 pub struct Simba {
     embed: Dense,
     blocks: Vec<Block>,
-    norm: LayerNorm,
+    norm: Norm,
     norm_name: String,
     heads: Vec<Dense>,
 }
@@ -81,7 +81,7 @@ impl Simba {
         let (d, wide) = (config.width, config.expansion * config.width);
         let dense = |p: &mut Params, name: &str, role, from, to, init, rng: &mut Rng| {
             let name = format!("{prefix}/{name}");
-            Dense::new(p, &name, role, from, to, init, Init::Constant(0.0), rng)
+            Dense::new(p, &name, role, from, to, init, Some(Init::Constant(0.0)), rng)
         };
         let flat = Init::Orthogonal(1.0);
         let embed = dense(p, "embed", Role::Hidden, input, d, flat, rng);
@@ -89,19 +89,24 @@ impl Simba {
         for i in 0..config.blocks {
             let part = |part: &str| format!("block_{i}/{part}");
             let name = format!("{prefix}/{}", part("norm"));
-            let norm = LayerNorm::new(p, &name, d, NORM_EPS, rng);
+            let norm = layer_norm(p, &name, d, rng);
             let up = dense(p, &part("up"), Role::Hidden, d, wide, Init::He, rng);
             let down = dense(p, &part("down"), Role::Hidden, wide, d, Init::He, rng);
             blocks.push(Block { name: format!("{prefix}/block_{i}"), norm, up, down });
         }
         let norm_name = format!("{prefix}/norm");
-        let norm = LayerNorm::new(p, &norm_name, d, NORM_EPS, rng);
+        let norm = layer_norm(p, &norm_name, d, rng);
         let heads = outputs
             .iter()
             .map(|(name, width)| dense(p, name, Role::Output, d, *width, flat, rng))
             .collect();
         Simba { embed, blocks, norm, norm_name, heads }
     }
+}
+
+fn layer_norm(p: &mut Params, name: &str, width: i64, rng: &mut Rng) -> Norm {
+    let config = NormConfig::LayerNorm { affine: true };
+    Norm::new(p, name, config, width, NORM_EPS, rng).expect("a norm was asked for")
 }
 
 impl Network for Simba {

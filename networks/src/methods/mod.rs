@@ -4,12 +4,17 @@
 
 mod clip_grad_norm;
 mod l2_init;
+mod nap;
 mod shrink_perturb;
+
+pub use nap::NapGains;
 
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
-use crate::{params::Params, random::Rng, trace::Trace};
+use nap::Nap;
+
+use crate::{optim::OptimConfig, params::Params, random::Rng, trace::Trace};
 
 /// Where a run is, as far as a method may care.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -57,6 +62,15 @@ pub enum MethodConfig {
         /// Coefficient of the squared distance.
         strength: f64,
     },
+    /// Put every hidden matrix back to its initial norm.
+    Nap {
+        /// Period in updates.
+        #[serde(default = "one")]
+        every_updates: u64,
+        /// What happens to learned gains and offsets of the norms.
+        #[serde(default)]
+        gains: NapGains,
+    },
     /// Shrink every weight and add fresh initial noise, every `every_updates` updates.
     ShrinkPerturb {
         /// Factor on the old weights, in (0, 1].
@@ -68,7 +82,26 @@ pub enum MethodConfig {
     },
 }
 
+fn one() -> u64 {
+    1
+}
+
 impl MethodConfig {
+    /// Whether the methods can work on a model with parameters `p` and this optimiser.
+    ///
+    /// # Errors
+    /// One sentence about the first that cannot, naming it.
+    pub fn check(methods: &[Self], p: &Params, optim: &OptimConfig) -> Result<(), String> {
+        let naps = methods.iter().filter(|m| matches!(m, MethodConfig::Nap { .. })).count();
+        if naps > 0 {
+            Nap::check(p, optim).map_err(|e| format!("nap cannot work here: {e}"))?;
+        }
+        if naps > 1 {
+            return Err("nap is in the list twice; once is enough".to_owned());
+        }
+        Ok(())
+    }
+
     /// Builds the method for the model that owns `p`.
     pub fn build(&self, p: &mut Params) -> Box<dyn WeightMethod> {
         match *self {
@@ -76,6 +109,9 @@ impl MethodConfig {
                 Box::new(clip_grad_norm::ClipGradNorm { max_norm })
             }
             MethodConfig::L2Init { strength } => Box::new(l2_init::L2Init::new(strength, p)),
+            MethodConfig::Nap { every_updates, gains } => {
+                Box::new(Nap::new(every_updates, gains, p))
+            }
             MethodConfig::ShrinkPerturb { shrink, perturb, every_updates } => {
                 Box::new(shrink_perturb::ShrinkPerturb { shrink, perturb, every_updates })
             }
@@ -91,6 +127,14 @@ impl MethodConfig {
             }
             MethodConfig::L2Init { strength } if strength.is_nan() || strength < 0.0 => {
                 Err(format!("l2_init: strength is {strength}; it must be at least 0"))
+            }
+            MethodConfig::Nap { every_updates: 0, .. } => {
+                Err("nap: every_updates is 0; it must be at least 1".to_owned())
+            }
+            MethodConfig::Nap { gains: NapGains::Pull { strength }, .. }
+                if strength.is_nan() || strength < 0.0 =>
+            {
+                Err(format!("nap: gains.strength is {strength}; it must be at least 0"))
             }
             MethodConfig::ShrinkPerturb { shrink, .. } if !(shrink > 0.0 && shrink <= 1.0) => {
                 Err(format!("shrink_perturb: shrink is {shrink}; it must be in (0, 1]"))

@@ -24,9 +24,7 @@ impl WeightMethod for ShrinkPerturb {
         let _guard = no_grad_guard();
         let chosen: Vec<ParamId> = p
             .iter()
-            .filter(|(_, q)| {
-                matches!(q.role, Role::Hidden | Role::Output | Role::UnitRows | Role::Bias)
-            })
+            .filter(|(_, q)| q.role.is_weight() || q.role == Role::Bias)
             .map(|(id, _)| id)
             .collect();
         for id in chosen {

@@ -1,0 +1,171 @@
+//! Normalize-and-Project (Lyle et al. 2024, arXiv 2407.01800, section 4): every hidden matrix goes
+//! back to its initial Frobenius norm, `W <- ||W_0|| W / ||W||`, after the optimiser's step.
+//!
+//! A norm follows each such matrix, so the projection leaves the function as it is and stops what
+//! growing norms do to learning: an optimiser that moves `W` by about `lr` turns it by `lr / ||W||`.
+//! One norm per matrix and not per row, because a layer norm is blind only to the scale of the whole.
+//! The output layer is not blind to its scale and is left alone.
+//!
+//! A bias between matrix and norm is scaled with its matrix, to their joint initial norm. The paper
+//! drops such biases; but then a norm on the first layer hides the input's magnitude from the network.
+//!
+//! Learned gains and offsets of the norms bring free magnitude back. With `joint`, the pair of each
+//! norm keeps its initial norm, `sqrt(units)`; that leaves the function's shape alone only for
+//! nonlinearities with `f(c x) = c f(x)`, as ReLU. With `pull`, `strength * ||gain - 1||^2 + strength *
+//! ||offset||^2` is added to the loss, as its gradient. Networks without them have the safest choice.
+//!
+//! The paper gives no code; where it leaves room (how often, which gains) the choice is a key.
+
+use serde::{Deserialize, Serialize};
+use tch::{Kind, Tensor, no_grad_guard};
+
+use super::{StepCx, WeightMethod};
+use crate::{
+    optim::OptimConfig,
+    params::{ParamId, Params, Role},
+};
+
+/// What happens to learned gains and offsets of the norms.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum NapGains {
+    /// Each norm's pair goes back to its initial joint norm.
+    Joint {},
+    /// A penalty pulls them to where they started.
+    Pull {
+        /// Coefficient of the squared distance.
+        strength: f64,
+    },
+    /// Nothing.
+    Free {},
+}
+
+impl Default for NapGains {
+    fn default() -> Self {
+        NapGains::Joint {}
+    }
+}
+
+/// Tensors that share one norm, and that norm at the start (a [`Role::State`] scalar).
+struct Sphere {
+    members: Vec<ParamId>,
+    radius: ParamId,
+}
+
+pub(super) struct Nap {
+    every_updates: u64,
+    gains: NapGains,
+    spheres: Vec<Sphere>,
+}
+
+impl Nap {
+    pub(super) fn new(every_updates: u64, gains: NapGains, p: &mut Params) -> Self {
+        let mut groups = pairs(p, Role::ScaleFree, Role::Bias);
+        if gains == (NapGains::Joint {}) {
+            groups.extend(pairs(p, Role::NormGain, Role::NormOffset));
+        }
+        let spheres = groups.into_iter().map(|members| Sphere::new(members, p)).collect();
+        Nap { every_updates, gains, spheres }
+    }
+
+    /// Why NaP cannot work on a network, or beside an optimiser.
+    pub(super) fn check(p: &Params, optim: &OptimConfig) -> Result<(), String> {
+        let layer = |q: &crate::params::Param| q.name.trim_end_matches("/weight").to_owned();
+        if let Some((_, q)) = p.iter().find(|(_, q)| q.role == Role::Hidden) {
+            return Err(format!(
+                "layer `{}` has no norm before its nonlinearity; give an mlp with `arch.norm`",
+                layer(q)
+            ));
+        }
+        if !p.iter().any(|(_, q)| q.role == Role::ScaleFree) {
+            let message = "there is no hidden matrix with a norm behind it; give an mlp with hidden \
+                           layers and `arch.norm`";
+            return Err(message.to_owned());
+        }
+        if optim.weight_decay > 0.0 {
+            return Err(format!(
+                "it keeps norms that optim.weight_decay = {} would shrink; set that to 0",
+                optim.weight_decay
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// Each parameter of the `first` role, with the one of the `second` role if that comes right after it:
+/// layers add weight then bias, and gain then offset.
+fn pairs(p: &Params, first: Role, second: Role) -> Vec<Vec<ParamId>> {
+    let mut out: Vec<Vec<ParamId>> = Vec::new();
+    let mut before = None;
+    for (id, q) in p.iter() {
+        match out.last_mut() {
+            Some(pair) if q.role == second && before == Some(first) => pair.push(id),
+            _ if q.role == first => out.push(vec![id]),
+            _ => {}
+        }
+        before = Some(q.role);
+    }
+    out
+}
+
+impl Sphere {
+    fn new(members: Vec<ParamId>, p: &mut Params) -> Self {
+        let radius = joint_norm(&members, p);
+        let first = p.iter().find(|(id, _)| *id == members[0]).expect("a member");
+        let (name, init) = (format!("{}@radius", first.1.name), first.1.init);
+        let radius = p.add_value(name, Role::State, init, &radius);
+        Sphere { members, radius }
+    }
+
+    /// Scales the members to the initial norm. A group that is all zero stays so.
+    fn project(&self, p: &mut Params) {
+        let norm = joint_norm(&self.members, p).clamp_min(crate::params::L2_EPS);
+        let factor = p.get(self.radius) / norm;
+        for &id in &self.members {
+            let _ = p.get_mut(id).g_mul_(&factor);
+        }
+    }
+}
+
+/// 2-norm of all members together, a scalar tensor.
+fn joint_norm(members: &[ParamId], p: &Params) -> Tensor {
+    let norms: Vec<Tensor> = members.iter().map(|&id| p.get(id).detach().norm()).collect();
+    Tensor::stack(&norms, 0).norm()
+}
+
+impl WeightMethod for Nap {
+    fn before_step(&mut self, p: &Params, grads: &mut [Tensor], _cx: &mut StepCx<'_>) {
+        let NapGains::Pull { strength } = self.gains else { return };
+        let _guard = no_grad_guard();
+        for (q, grad) in p.trainable().zip(grads) {
+            let start = match q.role {
+                Role::NormGain => 1.0,
+                Role::NormOffset => 0.0,
+                _ => continue,
+            };
+            *grad = &*grad + (&q.value - start) * (2.0 * strength);
+        }
+    }
+
+    fn after_step(&mut self, p: &mut Params, cx: &mut StepCx<'_>) {
+        if !(cx.clock.update + 1).is_multiple_of(self.every_updates) {
+            return;
+        }
+        let _guard = no_grad_guard();
+        for sphere in &self.spheres {
+            sphere.project(p);
+        }
+        debug_assert!(self.holds(p), "a matrix left its sphere");
+    }
+}
+
+impl Nap {
+    /// NaN is not judged here: the next loss is, with its cause.
+    fn holds(&self, p: &Params) -> bool {
+        self.spheres.iter().all(|s| {
+            let ratio = joint_norm(&s.members, p) / p.get(s.radius);
+            let error = (ratio.to_kind(Kind::Double) - 1.0).abs().double_value(&[]);
+            error.is_nan() || error <= 1e-5
+        })
+    }
+}
