@@ -10,6 +10,7 @@ Examples:
   supple train configs/quickstart.toml   learn, into runs/quickstart-1
   supple resume runs/quickstart-1        go on after a stop or a crash
   supple eval runs/quickstart-1          play with the best weights
+  supple diagnose runs/quickstart-1      see which layers are still alive
 
 Output:
   Results go to standard output, progress and messages to standard error.
@@ -55,6 +56,18 @@ Examples:
 
 The same seed plays the same episodes. The best weights are those of the evaluation with the
 highest mean return; a run that was never evaluated has its newest ones played.
+
+Exit codes: 0 done, 1 error, 2 wrong usage";
+
+const DIAGNOSE: &str = "\
+Examples:
+  supple diagnose runs/quickstart-1
+  supple diagnose runs/quickstart-1/checkpoints/step-000000020000 --probe 4096
+  supple diagnose runs/quickstart-1 --json
+
+One table for each network, one row for each layer, measured on transitions from the checkpoint's own
+replay (so a best-... checkpoint, which has none, cannot be diagnosed). docs/configuration.md says
+what each measure is; a measure that means nothing for a layer is a dash.
 
 Exit codes: 0 done, 1 error, 2 wrong usage";
 
@@ -135,6 +148,23 @@ pub(crate) enum Command {
         /// Use the newest checkpoint instead of the best
         #[arg(long)]
         newest: bool,
+        /// Print the result as one JSON object on the last line of standard output
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show how alive each layer of a checkpoint is
+    #[command(after_help = DIAGNOSE)]
+    Diagnose {
+        /// The run folder (its newest checkpoint), or one checkpoint folder in it
+        run: PathBuf,
+        /// Transitions to look at, 2 to 65536
+        #[arg(
+            long,
+            value_name = "N",
+            default_value_t = 1_024,
+            value_parser = RangedU64ValueParser::<usize>::new().range(2..=65_536),
+        )]
+        probe: usize,
         /// Print the result as one JSON object on the last line of standard output
         #[arg(long)]
         json: bool,

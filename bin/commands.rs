@@ -1,6 +1,7 @@
 //! One command per file.
 
 mod check_env;
+mod diagnose;
 mod envs;
 mod eval;
 mod resume;
@@ -22,6 +23,7 @@ pub(crate) fn run(args: Args, registry: &Registry) -> Result<ExitCode> {
         Command::Eval { run, episodes, seed, newest, json } => {
             eval::run(registry, &run, episodes, seed, newest, json)
         }
+        Command::Diagnose { run, probe, json } => diagnose::run(registry, &run, probe, json),
         Command::Envs => envs::run(registry),
         Command::CheckEnv { id, set } => check_env::run(registry, &id, &set),
     }

@@ -6,8 +6,9 @@ use envs::{Actions, EnvSpec};
 use networks::{
     methods::Clock,
     model::NonFinite,
-    params::{LoadError, StateDict},
+    params::{LoadError, Params, StateDict},
     random::Rng,
+    trace::Trace,
 };
 use serde::{Deserialize, Serialize};
 use tch::{Device, Tensor};
@@ -93,6 +94,17 @@ pub trait Policy: Send {
     fn act(&mut self, obs: &[f32], n: usize, explore: Explore, rng: &mut Rng) -> Actions;
 }
 
+/// One network seen from inside: what a batch makes of its layers.
+#[derive(Debug)]
+pub struct Probe<'a> {
+    /// `actor`, `critic`, `q`.
+    pub net: &'static str,
+    /// Activations on the batch.
+    pub trace: Trace,
+    /// Its parameters.
+    pub params: &'a Params,
+}
+
 /// The learning half.
 pub trait Agent: Send {
     /// One gradient update, in the paper's order.
@@ -109,6 +121,10 @@ pub trait Agent: Send {
     /// Told of every round after its updates, in order: for statistics of what is seen, such as
     /// those of `normalize`. One experience per actor.
     fn observe(&mut self, _round: &[Experience]) {}
+    /// Every network on `batch`, for diagnostics; none if the agent has nothing to show.
+    fn probe(&self, _batch: &Batch) -> Vec<Probe<'_>> {
+        Vec::new()
+    }
     /// A policy for an actor thread, with weights of its own.
     fn policy(&self) -> Box<dyn Policy>;
     /// The current weights for [`Policy::load`].

@@ -10,7 +10,9 @@ use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use tch::Device;
 
-use crate::{dqn::DqnConfig, normalized::NormalizeConfig, sac::SacConfig};
+use crate::{
+    dqn::DqnConfig, normalized::NormalizeConfig, plasticity::DiagnosticsConfig, sac::SacConfig,
+};
 
 /// Everything that decides a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -34,6 +36,8 @@ pub struct Config {
     pub eval: EvalConfig,
     /// Checkpoints.
     pub checkpoint: CheckpointConfig,
+    /// What is measured of the networks.
+    pub diagnostics: DiagnosticsConfig,
     /// The algorithm.
     pub agent: AgentConfig,
 }
@@ -50,6 +54,7 @@ impl Default for Config {
             normalize: NormalizeConfig::default(),
             eval: EvalConfig::default(),
             checkpoint: CheckpointConfig::default(),
+            diagnostics: DiagnosticsConfig::default(),
             agent: AgentConfig::Dqn(DqnConfig::default()),
         }
     }

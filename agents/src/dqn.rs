@@ -30,7 +30,7 @@ use serde::{Deserialize, Serialize};
 use tch::{Device, Kind, Reduction, Tensor, no_grad_guard};
 
 use crate::{
-    agent::{Agent, Batch, Explore, Policy, Snapshot, obs_tensor},
+    agent::{Agent, Batch, Explore, Policy, Probe, Snapshot, obs_tensor},
     config::NetworkConfig,
     metrics::Scalars,
     value::ValueConfig,
@@ -209,6 +209,12 @@ impl Agent for Dqn {
             log.scalar("policy/epsilon", self.config.epsilon.at(clock.env_step));
         }
         Ok(())
+    }
+
+    fn probe(&self, b: &Batch) -> Vec<Probe<'_>> {
+        let _guard = no_grad_guard();
+        let online = &self.online;
+        vec![Probe { net: "q", trace: online.trace(&b.obs), params: &online.params }]
     }
 
     fn policy(&self) -> Box<dyn Policy> {

@@ -16,6 +16,7 @@ use crate::{
     error::Error,
     message::Experience,
     metrics::Scalars,
+    plasticity::{self, Measure},
     replay::Replay,
     streams,
 };
@@ -128,9 +129,22 @@ impl Learner {
             if clock.log {
                 log(step, scalars.take());
             }
+            let (units, ranks) = self.config.diagnostics.due(self.counters.updates);
+            if units || ranks {
+                let found = self.measures(self.config.diagnostics.probe_size, units, ranks);
+                log(step, found.into_iter().map(|m| (m.tag(), m.value)).collect());
+            }
         }
         self.agent.observe(experiences);
         Ok(())
+    }
+
+    /// What there is to say about the networks on `size` transitions from replay. Looking changes
+    /// nothing: not the run's generators, not the agent.
+    pub fn measures(&mut self, size: usize, units: bool, ranks: bool) -> Vec<Measure> {
+        let mut rng = random::stream(self.config.seed, streams::probe(self.counters.updates));
+        let batch = self.replay.sample(size, &mut rng);
+        plasticity::measures(&self.agent.probe(&batch), units, ranks)
     }
 
     /// Updates that should have been made by now: none before `learning_starts`, then

@@ -119,6 +119,7 @@ impl Config {
         if (p.capacity as u64) < least {
             return Err(format!("replay.capacity is {}; it must be at least {least}", p.capacity));
         }
+        between("diagnostics.probe_size", self.diagnostics.probe_size as f64, 2.0, 65_536.0)?;
         self.normalize.validate().map_err(|e| format!("normalize.{e}"))?;
         match &self.agent {
             AgentConfig::Sac(c) => validate_sac(c),

@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use tch::Kind;
 
 use crate::{
-    agent::{Agent, Batch, Explore, Policy, Snapshot},
+    agent::{Agent, Batch, Explore, Policy, Probe, Snapshot},
     config::Config,
     message::Experience,
     metrics::Scalars,
@@ -89,6 +89,19 @@ impl Normalized {
         }
         Box::new(Normalized { inner, obs, reward })
     }
+
+    /// What the agent inside sees of a raw batch.
+    fn normalized(&self, batch: &Batch) -> Batch {
+        let mut b = batch.shallow_clone();
+        if let Some(moments) = &self.obs {
+            b.obs = moments.apply_tensor(&b.obs).to_kind(Kind::Float);
+            b.next_obs = moments.apply_tensor(&b.next_obs).to_kind(Kind::Float);
+        }
+        if let Some(scale) = &self.reward {
+            b.reward = &batch.reward / scale.denominator();
+        }
+        b
+    }
 }
 
 impl Agent for Normalized {
@@ -99,18 +112,11 @@ impl Agent for Normalized {
         rng: &mut Rng,
         log: &mut Scalars,
     ) -> Result<(), NonFinite> {
-        let mut b = batch.shallow_clone();
-        if let Some(moments) = &self.obs {
-            b.obs = moments.apply_tensor(&b.obs).to_kind(Kind::Float);
-            b.next_obs = moments.apply_tensor(&b.next_obs).to_kind(Kind::Float);
+        if let Some(scale) = self.reward.as_ref().filter(|_| clock.log) {
+            log.scalar("normalize/reward_denominator", scale.denominator());
+            log.scalar("normalize/largest_return", scale.largest);
         }
-        if let Some(scale) = &self.reward {
-            b.reward = &batch.reward / scale.denominator();
-            if clock.log {
-                log.scalar("normalize/reward_denominator", scale.denominator());
-                log.scalar("normalize/largest_return", scale.largest);
-            }
-        }
+        let b = self.normalized(batch);
         self.inner.update(&b, clock, rng, log)
     }
 
@@ -127,6 +133,10 @@ impl Agent for Normalized {
             scale.observe(&rewards, &ended);
         }
         self.inner.observe(round);
+    }
+
+    fn probe(&self, batch: &Batch) -> Vec<Probe<'_>> {
+        self.inner.probe(&self.normalized(batch))
     }
 
     fn policy(&self) -> Box<dyn Policy> {

@@ -28,7 +28,7 @@ use std::sync::Arc;
 use tch::{Device, Kind, Tensor, no_grad_guard};
 
 use crate::{
-    agent::{Agent, Batch, Explore, Policy, Snapshot, obs_tensor},
+    agent::{Agent, Batch, Explore, Policy, Probe, Snapshot, obs_tensor},
     config::NetworkConfig,
     metrics::Scalars,
     value::ValueConfig,
@@ -259,6 +259,15 @@ impl Agent for Sac {
         let mut draw = || random::normal(&b.action.size(), rng).to_device(b.action.device());
         let noise = Noise { obs: draw(), next_obs: draw() };
         self.update_with(b, &noise, clock, rng, log)
+    }
+
+    fn probe(&self, b: &Batch) -> Vec<Probe<'_>> {
+        let _guard = no_grad_guard();
+        let input = critic_input(&b.obs, &b.action);
+        [("actor", &self.actor, &b.obs), ("critic", &self.critic, &input)]
+            .into_iter()
+            .map(|(net, model, x)| Probe { net, trace: model.trace(x), params: &model.params })
+            .collect()
     }
 
     fn policy(&self) -> Box<dyn Policy> {

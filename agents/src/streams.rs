@@ -4,6 +4,11 @@
 pub const LEARNER: u64 = 0;
 /// Sampling from replay.
 pub const REPLAY: u64 = 1;
+/// The transitions that diagnostics look at after so many updates.
+pub fn probe(updates: u64) -> u64 {
+    (1 << 48) + updates
+}
+
 /// Initial weights.
 pub const INIT: u64 = 3;
 

@@ -64,8 +64,8 @@ fn sac(actors: usize, envs: usize, sync_every: u64) -> Config {
 
 /// SAC as SimbaV2 has it: statistics travel with the weights.
 fn simba_v2(actors: usize, envs: usize, sync_every: u64) -> Config {
-    let Config { normalize, agent, .. } = config(harness::SIMBA_V2);
-    Config { normalize, agent, ..sac(actors, envs, sync_every) }
+    let Config { normalize, diagnostics, agent, .. } = config(harness::SIMBA_V2);
+    Config { normalize, diagnostics, agent, ..sac(actors, envs, sync_every) }
 }
 
 /// The run of a configuration without threads.
@@ -208,6 +208,7 @@ fn every_component_has_a_stream_of_its_own() {
     all.extend((0..1024).map(streams::actor)); // as many as `Config::validate` allows
     all.extend((0..1024).map(streams::envs));
     all.extend((0..1024).map(streams::evaluation));
+    all.extend((0..1024).map(streams::probe));
     let count = all.len();
     all.sort_unstable();
     all.dedup();

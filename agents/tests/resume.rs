@@ -56,8 +56,8 @@ fn sac() -> Config {
 }
 
 fn simba_v2() -> Config {
-    let Config { normalize, agent, .. } = config(harness::SIMBA_V2);
-    Config { normalize, agent, ..sac() }
+    let Config { normalize, diagnostics, agent, .. } = config(harness::SIMBA_V2);
+    Config { normalize, diagnostics, agent, ..sac() }
 }
 
 /// One that ran through, and what it left.

@@ -13,8 +13,9 @@ use agents::{
     checkpoint::{self, State},
     learner::Learner,
     metrics::Scalars,
+    plasticity::measures,
 };
-use benchmarks::{Sizes, dqn_128, observation, sac_256};
+use benchmarks::{Sizes, dqn_128, observation, sac_256, simba_v2_256};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use crossbeam::channel::bounded;
 use networks::{methods::Clock, params::StateDict, random};
@@ -79,6 +80,32 @@ fn update(c: &mut Criterion) {
     }
 }
 
+/// One look at the networks, beside the update it interrupts: units and weights, then ranks, on 1024
+/// transitions of a SimbaV2 agent with critics of width 256.
+fn diagnostics(c: &mut Criterion) {
+    let threads = Sizes::threads();
+    tch::set_num_threads(threads as i32);
+    networks::keep_freed_memory();
+    let sizes = simba_v2_256().expect("valid");
+    let mut replay = sizes.replay(20_000);
+    let mut agent = sizes.agent().expect("fits");
+    let (mut rng, mut log) = (random::stream(1, 4), Scalars::default());
+    let mut group = c.benchmark_group("diagnostics");
+    group.sample_size(10);
+    for (name, units, ranks) in [("units", true, false), ("ranks", false, true)] {
+        group.bench_function(format!("simba_v2_256/{name}/threads_{threads}"), |b| {
+            b.iter(|| measures(&agent.probe(&replay.sample(1024, &mut rng)), units, ranks));
+        });
+    }
+    let clock = Clock::default();
+    group.bench_function(format!("simba_v2_256/update/threads_{threads}"), |b| {
+        b.iter(|| {
+            let batch = replay.sample(256, &mut rng);
+            agent.update(&batch, clock, &mut rng, &mut log).expect("finite");
+        });
+    });
+}
+
 /// A message to another thread and one back, over bounded channels.
 fn channel_hop(c: &mut Criterion) {
     let (to, inbox) = bounded::<Vec<f32>>(64);
@@ -123,5 +150,5 @@ fn save(c: &mut Criterion) {
     });
 }
 
-criterion_group!(hot_path, policy_step, replay_sample, update, channel_hop, save);
+criterion_group!(hot_path, policy_step, replay_sample, update, diagnostics, channel_hop, save);
 criterion_main!(hot_path);

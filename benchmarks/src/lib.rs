@@ -52,6 +52,15 @@ pub fn simba_v2_512() -> Result<Sizes, String> {
     Ok(Sizes { spec: EnvSpec::vector(17, ActionSpace::symmetric(6)), config })
 }
 
+/// The same with critics of width 256.
+///
+/// # Errors
+/// Never, unless `configs/simba_v2/mujoco_256.toml` is broken.
+pub fn simba_v2_256() -> Result<Sizes, String> {
+    let config = Config::parse(include_str!("../../configs/simba_v2/mujoco_256.toml"), &[])?;
+    Ok(Sizes { spec: EnvSpec::vector(17, ActionSpace::symmetric(6)), config })
+}
+
 impl Sizes {
     /// The learner's threads: `TORCH_THREADS`, or all cores.
     pub fn threads() -> usize {

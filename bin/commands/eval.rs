@@ -67,7 +67,7 @@ pub(super) fn run(
 }
 
 /// The run folder and the checkpoint that `path` asks for.
-fn find(path: &Path, newest: bool) -> Result<(PathBuf, Checkpoint)> {
+pub(super) fn find(path: &Path, newest: bool) -> Result<(PathBuf, Checkpoint)> {
     if path.join("manifest.json").exists() {
         // A checkpoint folder lies two levels below its run.
         let folder =

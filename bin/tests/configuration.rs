@@ -330,8 +330,12 @@ fn every_metric_is_documented_and_every_documented_metric_exists() {
     let (sac, network) = sac.split_once("[agent.network]").expect("a network");
     let sac = format!(
         "{sac}value = {{ kind = \"categorical\" }}\n[agent.actor]{network}[agent.critic]{network}\
-         [normalize]\nreward = {{ kind = \"return_scale\" }}\n"
+         [normalize]\nreward = {{ kind = \"return_scale\" }}\n\
+         [diagnostics]\nevery_updates = 50\nrank_every_updates = 100\n"
     );
+    // The actor saturates, the critic dies: each nonlinearity has measures of its own.
+    let sac = sac.replacen("kind = \"mlp\"", "kind = \"mlp\", activation = \"tanh\"", 1);
+    assert!(sac.contains("tanh"), "{sac}");
     s.write("sac.toml", sac);
     let mut found = BTreeSet::new();
     for name in ["dqn", "sac"] {
@@ -341,6 +345,10 @@ fn every_metric_is_documented_and_every_documented_metric_exists() {
             let row: Value = serde_json::from_str(line).expect("a row");
             let tags = row["metrics"].as_object().expect("metrics").keys();
             found.extend(tags.map(|tag| match tag.split_once('/') {
+                Some(("plasticity", rest)) => {
+                    let measure = rest.rsplit('/').next().expect("a measure");
+                    format!("plasticity/NET/LAYER/{measure}")
+                }
                 Some((group, "actor" | "critic" | "q")) => format!("{group}/MODEL"),
                 _ => tag.clone(),
             }));

@@ -112,3 +112,44 @@ fn every_command_has_help_with_examples_and_exit_codes() {
         assert!(command == "envs" || help.contains(&format!("  supple {command} ")), "{help}");
     }
 }
+
+/// A table of every layer, or one object; the errors say what is missing.
+#[test]
+fn a_diagnosis() {
+    let s = Scratch::quick();
+    s.succeed(&["train", "quick.toml"]);
+    let table = s.succeed(&["diagnose", "runs/quick-1"]).stdout;
+    let lines: Vec<&str> = table.lines().collect();
+    assert!(lines[0].contains("step-000000000400: 175 updates, seen on 1024"), "{table}");
+    assert!(lines[2].starts_with("q ") && lines[2].contains("dormant_0.025"), "{table}");
+    assert!(lines[3].starts_with("q/hidden_0 ") && lines[4].starts_with("q/q "), "{table}");
+    assert!(lines[4].contains('-'), "the output layer has no units to be dead: {table}");
+    assert!(lines[2..].iter().all(|line| line.len() == lines[2].len()), "aligned:\n{table}");
+
+    let again = s.succeed(&["diagnose", "runs/quick-1", "--json", "--probe", "64"]).stdout;
+    let json = last_json(&again);
+    assert_eq!(keys(&json), ["checkpoint", "measures", "probe_size", "steps", "updates"].into());
+    assert_eq!((&json["steps"], &json["probe_size"]), (&400.into(), &64.into()), "{json}");
+    let rank = json["measures"].as_array().expect("a list").iter();
+    let rank: Vec<_> = rank.filter(|m| m["measure"] == "effective_rank").collect();
+    assert_eq!((&rank[0]["net"], &rank[0]["layer"]), (&"q".into(), &"q/hidden_0".into()));
+    assert!(rank[0]["value"].as_f64().is_some_and(|x| (1.0..=16.0).contains(&x)), "{json}");
+    let old = format!("runs/quick-1/checkpoints/step-{:012}", 300);
+    assert!(s.succeed(&["diagnose", &old]).stdout.contains("125 updates"));
+
+    let best = cli::checkpoints(&s.path("runs/quick-1"), "best").remove(0);
+    let best = format!("runs/quick-1/checkpoints/{best}");
+    let early = ["train", "quick.toml", "--set", "total_steps=40", "--run-dir", "early"];
+    s.succeed(&early);
+    for (args, wanted) in [
+        (&["diagnose", best.as_str()][..], "it has no replay; it is for evaluation only"),
+        (&["diagnose", "early"], "has no update behind it yet"),
+        (&["diagnose", "nowhere"], "nowhere"),
+    ] {
+        let ended = s.run(args);
+        assert_eq!(ended.code, Some(1), "{args:?}: {}", ended.stderr);
+        let line = ended.stderr.lines().last().expect("an error");
+        assert!(line.starts_with("error: ") && line.contains(wanted), "{args:?}: {line}");
+    }
+    assert_eq!(s.run(&["diagnose", "runs/quick-1", "--probe", "1"]).code, Some(2));
+}

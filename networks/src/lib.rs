@@ -9,7 +9,8 @@
 //! | [`WeightMethod`](methods::WeightMethod) | `methods/` | hooks around the optimiser step |
 //! | [`Trace`](trace::Trace) | `trace.rs` | hidden activations of one forward pass |
 //!
-//! `layers.rs`, `squashed_gaussian.rs` and `categorical.rs` are the mathematics in between.
+//! `layers.rs`, `squashed_gaussian.rs` and `categorical.rs` are the mathematics in between;
+//! `diagnostics.rs` measures how alive a layer is.
 //!
 //! Fit a line:
 //!
@@ -36,6 +37,7 @@
 
 pub mod arch;
 pub mod categorical;
+pub mod diagnostics;
 mod fused;
 pub mod init;
 pub mod layers;

@@ -75,6 +75,13 @@ impl Model {
         self.net.forward(&self.params, x, trace)
     }
 
+    /// What `x` makes of the layers.
+    pub fn trace(&self, x: &Tensor) -> Trace {
+        let mut trace = Trace::on();
+        let _ = self.forward_traced(x, &mut trace);
+        trace
+    }
+
     /// One gradient step on `loss`: gradients of this model's own parameters only, then every
     /// method's `before_step`, the optimiser, every method's `after_step`, and the rows of
     /// [`Role::UnitRows`](crate::params::Role::UnitRows) weights back to unit norm.
@@ -163,8 +170,8 @@ impl Model {
         let culprit = input
             .or_else(|| self.params.first_non_finite().map(|n| format!("parameter `{n}`")))
             .or_else(|| {
-                let bad = trace.entries().iter().find(|(_, t)| !is_finite(t));
-                bad.map(|(n, _)| format!("the activation of layer `{n}`"))
+                let bad = trace.entries().iter().find(|e| !is_finite(&e.values));
+                bad.map(|e| format!("the activation of layer `{}`", e.layer))
             })
             .unwrap_or_else(|| "the loss itself".to_owned());
         NonFinite { model: self.name.clone(), loss, culprit }

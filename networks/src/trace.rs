@@ -1,15 +1,39 @@
 //! Hidden activations recorded by one forward pass.
 //!
-//! An explicit argument instead of forward hooks: who reads activations (diagnostics, continual
-//! backprop, the search for a NaN) passes a recording trace, everyone else passes [`Trace::off`].
+//! An explicit argument instead of forward hooks: who reads activations (diagnostics, the search for
+//! a NaN) passes a recording trace, everyone else passes [`Trace::off`].
 
 use tch::Tensor;
+
+/// What produced an activation, and so which measures of it mean something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Activity {
+    /// `max(z, 0)`: units can be off.
+    Relu,
+    /// Hyperbolic tangent: units can saturate.
+    Tanh,
+    /// `z * sigmoid(z)`: neither.
+    Silu,
+    /// No nonlinearity: features between layers.
+    Linear,
+}
+
+/// The activations of one layer.
+#[derive(Debug)]
+pub struct Entry {
+    /// Name of the layer.
+    pub layer: String,
+    /// What produced them.
+    pub activity: Activity,
+    /// `[B, units]`
+    pub values: Tensor,
+}
 
 /// What a forward pass leaves behind, in order of computation.
 #[derive(Debug, Default)]
 pub struct Trace {
     recording: bool,
-    entries: Vec<(String, Tensor)>,
+    entries: Vec<Entry>,
 }
 
 impl Trace {
@@ -23,16 +47,17 @@ impl Trace {
         Trace::default()
     }
 
-    /// Called by networks after each nonlinearity: `layer` is the name of the layer, `activation`
-    /// is `[B, units]`.
-    pub fn record(&mut self, layer: &str, activation: &Tensor) {
+    /// Called by networks after each nonlinearity and where features pass between layers: `layer` is
+    /// the name of the layer, `values` is `[B, units]`.
+    pub fn record(&mut self, layer: &str, activity: Activity, values: &Tensor) {
         if self.recording {
-            self.entries.push((layer.to_owned(), activation.shallow_clone()));
+            let values = values.shallow_clone();
+            self.entries.push(Entry { layer: layer.to_owned(), activity, values });
         }
     }
 
-    /// `(layer, activation [B, units])` in order of computation.
-    pub fn entries(&self) -> &[(String, Tensor)] {
+    /// In order of computation.
+    pub fn entries(&self) -> &[Entry] {
         &self.entries
     }
 }

@@ -98,8 +98,8 @@ fn mlp_is_its_formula() {
         assert!(error < 1e-6, "{head}: {error}");
     }
     assert_eq!(trace.entries().len(), 1);
-    assert_eq!(trace.entries()[0].0, "f/hidden_0");
-    assert!(largest(&(&trace.entries()[0].1 - hidden)) < 1e-6);
+    assert_eq!(trace.entries()[0].layer, "f/hidden_0");
+    assert!(largest(&(&trace.entries()[0].values - hidden)) < 1e-6);
 }
 
 /// With its initial gain of 1 and offset of 0; then with others.

@@ -56,9 +56,9 @@ fn the_network_is_its_formulas() {
         let gap = gap(y, &affine(&p, head, &h));
         assert!(gap < 1e-12, "{head}: {gap:e}");
     }
-    let seen: Vec<&str> = trace.entries().iter().map(|(name, _)| name.as_str()).collect();
+    let seen: Vec<&str> = trace.entries().iter().map(|e| e.layer.as_str()).collect();
     assert_eq!(seen, ["f/block_0/up", "f/block_1/up", "f/norm"]);
-    assert!(gap(&trace.entries()[1].1, &hidden[1]) < 1e-12);
+    assert!(gap(&trace.entries()[1].values, &hidden[1]) < 1e-12);
 }
 
 /// Weights and biases of Dense layers and two vectors for each normalisation, for the actor (width

@@ -116,7 +116,7 @@ fn run(
 }
 
 fn activation<'a>(trace: &'a Trace, layer: &str) -> &'a Tensor {
-    &trace.entries().iter().find(|(name, _)| name == layer).unwrap().1
+    &trace.entries().iter().find(|e| e.layer == layer).unwrap().values
 }
 
 #[test]
@@ -162,9 +162,9 @@ fn embedder_and_block() {
         let (_, trace) = run(&actor["hp"], &actor["P"], &heads, &[2, 2], &x);
         close(activation(&trace, "f/embed"), &v["embedder"]["y"], tolerance, "embedder");
         close(activation(&trace, "f/block_0"), &v["lerp_block"]["y"], tolerance, "lerp_block");
-        // The MLP's output is l2(W2 u) of its recorded hidden units u.
+        // The MLP's output is l2(W2 (u + 1e-8)) of its recorded hidden units u.
         let w2 = tensor(&v["hyper_mlp"]["P"]["w2"], kind);
-        let y = l2_normalize(&activation(&trace, "f/block_0/up").matmul(&w2));
+        let y = l2_normalize(&(activation(&trace, "f/block_0/up") + 1e-8).matmul(&w2));
         close(&y, &v["hyper_mlp"]["y"], tolerance, "hyper_mlp");
     }
 }

@@ -63,8 +63,9 @@ pub(crate) fn config(text: &str) -> Config {
     Config::parse(text, &[]).unwrap_or_else(|e| panic!("{e}\n{text}"))
 }
 
-/// Agent and statistics of a small SimbaV2.
+/// Agent, statistics and diagnostics of a small SimbaV2.
 pub(crate) const SIMBA_V2: &str = "
+    diagnostics = { every_updates = 10, rank_every_updates = 30, probe_size = 16 }
     normalize = { obs = true, reward = { kind = 'return_scale' } }
     [agent]
     kind = 'sac'

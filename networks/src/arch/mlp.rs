@@ -13,7 +13,7 @@ use crate::{
     network::Network,
     params::{Params, Role},
     random::Rng,
-    trace::Trace,
+    trace::{Activity, Trace},
 };
 
 /// Nonlinearity of hidden layers.
@@ -35,6 +35,14 @@ impl Activation {
             Activation::Relu => x.relu(),
             Activation::Tanh => x.tanh(),
             Activation::Silu => x.silu(),
+        }
+    }
+
+    fn activity(self) -> Activity {
+        match self {
+            Activation::Relu => Activity::Relu,
+            Activation::Tanh => Activity::Tanh,
+            Activation::Silu => Activity::Silu,
         }
     }
 }
@@ -169,7 +177,7 @@ impl Network for Mlp {
                 x = norm.forward(p, &x);
             }
             x = self.activation.apply(&x);
-            trace.record(&layer.name, &x);
+            trace.record(&layer.name, self.activation.activity(), &x);
         }
         self.heads.iter().map(|head| head.forward(p, &x)).collect()
     }

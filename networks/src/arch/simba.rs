@@ -19,7 +19,7 @@ use crate::{
     network::Network,
     params::{Params, Role},
     random::Rng,
-    trace::Trace,
+    trace::{Activity, Trace},
 };
 
 /// Flax's default, which the official code takes.
@@ -115,11 +115,11 @@ impl Network for Simba {
         let mut h = self.embed.forward(p, x); // [B, d]
         for block in &self.blocks {
             let u = block.up.forward(p, &block.norm.forward(p, &h)).relu(); // [B, expansion * d]
-            trace.record(&format!("{}/up", block.name), &u);
+            trace.record(&format!("{}/up", block.name), Activity::Relu, &u);
             h = block.down.forward(p, &u) + h;
         }
         let h = self.norm.forward(p, &h);
-        trace.record(&self.norm_name, &h);
+        trace.record(&self.norm_name, Activity::Linear, &h);
         self.heads.iter().map(|head| head.forward(p, &h)).collect()
     }
 }

@@ -21,7 +21,7 @@ use crate::{
     network::Network,
     params::Params,
     random::Rng,
-    trace::Trace,
+    trace::{Activity, Trace},
 };
 
 /// `[agent.*.arch]` with `kind = "simba_v2"`. `None` takes the paper's formula of `width` and
@@ -178,18 +178,18 @@ impl SimbaV2 {
         let shift = Tensor::full([x.size()[0], 1], self.shift, (x.kind(), x.device()));
         let x = l2_normalize(&Tensor::cat(&[x, &shift], 1)); // [B, input + 1]
         let h = l2_normalize(&self.embed_scaler.forward(p, &self.embed.forward(p, &x)));
-        trace.record(&self.name, &h);
+        trace.record(&self.name, Activity::Linear, &h);
         h
     }
 
     /// `[B, d] -> [B, d]`, rows on the unit sphere.
     fn block(&self, block: &Block, p: &Params, x: &Tensor, trace: &mut Trace) -> Tensor {
         let u = block.scaler.forward(p, &block.up.forward(p, x)); // [B, expansion * d]
-        let u = u.relu() + self.relu_eps;
-        trace.record(&format!("{}/up", block.name), &u);
-        let u = l2_normalize(&block.down.forward(p, &u)); // [B, d]
+        let u = u.relu();
+        trace.record(&format!("{}/up", block.name), Activity::Relu, &u);
+        let u = l2_normalize(&block.down.forward(p, &(u + self.relu_eps))); // [B, d]
         let y = l2_normalize(&(x + block.alpha.forward(p, &(u - x))));
-        trace.record(&block.name, &y);
+        trace.record(&block.name, Activity::Linear, &y);
         y
     }
 }

@@ -1,0 +1,127 @@
+//! Diagnostics of a run: what is looked at, when, under which names, and that looking changes nothing.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod harness;
+
+use std::collections::BTreeSet;
+
+use agents::{
+    agent::{self, Agent, Batch},
+    config::Config,
+    plasticity::{DiagnosticsConfig, Measure, measures},
+};
+use envs::{ActionSpace, EnvSpec};
+use harness::{Run, SIMBA_V2, config, within};
+use networks::{diagnostics::dormant_fraction, params::StateDict, random};
+use tch::{Device, Kind, Tensor};
+
+fn simba_v2() -> Config {
+    let Config { normalize, diagnostics, agent, .. } = config(SIMBA_V2);
+    let rest = config(
+        "total_steps = 200\nenv.name = 'Pendulum-v1'\neval.episodes = 0\n\
+         runtime = { update_to_data = 0.5, torch_threads = 1 }\n\
+         replay = { capacity = 120, batch_size = 8, learning_starts = 40 }\n[agent]\nkind = 'sac'",
+    );
+    Config { normalize, diagnostics, agent, ..rest }
+}
+
+/// Updates of a run are the same bits whether it is looked at or not; the looks come when they are due
+/// and cover every layer.
+#[test]
+fn looking_changes_nothing_and_comes_when_due() {
+    within(120, || {
+        let seen = Run::new(&simba_v2());
+        seen.train().unwrap();
+        let mut unseen = simba_v2();
+        unseen.diagnostics.every_updates = 0;
+        unseen.diagnostics.rank_every_updates = 0;
+        let unseen = Run::new(&unseen);
+        unseen.train().unwrap();
+        let (seen, unseen) = (seen.outcome(), unseen.outcome());
+        assert!(seen.model == unseen.model && seen.replay == unseen.replay);
+        assert_eq!(seen.state, unseen.state);
+
+        // 80 updates: units after every tenth, ranks after every thirtieth.
+        let of = |rows: &[(u64, serde_json::Map<String, serde_json::Value>)], end: &str| -> usize {
+            let tags = rows.iter().flat_map(|(_, row)| row.keys());
+            tags.filter(|t| t.starts_with("plasticity/") && t.ends_with(end)).count()
+        };
+        // A ReLU layer: one in the actor, two in each of two critics.
+        assert_eq!(of(&seen.rows, "/dead"), 8 * 5);
+        // Recorded layers: embedding, hidden units and output of each block.
+        assert_eq!(of(&seen.rows, "/effective_rank"), 2 * (3 + 2 * 5));
+        assert_eq!(of(&unseen.rows, ""), 0);
+        let (_, row) =
+            seen.rows.iter().find(|(_, r)| r.keys().any(|k| k.ends_with("/dead"))).unwrap();
+        assert!(row.contains_key("plasticity/critic/q1/block_1/up/dead"), "{row:?}");
+        assert!(row.contains_key("plasticity/actor/pi/mean/out/weight_norm"), "{row:?}");
+    });
+}
+
+fn dqn(activation: &str) -> Box<dyn Agent> {
+    let text = format!(
+        "[agent]\nkind = 'dqn'\nnetwork.arch = {{ kind = 'mlp', hidden = [6, 5], activation = '{activation}' }}"
+    );
+    let spec = EnvSpec::vector(3, ActionSpace::Discrete(2));
+    agent::build(&config(&text), &spec, Device::Cpu, &mut random::stream(1, 0)).unwrap()
+}
+
+fn batch() -> Batch {
+    let mut rng = random::stream(2, 0);
+    Batch {
+        obs: random::normal(&[32, 3], &mut rng),
+        action: Tensor::zeros([32, 1], (Kind::Int64, Device::Cpu)),
+        reward: Tensor::zeros([32], (Kind::Float, Device::Cpu)),
+        discount: Tensor::zeros([32], (Kind::Float, Device::Cpu)),
+        next_obs: random::normal(&[32, 3], &mut rng),
+    }
+}
+
+fn value(found: &[Measure], layer: &str, measure: &str) -> f64 {
+    found.iter().find(|m| m.layer == layer && m.measure == measure).unwrap().value
+}
+
+/// Two of six units of the first layer are switched off by their biases, one is always on: that is
+/// what the measures say, of that layer, and the names are the documented ones.
+#[test]
+fn dead_units_are_seen_where_they_are() {
+    let mut agent = dqn("relu");
+    let mut state = StateDict::new();
+    agent.save(&mut state);
+    let bias = &state["q/q/hidden_0/bias"];
+    for (unit, b) in [(1, -100f64), (4, -100.0), (2, 100.0)] {
+        let _ = bias.get(unit).fill_(b);
+    }
+    agent.load(&state).unwrap();
+    let batch = batch();
+    let found = measures(&agent.probe(&batch), true, true);
+    let of = |measure| value(&found, "q/hidden_0", measure);
+    assert!((of("dead") - 2.0 / 6.0).abs() < 1e-12 && (of("linearised") - 1.0 / 6.0).abs() < 1e-12);
+    assert!(of("rarely_active") >= 2.0 / 6.0 && of("zeros") > 2.0 / 6.0);
+    assert!(value(&found, "q/hidden_1", "dead") < 1.0);
+    // The unit at 100 makes the others' share of the average small: dormant, though not dead.
+    let weight = state["q/q/hidden_0/weight"].tr();
+    let h = (batch.obs.matmul(&weight) + bias).relu();
+    assert_eq!(of("dormant_0.025"), dormant_fraction(&h, 0.025));
+    assert!(of("dormant_0.1") > of("dead"));
+    let norm = state["q/q/q/weight"].to_kind(Kind::Double).norm().double_value(&[]);
+    assert!((value(&found, "q/q", "weight_norm") - norm).abs() < 1e-12);
+    assert!(of("effective_rank") >= 1.0 && of("effective_rank") <= 4.0, "four units live");
+    assert_eq!(found[0].tag(), "plasticity/q/q/hidden_0/feature_norm");
+
+    let names = |activation: &str| -> BTreeSet<&'static str> {
+        let agent = dqn(activation);
+        measures(&agent.probe(&batch), true, false).into_iter().map(|m| m.measure).collect()
+    };
+    assert_eq!(names("tanh"), BTreeSet::from(["feature_norm", "saturated", "weight_norm"]));
+    assert_eq!(names("silu"), BTreeSet::from(["feature_norm", "weight_norm"]));
+    assert!(measures(&agent.probe(&batch), false, false).is_empty());
+}
+
+#[test]
+fn zero_is_never() {
+    let config = DiagnosticsConfig { every_updates: 4, rank_every_updates: 0, probe_size: 8 };
+    let due: Vec<u64> = (1..=9).filter(|&u| config.due(u).0).collect();
+    assert_eq!(due, [4, 8]);
+    assert!((1..100).all(|u| !config.due(u).1));
+}

@@ -1,0 +1,97 @@
+//! `supple diagnose`
+
+use std::{collections::BTreeSet, path::Path, process::ExitCode};
+
+use agents::{agent, learner::Learner, plasticity::Measure, run_dir::RunDir, session, streams};
+use anyhow::{Result, anyhow, bail};
+use envs::Registry;
+use networks::random;
+
+use crate::output::print;
+
+pub(super) fn run(registry: &Registry, path: &Path, probe: usize, json: bool) -> Result<ExitCode> {
+    let (run, checkpoint) = super::eval::find(path, true)?;
+    let config = RunDir::config(&run)?;
+    let spec = session::make_env(&config, registry)().map_err(|e| anyhow!(e))?.spec();
+    let mut rng = random::stream(config.seed, streams::INIT);
+    let cpu = tch::Device::Cpu;
+    let agent = agent::build(&config, &spec, cpu, &mut rng).map_err(|e| anyhow!(e))?;
+    let mut learner = Learner::new(&config, &spec, agent, cpu);
+    learner.restore(&checkpoint)?;
+    let place = checkpoint.path.display();
+    if learner.counters.updates == 0 {
+        bail!("{place} has no update behind it yet, so there is nothing to diagnose; train on");
+    }
+    let found = learner.measures(probe, true, true);
+    if found.is_empty() {
+        bail!("the agent of {place} shows no network to diagnose");
+    }
+    let counters = learner.counters;
+    if json {
+        let value = serde_json::json!({
+            "checkpoint": place.to_string(),
+            "steps": counters.env_steps,
+            "updates": counters.updates,
+            "probe_size": probe,
+            "measures": found,
+        });
+        print(&value.to_string())?;
+    } else {
+        print(&format!(
+            "{place}: {} updates, seen on {probe} transitions from its replay\n\n{}",
+            counters.updates,
+            tables(&found)
+        ))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// One table per network: a row for each layer, a column for each measure that some layer has.
+fn tables(found: &[Measure]) -> String {
+    let nets: Vec<&str> = in_order(found.iter().map(|m| m.net.as_str()));
+    let mut out = Vec::new();
+    for net in nets {
+        let of_net: Vec<&Measure> = found.iter().filter(|m| m.net == net).collect();
+        let columns = in_order(of_net.iter().map(|m| m.measure));
+        let mut rows =
+            vec![std::iter::once(net).chain(columns.iter().copied()).map(str::to_owned).collect()];
+        for layer in in_order(of_net.iter().map(|m| m.layer.as_str())) {
+            let cell = |column: &&str| {
+                let value = of_net.iter().find(|m| m.layer == layer && m.measure == *column);
+                value.map_or("-".to_owned(), |m| number(m.value))
+            };
+            rows.push(std::iter::once(layer.to_owned()).chain(columns.iter().map(cell)).collect());
+        }
+        out.push(align(&rows));
+    }
+    out.join("\n\n")
+}
+
+/// Each once, in the order of first appearance.
+fn in_order<'a>(names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+    let mut seen = BTreeSet::new();
+    names.filter(|name| seen.insert(*name)).collect()
+}
+
+/// Whole numbers as such, others to four significant digits or so.
+fn number(x: f64) -> String {
+    match x.abs() {
+        _ if x == x.trunc() => format!("{x}"),
+        size if size >= 100.0 => format!("{x:.0}"),
+        size if size >= 1.0 => format!("{x:.2}"),
+        _ => format!("{x:.4}"),
+    }
+}
+
+/// The first column to the left, the others to the right.
+fn align(rows: &[Vec<String>]) -> String {
+    let width = |i: usize| rows.iter().map(|row| row[i].len()).max().unwrap_or(0);
+    let line = |row: &Vec<String>| {
+        let cells = row.iter().enumerate().map(|(i, cell)| match i {
+            0 => format!("{cell:<width$}", width = width(0)),
+            _ => format!("{cell:>width$}", width = width(i)),
+        });
+        cells.collect::<Vec<_>>().join("  ")
+    };
+    rows.iter().map(line).collect::<Vec<_>>().join("\n")
+}
