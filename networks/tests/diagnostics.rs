@@ -1,7 +1,7 @@
 //! Measures of activations against `golden/vectors_plasticity.json`, in f64 to 1e-10, and by hand.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
-use std::{fs, path::Path};
+mod vectors;
 
 use networks::{
     diagnostics::{
@@ -12,21 +12,7 @@ use networks::{
 };
 use serde_json::Value;
 use tch::Tensor;
-
-fn vectors() -> Value {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/vectors_plasticity.json");
-    serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap()
-}
-
-fn tensor(v: &Value) -> Tensor {
-    match v {
-        Value::Array(rows) if rows.iter().all(Value::is_number) => {
-            Tensor::from_slice(&rows.iter().map(|x| x.as_f64().unwrap()).collect::<Vec<_>>())
-        }
-        Value::Array(rows) => Tensor::stack(&rows.iter().map(tensor).collect::<Vec<_>>(), 0),
-        other => panic!("{other} is no list"),
-    }
-}
+use vectors::{tensor, vectors};
 
 fn close(got: f64, want: &Value, what: &str) {
     let want = want.as_f64().unwrap();

@@ -2,7 +2,7 @@
 //! network whose hidden scales have no effect, norms that stay, and refusals that say why.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
-use std::{fs, path::Path};
+mod vectors;
 
 use networks::{
     arch::{
@@ -23,21 +23,7 @@ use networks::{
 use proptest::prelude::*;
 use serde_json::Value;
 use tch::{Device, Kind, Tensor, no_grad_guard};
-
-fn vectors() -> Value {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/vectors_plasticity.json");
-    serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap()
-}
-
-fn tensor(v: &Value) -> Tensor {
-    match v {
-        Value::Array(rows) if rows.iter().all(Value::is_number) => {
-            Tensor::from_slice(&rows.iter().map(|x| x.as_f64().unwrap()).collect::<Vec<_>>())
-        }
-        Value::Array(rows) => Tensor::stack(&rows.iter().map(tensor).collect::<Vec<_>>(), 0),
-        other => Tensor::from(other.as_f64().unwrap()),
-    }
-}
+use vectors::{tensor, vectors};
 
 fn close(got: &Tensor, want: &Value, what: &str) {
     let want = tensor(want);
