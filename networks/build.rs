@@ -5,7 +5,16 @@ fn main() {
         .expect("torch-sys tells where libtorch is (run `cargo xtask setup`)");
     let include = std::path::Path::new(&lib).parent().expect("lib has a parent").join("include");
     println!("cargo::rustc-link-arg=-Wl,-rpath,{lib}");
-    println!("cargo::rerun-if-changed=csrc/fused.cpp");
+    println!("cargo::rerun-if-changed=csrc");
+    cc::Build::new()
+        .cpp(true)
+        .std("c++20")
+        .opt_level(3)
+        .debug(false)
+        .flag_if_supported("-fno-math-errno")
+        .flag_if_supported("-fno-trapping-math")
+        .file("csrc/kernels.cpp")
+        .compile("supple_kernels");
     cc::Build::new()
         .cpp(true)
         .std("c++20")

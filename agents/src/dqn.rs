@@ -190,13 +190,13 @@ impl Agent for Dqn {
         let step = self.online.minimize(&loss, &trace, &b.fields(), clock, rng)?;
 
         match self.config.target {
-            TargetRule::Polyak { tau } => self.target.params.track(&self.online.params, tau),
+            TargetRule::Polyak { tau } => self.online.track(&mut self.target, tau),
             TargetRule::Hard { every_updates }
                 if (clock.update + 1).is_multiple_of(every_updates) =>
             {
-                self.target.params.track(&self.online.params, 1.0);
+                self.online.track(&mut self.target, 1.0);
             }
-            TargetRule::Hard { .. } => {}
+            TargetRule::Hard { .. } => self.online.track_resets(&mut self.target),
         }
 
         if clock.log {

@@ -230,7 +230,7 @@ impl Sac {
         let critic = self.critic.minimize(&loss, &trace, &batch, clock, rng)?;
 
         // Target: Polyak average, not projected again.
-        self.target.params.track(&self.critic.params, self.config.tau);
+        self.critic.track(&mut self.target, self.config.tau);
 
         if clock.log {
             log.step("actor", &actor, self.actor.lr());

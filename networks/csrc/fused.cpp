@@ -2,6 +2,7 @@
 // Every function returns nullptr, or a malloc'ed message for the caller to free: an exception
 // must not cross into Rust.
 
+#include <ATen/Parallel.h>
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/_foreach_lerp.h>
 #include <ATen/ops/_foreach_norm.h>
@@ -10,6 +11,7 @@
 #include <ATen/ops/linalg_vector_norm.h>
 #include <ATen/ops/stack.h>
 
+#include <algorithm>
 #include <cstring>
 #include <malloc.h>
 #include <string>
@@ -22,6 +24,49 @@ static Tensors list(at::Tensor* const* pointers, size_t n) {
   out.reserve(n);
   for (size_t i = 0; i < n; ++i) out.push_back(*pointers[i]);
   return out;
+}
+
+// In kernels.cpp.
+template <class T>
+struct Adam {
+  T lr, beta1, beta2, eps, l2, keep;
+};
+void supple_adam_rows(float*, const float*, float*, float*, size_t, size_t, size_t,
+                      const Adam<float>&, const float*, const float*, const float*, const float*);
+void supple_adam_rows(double*, const double*, double*, double*, size_t, size_t, size_t,
+                      const Adam<double>&, const double*, const double*, const double*,
+                      const double*);
+extern "C" void supple_columns_f32(const float*, size_t, size_t, const float*, float*, float*);
+extern "C" void supple_columns_f64(const double*, size_t, size_t, const double*, double*, double*);
+
+template <class T>
+static std::vector<T> cast(const double* from, size_t n) {
+  return std::vector<T>(from, from + n);
+}
+
+template <class T>
+static void adam_by_age(at::Tensor& p, const at::Tensor& g, at::Tensor& m, at::Tensor& v,
+                        const Adam<double>& h, size_t height, size_t width, const double* rows,
+                        const double* columns) {
+  Adam<T> narrow{(T)h.lr, (T)h.beta1, (T)h.beta2, (T)h.eps, (T)h.l2, (T)h.keep};
+  auto r = cast<T>(rows, 2 * height), c = columns ? cast<T>(columns, 2 * width) : std::vector<T>();
+  const T *c1 = columns ? c.data() : nullptr, *c2 = columns ? c.data() + width : nullptr;
+  T *pp = p.data_ptr<T>(), *mm = m.data_ptr<T>(), *vv = v.data_ptr<T>();
+  const T* gg = g.data_ptr<T>();
+  // Elements are independent, so threads do not change the result. 2^15 as in libtorch's loops.
+  at::parallel_for(0, height, std::max<size_t>(1, (1 << 15) / width), [&](size_t from, size_t to) {
+    supple_adam_rows(pp, gg, mm, vv, from, to, width, narrow, r.data(), r.data() + height, c1, c2);
+  });
+}
+
+template <class T, class F>
+static void columns_by(F f, const at::Tensor& x, const double* centre, double* sum,
+                       double* deviation) {
+  size_t height = x.size(0), n = x.size(1);
+  auto c = cast<T>(centre, n), s = std::vector<T>(n), d = std::vector<T>(n);
+  f(x.data_ptr<T>(), height, n, c.data(), s.data(), d.data());
+  std::copy(s.begin(), s.end(), sum);
+  std::copy(d.begin(), d.end(), deviation);
 }
 
 template <class F>
@@ -50,6 +95,30 @@ char* supple_fused_adam(at::Tensor* const* params, at::Tensor* const* grads,
       at::_fused_adamw_(p, g, m, v, {}, steps, lr, beta1, beta2, weight_decay, eps, false, false);
     else
       at::_fused_adam_(p, g, m, v, {}, steps, lr, beta1, beta2, weight_decay, eps, false, false);
+  });
+}
+
+// One Adam step of a matrix `[height, width]` whose elements restarted at different times. `rows` is
+// the first bias correction of every row, then the second; `columns` likewise, or null. An element
+// takes the larger of its row's and its column's: that of the younger.
+char* supple_adam_by_age(at::Tensor* p, const at::Tensor* g, at::Tensor* m, at::Tensor* v, double lr,
+                         double beta1, double beta2, double eps, double weight_decay, int decoupled,
+                         size_t height, size_t width, const double* rows, const double* columns) {
+  return guarded([&] {
+    Adam<double> h{lr, beta1, beta2, eps, decoupled ? 0 : weight_decay,
+                   decoupled ? 1 - lr * weight_decay : 1};
+    auto step = p->scalar_type() == at::kDouble ? adam_by_age<double> : adam_by_age<float>;
+    step(*p, *g, *m, *v, h, height, width, rows, columns);
+  });
+}
+
+// Sums over the rows of x and of |x - centre|, for every column.
+char* supple_columns(const at::Tensor* x, const double* centre, double* sum, double* deviation) {
+  return guarded([&] {
+    if (x->scalar_type() == at::kDouble)
+      columns_by<double>(supple_columns_f64, *x, centre, sum, deviation);
+    else
+      columns_by<float>(supple_columns_f32, *x, centre, sum, deviation);
   });
 }
 

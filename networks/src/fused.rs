@@ -28,6 +28,28 @@ unsafe extern "C" {
     fn supple_global_norm(tensors: List, n: usize, out: *mut *mut C_tensor) -> *mut c_char;
     fn supple_unit_rows(matrices: List, n: usize, eps: f64) -> *mut c_char;
     fn supple_keep_freed_memory();
+    fn supple_adam_by_age(
+        param: *const C_tensor,
+        grad: *const C_tensor,
+        exp_avg: *const C_tensor,
+        exp_avg_sq: *const C_tensor,
+        lr: f64,
+        beta1: f64,
+        beta2: f64,
+        eps: f64,
+        weight_decay: f64,
+        decoupled: c_int,
+        height: usize,
+        width: usize,
+        rows: *const f64,
+        columns: *const f64,
+    ) -> *mut c_char;
+    fn supple_columns(
+        x: *const C_tensor,
+        centre: *const f64,
+        sum: *mut f64,
+        deviation: *mut f64,
+    ) -> *mut c_char;
 }
 
 /// Hyper-parameters of one fused Adam step, named as in `torch.optim.Adam`.
@@ -82,6 +104,74 @@ pub(crate) fn adam_(
         )
     };
     check(error);
+}
+
+/// One in-place Adam step on a tensor seen as `[height, width]`, whose elements restarted at different
+/// times. `rows` holds the first bias correction `1 / (1 - beta1^t)` of every row, then every second
+/// one, `1 / sqrt(1 - beta2^t)`; `columns`, if any, the same of columns. An element takes the larger:
+/// corrections fall with age, so that is the younger's.
+pub(crate) fn adam_by_age_(
+    param: &Tensor,
+    grad: &Tensor,
+    moments: (&Tensor, &Tensor),
+    h: AdamStep,
+    rows: &[f64],
+    columns: Option<&[f64]>,
+) {
+    let height = rows.len() / 2;
+    let width = param.numel() / height;
+    let sizes = [moments.0.numel(), moments.1.numel(), grad.numel(), height * width];
+    assert!(sizes.iter().all(|&n| n == param.numel()), "a gradient and moments of one shape");
+    assert!(columns.is_none_or(|c| c.len() == 2 * width), "two corrections a column");
+    let grad = grad.contiguous();
+    let host = [param, &grad, moments.0, moments.1];
+    assert!(host.iter().all(|t| t.is_contiguous() && t.device() == tch::Device::Cpu));
+    assert!(host.iter().all(|t| t.kind() == param.kind()));
+    // SAFETY: as in `adam_`; the shapes were checked above, and the kernel touches `height * width`
+    // elements of each tensor and two numbers per row and column.
+    check(unsafe {
+        supple_adam_by_age(
+            param.as_ptr(),
+            grad.as_ptr(),
+            moments.0.as_ptr(),
+            moments.1.as_ptr(),
+            h.lr,
+            h.beta1,
+            h.beta2,
+            h.eps,
+            h.weight_decay,
+            c_int::from(h.decoupled),
+            height,
+            width,
+            rows.as_ptr(),
+            columns.map_or(std::ptr::null(), <[f64]>::as_ptr),
+        )
+    });
+}
+
+/// Means over the rows of `x`, `[N, n]`, and of `|x - centre|`: two `[n]` on the host.
+pub(crate) fn column_means(x: &Tensor, centre: &[f64]) -> (Vec<f64>, Vec<f64>) {
+    let (height, n) = x.size2().expect("a matrix");
+    assert_eq!(centre.len(), n as usize, "one centre per column");
+    // The one copy from another device; free on the CPU.
+    let x = x.detach().to_device(tch::Device::Cpu).contiguous();
+    let (mut sum, mut deviation) = (vec![0.0; centre.len()], vec![0.0; centre.len()]);
+    // SAFETY: as in `adam_`; the three slices have a number per column.
+    check(unsafe {
+        supple_columns(x.as_ptr(), centre.as_ptr(), sum.as_mut_ptr(), deviation.as_mut_ptr())
+    });
+    for v in sum.iter_mut().chain(&mut deviation) {
+        *v /= height as f64;
+    }
+    (sum, deviation)
+}
+
+/// The numbers of a contiguous f64 or i64 tensor on the CPU, in place.
+pub(crate) fn host_slice<T: tch::kind::Element>(t: &mut Tensor) -> &mut [T] {
+    assert!(t.is_contiguous() && t.device() == tch::Device::Cpu && t.kind() == T::KIND);
+    // SAFETY: contiguous memory of `numel` elements of that type, borrowed with the tensor; tensors
+    // that share storage are never made of what is read so (method state and births).
+    unsafe { std::slice::from_raw_parts_mut(t.data_ptr().cast(), t.numel()) }
 }
 
 /// `targets[i] += weight * (sources[i] - targets[i])`, in place.

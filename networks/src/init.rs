@@ -53,6 +53,30 @@ impl Init {
     }
 }
 
+impl Init {
+    /// Draws `count` rows of a weight of `shape` on their own, by the law that one row of a whole
+    /// draw has. Rows of [`Init::Orthogonal`] have uniform directions; among more rows than columns,
+    /// which are not orthonormal themselves, their squared norm is `gain^2 columns / rows` on average,
+    /// and here always. New rows are not orthogonal to the old ones.
+    pub fn rows(self, shape: &[i64], count: i64, rng: &mut Rng) -> Tensor {
+        let mut part = shape.to_vec();
+        part[0] = count;
+        let direction = |norm: f64, rng: &mut Rng| {
+            let w = random::normal(&part, rng);
+            crate::fused::unit_rows_(&[&w], crate::params::L2_EPS);
+            w * norm
+        };
+        match self {
+            Init::Orthogonal(gain) => {
+                let columns = shape.iter().skip(1).product::<i64>() as f64;
+                direction(gain * (columns / shape[0] as f64).sqrt().min(1.0), rng)
+            }
+            Init::UnitRows => direction(1.0, rng),
+            independent => independent.sample(&part, rng),
+        }
+    }
+}
+
 /// QR of a tall Gaussian matrix in f64; multiplying by the signs of R's diagonal makes the law
 /// uniform over orthogonal matrices (as `torch.nn.init.orthogonal_`).
 fn orthogonal(shape: &[i64], gain: f64, rng: &mut Rng) -> Tensor {

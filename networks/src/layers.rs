@@ -7,6 +7,7 @@ use crate::{
     init::Init,
     params::{L2_EPS, ParamId, Params, Role},
     random::Rng,
+    units::Reader,
 };
 
 /// Affine layer `y = x W^T (+ b)`.
@@ -32,6 +33,11 @@ impl Dense {
         let weight = p.add(format!("{name}/weight"), role, &[output, input], init, rng);
         let bias = bias.map(|law| p.add(format!("{name}/bias"), Role::Bias, &[output], law, rng));
         Dense { weight, bias }
+    }
+
+    /// The layer as a reader of the units before it.
+    pub fn reader(&self) -> Reader {
+        Reader { weight: self.weight, bias: self.bias }
     }
 
     /// `[B, in] -> [B, out]`
@@ -127,6 +133,11 @@ impl Norm {
         Some(Norm { statistics, gain, offset, width, eps })
     }
 
+    /// Its learned vectors, `[width]` each.
+    pub fn learned(&self) -> impl Iterator<Item = ParamId> {
+        self.gain.into_iter().chain(self.offset)
+    }
+
     /// `[B, width] -> [B, width]`
     pub fn forward(&self, p: &Params, x: &Tensor) -> Tensor {
         let (gain, offset) = (self.gain.map(|id| p.get(id)), self.offset.map(|id| p.get(id)));
@@ -175,6 +186,11 @@ impl UnitDense {
         UnitDense { weight, bias }
     }
 
+    /// The layer as a reader of the units before it.
+    pub fn reader(&self) -> Reader {
+        Reader { weight: self.weight, bias: self.bias }
+    }
+
     /// `[B, in] -> [B, out]`
     pub fn forward(&self, p: &Params, x: &Tensor) -> Tensor {
         x.linear(p.get(self.weight), self.bias.map(|b| p.get(b)))
@@ -205,6 +221,11 @@ impl Scaler {
     ) -> Self {
         let value = p.add(name.to_owned(), Role::Scaler, &[width], Init::Constant(scale), rng);
         Scaler { value, multiplier: init / scale }
+    }
+
+    /// The stored vector.
+    pub fn id(&self) -> ParamId {
+        self.value
     }
 
     /// `[B, width] -> [B, width]`

@@ -7,6 +7,7 @@
 //! | [`Model`](model::Model) | `model.rs` | network + params + optimiser + methods; `minimize` |
 //! | [`Optim`](optim::Optim) | `optim.rs` | Adam, AdamW, SGD; schedules |
 //! | [`WeightMethod`](methods::WeightMethod) | `methods/` | hooks around the optimiser step |
+//! | [`Units`](units::Units) | `units.rs` | hidden units that can be replaced |
 //! | [`Trace`](trace::Trace) | `trace.rs` | hidden activations of one forward pass |
 //!
 //! `layers.rs`, `squashed_gaussian.rs` and `categorical.rs` are the mathematics in between;
@@ -35,6 +36,7 @@
 //! assert!(loss < 0.01, "{loss}");
 //! ```
 
+mod adam;
 pub mod arch;
 pub mod categorical;
 pub mod diagnostics;
@@ -47,7 +49,9 @@ pub mod network;
 pub mod optim;
 pub mod params;
 pub mod random;
+pub mod schedule;
 pub mod squashed_gaussian;
 pub mod trace;
+pub mod units;
 
 pub use fused::keep_freed_memory;

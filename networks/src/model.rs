@@ -6,10 +6,10 @@ use tch::{Device, Kind, Tensor};
 
 use crate::{
     fused,
-    methods::{Clock, MethodConfig, StepCx, WeightMethod},
+    methods::{Clock, MethodConfig, Shown, StepCx, WeightMethod},
     network::Network,
     optim::{Optim, OptimConfig},
-    params::{LoadError, Params, StateDict, is_finite},
+    params::{LoadError, Params, StateDict, copy_from, is_finite},
     random::Rng,
     trace::Trace,
 };
@@ -42,7 +42,14 @@ pub struct Model {
     /// The learned parameters.
     pub params: Params,
     optim: Optim,
-    methods: Vec<Box<dyn WeightMethod>>,
+    methods: Vec<Method>,
+}
+
+/// A method, what a configuration calls it, and how often it acted.
+struct Method {
+    kind: &'static str,
+    hooks: Box<dyn WeightMethod>,
+    acted: u64,
 }
 
 impl Model {
@@ -61,7 +68,10 @@ impl Model {
         MethodConfig::check(methods, &params, optim)?;
         let mut params = params.to_device(device);
         let optim = Optim::new(optim.clone(), &mut params, device);
-        let methods = methods.iter().map(|m| m.build(&mut params)).collect();
+        let methods = methods
+            .iter()
+            .map(|m| Method { kind: m.kind(), hooks: m.build(&mut params), acted: 0 })
+            .collect();
         Ok(Model { name: name.to_owned(), net, params, optim, methods })
     }
 
@@ -111,13 +121,17 @@ impl Model {
             fused::global_norm(&grads.iter().collect::<Vec<_>>()).double_value(&[])
         });
 
-        let mut cx = StepCx { trace, clock, rng };
-        for method in &mut self.methods {
-            method.before_step(&self.params, &mut grads, &mut cx);
+        self.params.fresh.clear();
+        let mut cx = StepCx::new(trace, clock, self.optim.steps() + 1, rng);
+        cx.new_task = clock.task != self.optim.task();
+        for Method { hooks, acted, .. } in &mut self.methods {
+            hooks.before_step(&self.params, &mut grads, &mut cx);
+            *acted += std::mem::take(&mut cx.acted);
         }
         self.optim.step(&mut self.params, &grads, clock.task);
-        for method in &mut self.methods {
-            method.after_step(&mut self.params, &mut cx);
+        for Method { hooks, acted, .. } in &mut self.methods {
+            hooks.after_step(&mut self.params, &mut cx);
+            *acted += std::mem::take(&mut cx.acted);
         }
         // Last, so that no method can leave a row off the sphere.
         self.params.project_unit_rows();
@@ -129,6 +143,34 @@ impl Model {
     fn rows_are_unit(&self) -> bool {
         let error = self.params.unit_row_error();
         error.is_nan() || error <= 1e-6
+    }
+
+    /// Each method by its name in a configuration, and how often it acted in this run: units
+    /// replaced, matrices projected, gradients changed.
+    pub fn acted(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        self.methods.iter().map(|m| (m.kind, m.acted))
+    }
+
+    /// What the methods know about single units.
+    pub fn show(&self) -> Vec<Shown> {
+        self.methods.iter().flat_map(|m| m.hooks.show(&self.params)).collect()
+    }
+
+    /// The optimiser's steps so far.
+    pub fn steps(&self) -> u64 {
+        self.optim.steps()
+    }
+
+    /// The target follows by a Polyak average, `target <- (1 - tau) target + tau self`; units and
+    /// layers that the last step made anew become the same in both at once.
+    pub fn track(&self, target: &mut Target, tau: f64) {
+        target.params.track(&self.params, tau);
+        target.params.mirror(&self.params, true);
+    }
+
+    /// Between two hard copies a target keeps its old units, but follows layers drawn again.
+    pub fn track_resets(&self, target: &mut Target) {
+        target.params.mirror(&self.params, false);
     }
 
     /// The same network with a copy of the values, without optimiser or methods.
@@ -151,6 +193,8 @@ impl Model {
     pub fn save(&self, out: &mut StateDict) {
         self.params.save(&self.name, out);
         self.optim.save(&self.name, out);
+        let acted: Vec<i64> = self.methods.iter().map(|m| m.acted as i64).collect();
+        out.insert(format!("{}/methods#acted", self.name), Tensor::from_slice(&acted));
     }
 
     /// Reverse of [`Model::save`].
@@ -159,7 +203,13 @@ impl Model {
     /// When `from` was made by another configuration.
     pub fn load(&mut self, from: &StateDict) -> Result<(), LoadError> {
         self.params.load(&self.name, from)?;
-        self.optim.load(&self.name, from)
+        self.optim.load(&self.name, from)?;
+        let mut acted = Tensor::from_slice(&vec![0i64; self.methods.len()]);
+        copy_from(&mut acted, &format!("{}/methods#acted", self.name), from)?;
+        for (m, i) in self.methods.iter_mut().zip(0..) {
+            m.acted = acted.int64_value(&[i]) as u64;
+        }
+        Ok(())
     }
 
     /// The first tensor that is not finite, in the order data flows: inputs, parameters,

@@ -1,13 +1,16 @@
 //! Adam, AdamW and SGD on [`Params`], with the moments beside each parameter so that methods can
-//! reset them and checkpoints hold them; learning-rate schedules.
+//! reset them and checkpoints hold them.
 
 use serde::{Deserialize, Serialize};
 use tch::{Device, Kind, Tensor, no_grad_guard};
 
 use crate::{
+    adam,
     fused::{self, AdamStep},
     params::{LoadError, Params, StateDict, copy_from},
 };
+
+pub use crate::schedule::{Restart, Schedule};
 
 /// Which update rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,140 +22,6 @@ pub enum Rule {
     Adamw,
     /// Stochastic gradient descent with heavy-ball momentum, as `torch.optim.SGD`.
     Sgd,
-}
-
-/// How the learning rate changes with the number of updates.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
-pub enum Schedule {
-    /// Always `lr`.
-    Constant {},
-    /// From `lr` to `end_factor * lr` along a line over `updates` updates, then constant.
-    Linear {
-        /// Fraction of `lr` at the end.
-        end_factor: f64,
-        /// Length in updates; 0 until [`Schedule::resolve`].
-        #[serde(default)]
-        updates: u64,
-    },
-    /// From `lr` to `end_factor * lr` along half a cosine over `updates` updates, then constant.
-    Cosine {
-        /// Fraction of `lr` at the end.
-        end_factor: f64,
-        /// Length in updates; 0 until [`Schedule::resolve`].
-        #[serde(default)]
-        updates: u64,
-    },
-    /// Cycles of a linear warm-up and half a cosine (Loshchilov & Hutter 2017, arXiv 1608.03983, with
-    /// warm-up); NaP's sequential experiments restart with each task.
-    CosineRestarts {
-        /// Fraction of `lr` at the start of a cycle.
-        #[serde(default = "whole")]
-        start_factor: f64,
-        /// Updates from there to `lr`.
-        #[serde(default)]
-        warmup_updates: u64,
-        /// Fraction of `lr` at the end of a cycle.
-        end_factor: f64,
-        /// Length of a cycle in updates; 0 until [`Schedule::resolve`].
-        #[serde(default)]
-        updates: u64,
-        /// When the next one begins.
-        restart: Restart,
-    },
-}
-
-fn whole() -> f64 {
-    1.0
-}
-
-/// When a cycle of [`Schedule::CosineRestarts`] begins again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Restart {
-    /// When it is over.
-    Period,
-    /// When the task changes; between its end and that change the rate stays.
-    Task,
-}
-
-impl Schedule {
-    fn validate(self) -> Result<(), String> {
-        let (start, end) = match self {
-            Schedule::Constant {} => (1.0, 1.0),
-            Schedule::Linear { end_factor, .. } | Schedule::Cosine { end_factor, .. } => {
-                (1.0, end_factor)
-            }
-            Schedule::CosineRestarts {
-                start_factor, end_factor, warmup_updates, updates, ..
-            } => {
-                if updates > 0 && warmup_updates >= updates {
-                    return Err(format!(
-                        "warmup_updates is {warmup_updates}; it must be below updates, {updates}"
-                    ));
-                }
-                (start_factor, end_factor)
-            }
-        };
-        for (key, value) in [("start_factor", start), ("end_factor", end)] {
-            if !(value >= 0.0 && value.is_finite()) {
-                return Err(format!("{key} is {value}; it must be at least 0"));
-            }
-        }
-        Ok(())
-    }
-
-    /// A length of 0 becomes `whole`, the updates of the whole run.
-    pub fn resolve(&mut self, whole: u64) {
-        match self {
-            Schedule::Linear { updates, .. }
-            | Schedule::Cosine { updates, .. }
-            | Schedule::CosineRestarts { updates, .. }
-                if *updates == 0 =>
-            {
-                *updates = whole;
-            }
-            _ => {}
-        }
-    }
-
-    /// The factor on `lr` of update number `update`, counted from 0 (for cycles that restart with the
-    /// task, from the update at which it changed).
-    pub fn factor(self, update: u64) -> f64 {
-        let progress = |updates: u64| (update as f64 / updates.max(1) as f64).min(1.0);
-        match self {
-            Schedule::Constant {} => 1.0,
-            Schedule::Linear { end_factor, updates } => {
-                1.0 + (end_factor - 1.0) * progress(updates)
-            }
-            Schedule::Cosine { end_factor, updates } => {
-                end_factor + (1.0 - end_factor) * half_wave(progress(updates))
-            }
-            Schedule::CosineRestarts {
-                start_factor,
-                warmup_updates: warm,
-                end_factor,
-                updates,
-                restart,
-            } => {
-                let at = match restart {
-                    Restart::Period => update % updates.max(1),
-                    Restart::Task => update,
-                };
-                if at < warm {
-                    return start_factor + (1.0 - start_factor) * at as f64 / warm as f64;
-                }
-                let rest = updates.saturating_sub(warm).max(1);
-                let progress = ((at - warm) as f64 / rest as f64).min(1.0);
-                end_factor + (1.0 - end_factor) * half_wave(progress)
-            }
-        }
-    }
-}
-
-/// From 1 to 0 along half a cosine.
-fn half_wave(progress: f64) -> f64 {
-    0.5 * (1.0 + (std::f64::consts::PI * progress).cos())
 }
 
 /// `[agent.*.optim]`. Names and defaults are PyTorch's but for `lr`, which is 3e-4
@@ -220,10 +89,11 @@ pub struct Optim {
     config: OptimConfig,
     /// Steps taken so far.
     steps: u64,
-    /// Of these, when the schedule's cycle began, and the task it began with.
+    /// Of these, when the schedule's cycle began.
     cycle: u64,
+    /// The task of the last step.
     task: usize,
-    /// The same number as a device scalar, for the fused kernel.
+    /// `steps` as a device scalar, for the fused kernel.
     step_tensor: Tensor,
 }
 
@@ -246,13 +116,24 @@ impl Optim {
         self.config.lr * self.config.schedule.factor(self.steps - self.cycle)
     }
 
+    /// Steps taken so far.
+    pub fn steps(&self) -> u64 {
+        self.steps
+    }
+
+    /// The task of the last step; 0 before the first.
+    pub fn task(&self) -> usize {
+        self.task
+    }
+
     /// One step in place, on data of `task`; `grads` in the order of [`Params::trainable`].
     pub fn step(&mut self, params: &mut Params, grads: &[Tensor], task: usize) {
         let _guard = no_grad_guard();
-        if let Schedule::CosineRestarts { restart: Restart::Task, .. } = self.config.schedule
-            && task != self.task
-        {
-            (self.cycle, self.task) = (self.steps, task);
+        if task != self.task {
+            self.task = task;
+            if let Schedule::CosineRestarts { restart: Restart::Task, .. } = self.config.schedule {
+                self.cycle = self.steps;
+            }
         }
         let lr = self.lr();
         self.steps += 1;
@@ -262,14 +143,8 @@ impl Optim {
         }
     }
 
-    fn adam(&mut self, params: &Params, grads: &[Tensor], lr: f64) {
+    fn adam(&mut self, params: &mut Params, grads: &[Tensor], lr: f64) {
         let c = &self.config;
-        // f32 counts exactly to 2^24; beyond that both bias corrections are 1 to the last bit.
-        let _ = self.step_tensor.fill_(self.steps as f64);
-        let grads: Vec<&Tensor> = grads.iter().collect();
-        let values: Vec<&Tensor> = params.trainable().map(|p| &p.value).collect();
-        let first: Vec<&Tensor> = params.trainable().map(|p| &p.moments[0]).collect();
-        let second: Vec<&Tensor> = params.trainable().map(|p| &p.moments[1]).collect();
         let h = AdamStep {
             lr,
             beta1: c.beta1,
@@ -278,6 +153,15 @@ impl Optim {
             weight_decay: c.weight_decay,
             decoupled: c.rule == Rule::Adamw,
         };
+        if adam::has_ages(params) {
+            return adam::step(params, grads, self.steps, h);
+        }
+        // f32 counts exactly to 2^24; beyond that both bias corrections are 1 to the last bit.
+        let _ = self.step_tensor.fill_(self.steps as f64);
+        let grads: Vec<&Tensor> = grads.iter().collect();
+        let values: Vec<&Tensor> = params.trainable().map(|p| &p.value).collect();
+        let first: Vec<&Tensor> = params.trainable().map(|p| &p.moments[0]).collect();
+        let second: Vec<&Tensor> = params.trainable().map(|p| &p.moments[1]).collect();
         fused::adam_(&values, &grads, &first, &second, &self.step_tensor, h);
     }
 

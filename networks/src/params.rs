@@ -7,7 +7,12 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use tch::{Device, Kind, Tensor, no_grad_guard};
 
-use crate::{fused, init::Init, random::Rng};
+use crate::{
+    fused,
+    init::Init,
+    random::Rng,
+    units::{Fresh, Units},
+};
 
 /// Everything a checkpoint stores of a model, by name. CPU tensors.
 pub type StateDict = BTreeMap<String, Tensor>;
@@ -51,7 +56,7 @@ pub(crate) const L2_EPS: f64 = 1e-8;
 
 /// Index of a parameter in its [`Params`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ParamId(usize);
+pub struct ParamId(pub(crate) usize);
 
 /// One named tensor.
 #[derive(Debug)]
@@ -64,6 +69,10 @@ pub struct Param {
     pub init: Init,
     /// Current value.
     pub value: Tensor,
+    /// Whether it belongs to an output head.
+    pub head: bool,
+    /// The optimiser step after which all of it was last drawn.
+    pub(crate) birth: u64,
     /// Optimiser moments, same shape as `value`, in the optimiser's order.
     pub(crate) moments: Vec<Tensor>,
 }
@@ -92,6 +101,10 @@ pub enum LoadError {
 #[derive(Debug, Default)]
 pub struct Params {
     list: Vec<Param>,
+    pub(crate) units: Vec<Units>,
+    /// What the last step made anew.
+    pub(crate) fresh: Vec<Fresh>,
+    in_heads: bool,
 }
 
 impl Params {
@@ -118,8 +131,14 @@ impl Params {
     pub fn add_value(&mut self, name: String, role: Role, init: Init, value: &Tensor) -> ParamId {
         assert!(self.list.iter().all(|p| p.name != name), "two parameters are called {name}");
         let value = value.detach().copy().set_requires_grad(role != Role::State);
-        self.list.push(Param { name, role, init, value, moments: Vec::new() });
+        let (head, moments) = (self.in_heads, Vec::new());
+        self.list.push(Param { name, role, init, value, head, birth: 0, moments });
         ParamId(self.list.len() - 1)
+    }
+
+    /// Whether what is added from now on belongs to an output head.
+    pub fn in_heads(&mut self, yes: bool) {
+        self.in_heads = yes;
     }
 
     /// The value of a parameter.
@@ -135,6 +154,10 @@ impl Params {
     /// The value of a parameter, for in-place changes under `no_grad`.
     pub fn get_mut(&mut self, id: ParamId) -> &mut Tensor {
         &mut self.list[id.0].value
+    }
+
+    pub(crate) fn param_mut(&mut self, id: ParamId) -> &mut Param {
+        &mut self.list[id.0]
     }
 
     /// All parameters in order of creation.
@@ -224,13 +247,12 @@ impl Params {
             .iter()
             .map(|p| Param {
                 name: p.name.clone(),
-                role: p.role,
-                init: p.init,
                 value: p.value.detach().copy(),
                 moments: Vec::new(),
+                ..*p
             })
             .collect();
-        Params { list }
+        Params { list, units: self.units.clone(), ..Params::default() }
     }
 
     /// Moves every tensor to `device`.
@@ -239,10 +261,10 @@ impl Params {
         self.map(|t| t.to_device(device))
     }
 
-    /// Converts every tensor to `kind`: f64 compares formulas with references.
+    /// Converts every tensor of floats to `kind`: f64 compares formulas with references.
     #[must_use]
     pub fn to_kind(self, kind: Kind) -> Params {
-        self.map(|t| t.to_kind(kind))
+        self.map(|t| if t.is_floating_point() { t.to_kind(kind) } else { t.shallow_clone() })
     }
 
     fn map(mut self, f: impl Fn(&Tensor) -> Tensor) -> Params {
@@ -268,6 +290,8 @@ impl Params {
                 out.insert(format!("{prefix}/{}#{i}", p.name), host(m));
             }
         }
+        let births: Vec<i64> = self.list.iter().map(|p| p.birth as i64).collect();
+        out.insert(format!("{prefix}#births"), Tensor::from_slice(&births));
     }
 
     /// Reverse of [`Params::save`].
@@ -282,6 +306,11 @@ impl Params {
             for (i, m) in p.moments.iter_mut().enumerate() {
                 copy_from(m, &format!("{name}#{i}"), from)?;
             }
+        }
+        let mut births = Tensor::from_slice(&vec![0i64; self.list.len()]);
+        copy_from(&mut births, &format!("{prefix}#births"), from)?;
+        for (p, &birth) in self.list.iter_mut().zip(fused::host_slice::<i64>(&mut births).iter()) {
+            p.birth = birth as u64;
         }
         Ok(())
     }

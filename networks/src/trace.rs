@@ -56,6 +56,11 @@ impl Trace {
         }
     }
 
+    /// The entry of a layer.
+    pub fn get(&self, layer: &str) -> Option<&Entry> {
+        self.entries.iter().find(|e| e.layer == layer)
+    }
+
     /// In order of computation.
     pub fn entries(&self) -> &[Entry] {
         &self.entries

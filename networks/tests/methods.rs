@@ -1,14 +1,18 @@
 //! Each weight method against its formula in f64.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod vectors;
+
 use networks::{
     init::Init,
-    methods::{Clock, MethodConfig, StepCx},
-    params::{Params, Role},
+    methods::{Clock, Layers, MethodConfig, StepCx},
+    optim::OptimConfig,
+    params::{Params, Role, StateDict},
     random,
     trace::Trace,
 };
 use tch::{Kind, Tensor, no_grad_guard};
+use vectors::{tensor, vectors};
 
 fn host(t: &Tensor) -> Vec<f64> {
     Vec::try_from(&t.detach().to_kind(Kind::Double).flatten(0, -1)).unwrap()
@@ -45,7 +49,7 @@ fn before_step(p: &mut Params, config: &MethodConfig, scale: f64) -> Vec<f64> {
     let mut method = config.build(p);
     let (mut grads, weights) = (gradients(scale), p.to_flat());
     let (trace, mut rng) = (Trace::off(), random::stream(3, 0));
-    let mut cx = StepCx { trace: &trace, clock: Clock::default(), rng: &mut rng };
+    let mut cx = StepCx::new(&trace, Clock::default(), 1, &mut rng);
     method.before_step(p, &mut grads, &mut cx);
     assert_eq!(p.to_flat(), weights);
     all(&grads)
@@ -90,7 +94,7 @@ fn l2_init_is_its_formula() {
     p.load_flat(&moved);
     let mut grads = gradients(1.0);
     let (trace, mut rng) = (Trace::off(), random::stream(3, 0));
-    let mut cx = StepCx { trace: &trace, clock: Clock::default(), rng: &mut rng };
+    let mut cx = StepCx::new(&trace, Clock::default(), 1, &mut rng);
     method.before_step(&p, &mut grads, &mut cx);
     let want: Vec<f64> = all(&gradients(1.0))
         .iter()
@@ -118,7 +122,7 @@ fn l2_init_is_the_gradient_of_its_penalty() {
     let want = Tensor::run_backward(&[penalty], &inputs, false, false);
     let mut grads: Vec<Tensor> = inputs.iter().map(|t| t.zeros_like()).collect();
     let (trace, mut rng) = (Trace::off(), random::stream(3, 0));
-    let mut cx = StepCx { trace: &trace, clock: Clock::default(), rng: &mut rng };
+    let mut cx = StepCx::new(&trace, Clock::default(), 1, &mut rng);
     method.before_step(&p, &mut grads, &mut cx);
     assert_close(&all(&grads), &all(&want), "penalty");
 }
@@ -129,14 +133,13 @@ fn l2_init_is_the_gradient_of_its_penalty() {
 fn shrink_perturb_is_its_formula() {
     let (shrink, perturb) = (0.8, 0.25);
     let mut p = params();
-    let mut method =
-        MethodConfig::ShrinkPerturb { shrink, perturb, every_updates: 3 }.build(&mut p);
+    let mut method = shrink_perturb(shrink, perturb, 3).build(&mut p);
     let (trace, mut rng) = (Trace::off(), random::stream(3, 0));
     let mut oracle_rng = rng.clone();
     for update in 0..9 {
         let before: Vec<_> = p.iter().map(|(_, q)| (q.name.clone(), host(&q.value))).collect();
         let clock = Clock { update, ..Clock::default() };
-        let mut cx = StepCx { trace: &trace, clock, rng: &mut rng };
+        let mut cx = StepCx::new(&trace, clock, update + 1, &mut rng);
         method.after_step(&mut p, &mut cx);
         for ((name, before), (_, q)) in before.iter().zip(p.iter()) {
             let chosen = ["hidden", "bias", "output"].contains(&name.as_str());
@@ -150,6 +153,86 @@ fn shrink_perturb_is_its_formula() {
         }
         let _guard = no_grad_guard();
         assert_eq!(rng, oracle_rng, "as many draws as fresh weights, at update {update}");
+    }
+}
+
+/// The golden file's soft form, and the form of the continual-backprop paper: SGD with L2 in the
+/// gradient, then noise. Every weight is a parameter whose law is the file's noise.
+#[test]
+fn shrink_perturb_is_as_published() {
+    use networks::optim::{Optim, OptimConfig, Rule};
+    let v = &vectors()["other_interventions"];
+    let numbers = |v: &serde_json::Value| host(&tensor(v));
+    let number = |v: &serde_json::Value| v.as_f64().unwrap();
+    let soft = &v["shrink_perturb_soft"];
+    let noisy = &v["shrink_perturb_gaussian"];
+    for (v, noise, shrink, perturb) in [
+        (soft, "noise_params", number(&soft["shrink"]), number(&soft["perturb"])),
+        (noisy, "noise", 1.0, number(&noisy["sigma"])),
+    ] {
+        let mut p = Params::default();
+        for (i, (w, noise)) in numbers(&v["w"]).iter().zip(numbers(&v[noise])).enumerate() {
+            let w = Tensor::from_slice(&[*w]).view([1, 1]);
+            p.add_value(i.to_string(), Role::Hidden, Init::Constant(noise), &w);
+        }
+        let mut method = shrink_perturb(shrink, perturb, 1).build(&mut p);
+        if let Some(lr) = v["lr"].as_f64() {
+            let weight_decay = number(&v["weight_decay"]);
+            let rule = OptimConfig { rule: Rule::Sgd, lr, weight_decay, ..OptimConfig::default() };
+            let mut sgd = Optim::new(rule, &mut p, tch::Device::Cpu);
+            let grads = numbers(&v["grad"]);
+            let grads: Vec<Tensor> =
+                grads.iter().map(|&g| Tensor::from_slice(&[g]).view([1, 1])).collect();
+            sgd.step(&mut p, &grads, 0);
+        }
+        let (trace, mut rng) = (Trace::off(), random::stream(3, 0));
+        method.after_step(&mut p, &mut StepCx::new(&trace, Clock::default(), 1, &mut rng));
+        let got: Vec<f64> = p.iter().flat_map(|(_, q)| host(&q.value)).collect();
+        for (got, want) in got.iter().zip(numbers(&v["result"])) {
+            // The law draws in f32.
+            assert!((got - want).abs() < 1e-9, "{got}, not {want}");
+        }
+    }
+}
+
+/// The hard form acts on the first step of another task, and only then.
+#[test]
+fn methods_act_when_the_task_changes() {
+    use networks::{arch::mlp::MlpConfig, model::Model, network::ArchConfig};
+    let hard = MethodConfig::ShrinkPerturb {
+        shrink: 0.5,
+        perturb: 0.5,
+        every_updates: 0,
+        on_task_change: true,
+    };
+    let all = Layers::All;
+    let reset = MethodConfig::ResetLayers { layers: all, every_updates: 0, on_task_change: true };
+    for method in [hard, reset] {
+        let build = || {
+            let mut q = Params::default();
+            let arch = ArchConfig::Mlp(MlpConfig { hidden: vec![4], ..MlpConfig::default() });
+            let net = arch.build(&mut q, "f", 2, &[("y", 1)], &mut random::stream(1, 0));
+            let (optim, methods) = (OptimConfig::default(), [method.clone()]);
+            Model::new("m", net, q, &optim, &methods, tch::Device::Cpu).unwrap()
+        };
+        let x = random::normal(&[8, 2], &mut random::stream(2, 0));
+        let mut rng = random::stream(3, 0);
+        let mut step = |model: &mut Model, task| {
+            let loss = model.forward(&x)[0].square().mean(Kind::Float);
+            let clock = Clock { task, ..Clock::default() };
+            model.minimize(&loss, &Trace::off(), &[], clock, &mut rng).unwrap();
+            model.acted().next().unwrap().1
+        };
+        let mut model = build();
+        let counts: Vec<u64> =
+            [0, 0, 1, 1, 1, 0, 2].iter().map(|&task| step(&mut model, task)).collect();
+        assert_eq!(counts, [0, 0, 1, 1, 1, 2, 3]);
+        // A resumed run knows which task it was in.
+        let mut state = StateDict::new();
+        model.save(&mut state);
+        let mut resumed = build();
+        resumed.load(&state).unwrap();
+        assert_eq!((step(&mut resumed, 2), step(&mut resumed, 3)), (3, 4));
     }
 }
 
@@ -182,4 +265,8 @@ fn methods_apply_in_the_order_of_the_list() {
     // 17 parameters, each 1 away: a pull of 2 * 10 on each.
     let pull = 20.0 * 17f64.sqrt();
     assert!((clip_first / pull - 1.0).abs() < 1e-3, "clipped first: {clip_first}, pull {pull}");
+}
+
+fn shrink_perturb(shrink: f64, perturb: f64, every_updates: u64) -> MethodConfig {
+    MethodConfig::ShrinkPerturb { shrink, perturb, every_updates, on_task_change: false }
 }

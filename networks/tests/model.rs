@@ -254,7 +254,7 @@ fn the_reported_norm_is_the_gradients() {
 #[test]
 fn a_loss_that_is_not_finite_is_blamed_and_changes_nothing() {
     let optim = OptimConfig::default();
-    let methods = [MethodConfig::ShrinkPerturb { shrink: 0.5, perturb: 0.5, every_updates: 1 }];
+    let methods = [shrink_perturb(0.5, 0.5, 1)];
     let good = input();
     let bad = |value: f64| {
         let x = good.copy();
@@ -310,7 +310,7 @@ fn a_saved_model_goes_on_bit_for_bit() {
     let methods = [
         MethodConfig::ClipGradNorm { max_norm: 0.1 },
         MethodConfig::L2Init { strength: 0.3 },
-        MethodConfig::ShrinkPerturb { shrink: 0.9, perturb: 0.1, every_updates: 4 },
+        shrink_perturb(0.9, 0.1, 4),
     ];
     let optim = OptimConfig { lr: 0.01, ..OptimConfig::default() };
     let train = |m: &mut Model, from: u64, to: u64| {
@@ -355,4 +355,8 @@ fn targets_follow_only_when_told() {
     assert_ne!(outputs(m.forward(&x)), start);
     target.params.track(&m.params, 1.0);
     assert_eq!(outputs(target.forward(&x)), outputs(m.forward(&x)));
+}
+
+fn shrink_perturb(shrink: f64, perturb: f64, every_updates: u64) -> MethodConfig {
+    MethodConfig::ShrinkPerturb { shrink, perturb, every_updates, on_task_change: false }
 }

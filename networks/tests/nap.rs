@@ -42,7 +42,7 @@ fn after_step(method: &MethodConfig, p: &mut Params, change: impl FnOnce(&mut Pa
     change(p);
     let trace = Trace::off();
     let mut rng = random::stream(1, 0);
-    let mut cx = StepCx { trace: &trace, clock: Clock::default(), rng: &mut rng };
+    let mut cx = StepCx::new(&trace, Clock::default(), 1, &mut rng);
     built.after_step(p, &mut cx);
 }
 
@@ -112,7 +112,7 @@ fn the_pull_is_a_gradient() {
     let mut grads = vec![vector(7.0), vector(7.0), vector(7.0)];
     let trace = Trace::off();
     let mut rng = random::stream(1, 0);
-    let mut cx = StepCx { trace: &trace, clock: Clock::default(), rng: &mut rng };
+    let mut cx = StepCx::new(&trace, Clock::default(), 1, &mut rng);
     built.before_step(&p, &mut grads, &mut cx);
     let got: Vec<f64> = grads.iter().map(|g| g.double_value(&[0])).collect();
     for (got, want) in got.iter().zip([7.0, 7.1, 6.9]) {
@@ -131,7 +131,7 @@ fn l2_init_is_the_squared_distance() {
     let mut grads = vec![p.get(w).zeros_like()];
     let trace = Trace::off();
     let mut rng = random::stream(1, 0);
-    let mut cx = StepCx { trace: &trace, clock: Clock::default(), rng: &mut rng };
+    let mut cx = StepCx::new(&trace, Clock::default(), 1, &mut rng);
     built.before_step(&p, &mut grads, &mut cx);
     close(&grads[0], &v["grad"], "gradient");
 }
@@ -238,7 +238,7 @@ proptest! {
         lr in 1e-4f64..1.0,
         others in prop::sample::subsequence(
             vec![
-                MethodConfig::ShrinkPerturb { shrink: 0.5, perturb: 0.5, every_updates: 2 },
+                shrink_perturb(0.5, 0.5, 2),
                 MethodConfig::L2Init { strength: 0.1 },
                 MethodConfig::ClipGradNorm { max_norm: 1.0 },
             ],
@@ -356,4 +356,8 @@ fn the_schedule_restarts() {
     for (got, want) in seen.iter().zip([0.6, 1.0, 0.868_198, 0.6, 1.0, 0.6]) {
         assert!((got - want).abs() < 1e-6, "{seen:?}");
     }
+}
+
+fn shrink_perturb(shrink: f64, perturb: f64, every_updates: u64) -> MethodConfig {
+    MethodConfig::ShrinkPerturb { shrink, perturb, every_updates, on_task_change: false }
 }

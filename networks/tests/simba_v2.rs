@@ -308,7 +308,7 @@ proptest! {
         rule in prop::sample::select(vec![Rule::Adam, Rule::Adamw, Rule::Sgd]),
         methods in prop::sample::subsequence(
             vec![
-                MethodConfig::ShrinkPerturb { shrink: 0.5, perturb: 0.5, every_updates: 2 },
+                shrink_perturb(0.5, 0.5, 2),
                 MethodConfig::L2Init { strength: 0.1 },
                 MethodConfig::ClipGradNorm { max_norm: 1.0 },
             ],
@@ -457,4 +457,8 @@ fn networks_start_as_the_official_ones() {
     let q = Support::default().mean(&logits[0]);
     assert!(number(q.mean(Kind::Float).abs()) < 0.05, "mean value {:?}", q.mean(Kind::Float));
     assert!(number(q.std(false)) < 0.03, "deviation {:?}", q.std(false));
+}
+
+fn shrink_perturb(shrink: f64, perturb: f64, every_updates: u64) -> MethodConfig {
+    MethodConfig::ShrinkPerturb { shrink, perturb, every_updates, on_task_change: false }
 }

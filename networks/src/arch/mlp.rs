@@ -14,6 +14,7 @@ use crate::{
     params::{Params, Role},
     random::Rng,
     trace::{Activity, Trace},
+    units::Units,
 };
 
 /// Nonlinearity of hidden layers.
@@ -155,7 +156,8 @@ impl Mlp {
             hidden.push(Hidden { name, dense, norm });
             width = units;
         }
-        let heads = outputs
+        p.in_heads(true);
+        let heads: Vec<Dense> = outputs
             .iter()
             .map(|(name, output)| {
                 let (weight, bias) = config.init.laws(Role::Output, width);
@@ -163,6 +165,16 @@ impl Mlp {
                 Dense::new(p, &name, Role::Output, width, *output, weight, Some(bias), rng)
             })
             .collect();
+        p.in_heads(false);
+        for (i, layer) in hidden.iter().enumerate() {
+            let readers = match hidden.get(i + 1) {
+                Some(next) => vec![next.dense.reader()],
+                None => heads.iter().map(Dense::reader).collect(),
+            };
+            let fed = layer.dense.reader();
+            let own = fed.bias.into_iter().chain(layer.norm.iter().flat_map(Norm::learned));
+            p.add_units(Units::new(&layer.name, fed.weight, own, readers));
+        }
         Mlp { hidden, activation: config.activation, heads }
     }
 }

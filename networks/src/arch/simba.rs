@@ -20,6 +20,7 @@ use crate::{
     params::{Params, Role},
     random::Rng,
     trace::{Activity, Trace},
+    units::Units,
 };
 
 /// Flax's default, which the official code takes.
@@ -92,14 +93,19 @@ impl Simba {
             let norm = layer_norm(p, &name, d, rng);
             let up = dense(p, &part("up"), Role::Hidden, d, wide, Init::He, rng);
             let down = dense(p, &part("down"), Role::Hidden, wide, d, Init::He, rng);
+            let fed = up.reader();
+            let layer = format!("{prefix}/{}", part("up"));
+            p.add_units(Units::new(&layer, fed.weight, fed.bias, vec![down.reader()]));
             blocks.push(Block { name: format!("{prefix}/block_{i}"), norm, up, down });
         }
         let norm_name = format!("{prefix}/norm");
         let norm = layer_norm(p, &norm_name, d, rng);
+        p.in_heads(true);
         let heads = outputs
             .iter()
             .map(|(name, width)| dense(p, name, Role::Output, d, *width, flat, rng))
             .collect();
+        p.in_heads(false);
         Simba { embed, blocks, norm, norm_name, heads }
     }
 }

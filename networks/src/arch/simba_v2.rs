@@ -22,6 +22,7 @@ use crate::{
     params::Params,
     random::Rng,
     trace::{Activity, Trace},
+    units::Units,
 };
 
 /// `[agent.*.arch]` with `kind = "simba_v2"`. `None` takes the paper's formula of `width` and
@@ -149,15 +150,17 @@ impl SimbaV2 {
             .map(|i| {
                 let name = format!("{prefix}/block_{i}");
                 let part = |part: &str| format!("{name}/{part}");
-                Block {
-                    up: UnitDense::new(p, &part("up"), d, wide, false, rng),
-                    scaler: Scaler::new(p, &part("scaler"), wide, init / root, scale / root, rng),
-                    down: UnitDense::new(p, &part("down"), wide, d, false, rng),
-                    alpha: Scaler::new(p, &part("alpha"), d, alpha_init, alpha_scale, rng),
-                    name,
-                }
+                let up = UnitDense::new(p, &part("up"), d, wide, false, rng);
+                let scaler = &part("scaler");
+                let scaler = Scaler::new(p, scaler, wide, init / root, scale / root, rng);
+                let down = UnitDense::new(p, &part("down"), wide, d, false, rng);
+                let alpha = Scaler::new(p, &part("alpha"), d, alpha_init, alpha_scale, rng);
+                let (layer, fed) = (part("up"), up.reader().weight);
+                p.add_units(Units::new(&layer, fed, [scaler.id()], vec![down.reader()]));
+                Block { name, up, scaler, down, alpha }
             })
             .collect();
+        p.in_heads(true);
         let heads = outputs
             .iter()
             .map(|(head, width)| {
@@ -169,6 +172,7 @@ impl SimbaV2 {
                 }
             })
             .collect();
+        p.in_heads(false);
         let (shift, relu_eps) = (c.shift, c.relu_eps);
         SimbaV2 { name, shift, relu_eps, embed, embed_scaler, blocks, heads }
     }

@@ -11,8 +11,9 @@ pub(super) struct ClipGradNorm {
 }
 
 impl WeightMethod for ClipGradNorm {
-    fn before_step(&mut self, _p: &Params, grads: &mut [Tensor], _cx: &mut StepCx<'_>) {
+    fn before_step(&mut self, _p: &Params, grads: &mut [Tensor], cx: &mut StepCx<'_>) {
         let _guard = no_grad_guard();
+        cx.acted += 1;
         let norm = fused::global_norm(&grads.iter().collect::<Vec<_>>());
         // Stays a tensor: no round trip to the host.
         let factor = ((norm + 1e-6).reciprocal() * self.max_norm).clamp_max(1.0);

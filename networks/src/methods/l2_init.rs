@@ -26,8 +26,9 @@ impl L2Init {
 }
 
 impl WeightMethod for L2Init {
-    fn before_step(&mut self, p: &Params, grads: &mut [Tensor], _cx: &mut StepCx<'_>) {
+    fn before_step(&mut self, p: &Params, grads: &mut [Tensor], cx: &mut StepCx<'_>) {
         let _guard = no_grad_guard();
+        cx.acted += 1;
         for ((param, grad), &initial) in p.trainable().zip(grads).zip(&self.initial) {
             *grad = &*grad + (&param.value - p.get(initial)) * (2.0 * self.strength);
         }

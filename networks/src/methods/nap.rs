@@ -148,9 +148,10 @@ impl WeightMethod for Nap {
     }
 
     fn after_step(&mut self, p: &mut Params, cx: &mut StepCx<'_>) {
-        if !(cx.clock.update + 1).is_multiple_of(self.every_updates) {
+        if !cx.is_due(self.every_updates, false) {
             return;
         }
+        cx.acted += 1;
         let _guard = no_grad_guard();
         for sphere in &self.spheres {
             sphere.project(p);

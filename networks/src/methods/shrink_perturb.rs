@@ -14,13 +14,15 @@ pub(super) struct ShrinkPerturb {
     pub(super) shrink: f64,
     pub(super) perturb: f64,
     pub(super) every_updates: u64,
+    pub(super) on_task_change: bool,
 }
 
 impl WeightMethod for ShrinkPerturb {
     fn after_step(&mut self, p: &mut Params, cx: &mut StepCx<'_>) {
-        if !(cx.clock.update + 1).is_multiple_of(self.every_updates) {
+        if !cx.is_due(self.every_updates, self.on_task_change) {
             return;
         }
+        cx.acted += 1;
         let _guard = no_grad_guard();
         let chosen: Vec<ParamId> = p
             .iter()

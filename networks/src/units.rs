@@ -1,0 +1,216 @@
+//! Hidden units that can be replaced: what feeds them, what reads them, and how one is made anew.
+//!
+//! An architecture registers [`Units`] for a layer only where every reader of its units is known:
+//! hidden layers of an MLP, the inner layers of residual blocks, never the residual stream. What is
+//! not registered cannot be replaced.
+//!
+//! A replaced unit gets incoming weights from its layer's own law, a bias of zero, scaler and norm
+//! affine as at the start, and outgoing weights of zero, so that its readers do not notice it. Moments
+//! of all of these are zeroed, and its *birth* is the current step: Adam counts the age of every
+//! weight from the younger of its two ends, so a fresh unit has a bias correction of its own.
+
+use tch::{Kind, Tensor, no_grad_guard};
+
+use crate::{
+    fused,
+    init::Init,
+    params::{Param, ParamId, Params, Role},
+    random::Rng,
+};
+
+/// A layer that reads hidden units.
+#[derive(Clone, Copy, Debug)]
+pub struct Reader {
+    /// Weight `[out, n]`: a unit is a column.
+    pub weight: ParamId,
+    /// Bias `[out]`, if the layer has one.
+    pub bias: Option<ParamId>,
+}
+
+/// The `n` hidden units of one layer.
+#[derive(Clone, Debug)]
+pub struct Units {
+    /// Name of the layer in a [`Trace`](crate::trace::Trace) of the network.
+    pub layer: String,
+    /// Weight `[n, in]`: a unit is a row.
+    pub incoming: ParamId,
+    /// Vectors `[n]` with a number for each unit: bias, scaler, gain, offset.
+    pub own: Vec<ParamId>,
+    /// Every layer that reads them.
+    pub readers: Vec<Reader>,
+    /// The optimiser step of each unit's birth, i64 `[n]`, and how many were replaced so far, i64;
+    /// both [`Role::State`] on the CPU. Only where a method replaces units.
+    pub(crate) history: Option<(ParamId, ParamId)>,
+}
+
+impl Units {
+    /// Units of `layer` without history.
+    pub fn new(
+        layer: &str,
+        incoming: ParamId,
+        own: impl IntoIterator<Item = ParamId>,
+        readers: Vec<Reader>,
+    ) -> Self {
+        let own = own.into_iter().collect();
+        Units { layer: layer.to_owned(), incoming, own, readers, history: None }
+    }
+}
+
+/// What the last step made anew, for a target network that should not mix old and new.
+#[derive(Debug)]
+pub(crate) enum Fresh {
+    /// These units of this group; the mean activation that went over to the readers' biases.
+    Units { group: usize, units: Tensor, handed_over: Option<Tensor> },
+    /// A whole parameter.
+    Whole(ParamId),
+}
+
+impl Params {
+    /// Registers units of a layer.
+    pub fn add_units(&mut self, units: Units) {
+        self.units.push(units);
+    }
+
+    /// The groups of units that can be replaced.
+    pub fn units(&self) -> &[Units] {
+        &self.units
+    }
+
+    /// From now on, births and replacements are remembered. Idempotent.
+    pub(crate) fn remember_births(&mut self) {
+        for i in 0..self.units.len() {
+            if self.units[i].history.is_some() {
+                continue;
+            }
+            let n = self.get(self.units[i].incoming).size()[0];
+            let layer = self.units[i].layer.clone();
+            let mut add = |what: &str, shape: &[i64]| {
+                let zeros = Tensor::zeros(shape, (Kind::Int64, tch::Device::Cpu));
+                let name = format!("{layer}@{what}");
+                self.add_value(name, Role::State, Init::Constant(0.0), &zeros)
+            };
+            self.units[i].history = Some((add("birth", &[n]), add("replaced", &[])));
+        }
+    }
+
+    /// The optimiser step of each unit's birth: 0 for those of the start.
+    ///
+    /// # Panics
+    /// If no method replaces units: then nothing is remembered.
+    pub fn births(&mut self, group: usize) -> &mut [i64] {
+        let (births, _) = self.units[group].history.expect("births are remembered");
+        fused::host_slice(self.get_mut(births))
+    }
+
+    /// How many units of a group were replaced so far; `None` where no method does.
+    pub fn replaced(&self, group: usize) -> Option<u64> {
+        let (_, replaced) = self.units[group].history?;
+        Some(self.get(replaced).int64_value(&[]) as u64)
+    }
+
+    /// Makes `units` of a group anew after optimiser step `step`. With `mean`, each unit's mean
+    /// activation, what the readers lose on average goes into their biases, where they have any.
+    ///
+    /// # Panics
+    /// If births are not remembered.
+    pub(crate) fn replace_units(
+        &mut self,
+        group: usize,
+        units: &[usize],
+        step: u64,
+        mean: Option<&[f64]>,
+        rng: &mut Rng,
+    ) {
+        let _guard = no_grad_guard();
+        let g = self.units[group].clone();
+        let (births, replaced) = g.history.expect("births are remembered");
+        let incoming = self.get(g.incoming);
+        let (size, options) = (incoming.size(), (incoming.kind(), incoming.device()));
+        let rows: Vec<i64> = units.iter().map(|&u| u as i64).collect();
+        let index = Tensor::from_slice(&rows).to_device(options.1);
+        let fresh = self.init(g.incoming).rows(&size, rows.len() as i64, rng);
+        let fresh = fresh.to_kind(options.0).to_device(options.1);
+        let p = self.param_mut(g.incoming);
+        let _ = p.value.index_copy_(0, &index, &fresh);
+        p.forget(0, &index);
+        for &id in &g.own {
+            let p = self.param_mut(id);
+            let start = match (p.role, p.init) {
+                (Role::Bias, _) => 0.0,
+                (_, Init::Constant(c)) => c,
+                (role, law) => unreachable!("a {role:?} per unit starts constant, not {law:?}"),
+            };
+            let _ = p.value.index_fill_(0, &index, start);
+            p.forget(0, &index);
+        }
+        let handed_over =
+            mean.map(|m| Tensor::from_slice(m).to_kind(options.0).to_device(options.1));
+        self.silence(&g, &index, handed_over.as_ref());
+        for reader in &g.readers {
+            self.param_mut(reader.weight).forget(1, &index);
+        }
+        for &unit in units {
+            fused::host_slice::<i64>(self.get_mut(births))[unit] = step as i64;
+        }
+        let _ = self.get_mut(replaced).g_add_scalar_(rows.len() as i64);
+        self.fresh.push(Fresh::Units { group, units: index, handed_over });
+    }
+
+    /// Zeroes outgoing weights, after their mean contribution went into the readers' biases.
+    fn silence(&mut self, g: &Units, index: &Tensor, mean: Option<&Tensor>) {
+        for reader in &g.readers {
+            if let (Some(bias), Some(mean)) = (reader.bias, mean) {
+                let lost = self.get(reader.weight).index_select(1, index).mv(mean); // [out]
+                let _ = self.get_mut(bias).g_add_(&lost);
+            }
+            let _ = self.get_mut(reader.weight).index_fill_(1, index, 0.0);
+        }
+    }
+
+    /// Draws a whole parameter again from its law after optimiser step `step`, moments zeroed.
+    pub(crate) fn replace(&mut self, id: ParamId, step: u64, rng: &mut Rng) {
+        let _guard = no_grad_guard();
+        let p = self.param_mut(id);
+        let fresh = p.init.sample(&p.value.size(), rng);
+        p.value.copy_(&fresh);
+        for m in &mut p.moments {
+            let _ = m.zero_();
+        }
+        p.birth = step;
+        for i in 0..self.units.len() {
+            if self.units[i].incoming == id && self.units[i].history.is_some() {
+                self.births(i).fill(step as i64);
+            }
+        }
+        self.fresh.push(Fresh::Whole(id));
+    }
+
+    /// What the last step of `source` made anew becomes the same here, so that an average never
+    /// holds half of an old unit and half of a new one. Without `units`, only whole parameters.
+    pub(crate) fn mirror(&mut self, source: &Params, units: bool) {
+        let _guard = no_grad_guard();
+        for fresh in &source.fresh {
+            match fresh {
+                Fresh::Whole(id) => self.get_mut(*id).copy_(source.get(*id)),
+                Fresh::Units { group, units: index, handed_over } if units => {
+                    let g = source.units[*group].clone();
+                    for id in g.own.iter().copied().chain([g.incoming]) {
+                        let rows = source.get(id).index_select(0, index);
+                        let _ = self.get_mut(id).index_copy_(0, index, &rows);
+                    }
+                    self.silence(&g, index, handed_over.as_ref());
+                }
+                Fresh::Units { .. } => {}
+            }
+        }
+    }
+}
+
+impl Param {
+    /// Zeroes the moments of rows (`dim` 0) or columns (1).
+    fn forget(&mut self, dim: i64, index: &Tensor) {
+        for m in &mut self.moments {
+            let _ = m.index_fill_(dim, index, 0.0);
+        }
+    }
+}
