@@ -203,6 +203,14 @@ impl AgentConfig {
         }
     }
 
+    /// The configuration of every network of the agent.
+    pub fn networks_mut(&mut self) -> Vec<&mut NetworkConfig> {
+        match self {
+            AgentConfig::Sac(c) => vec![&mut c.actor, &mut c.critic],
+            AgentConfig::Dqn(c) => vec![&mut c.network],
+        }
+    }
+
     /// Every optimiser of the agent.
     pub(crate) fn optimisers(&mut self) -> Vec<&mut OptimConfig> {
         match self {

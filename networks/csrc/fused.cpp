@@ -12,6 +12,7 @@
 #include <ATen/ops/stack.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <malloc.h>
 #include <string>
@@ -37,6 +38,10 @@ void supple_adam_rows(double*, const double*, double*, double*, size_t, size_t, 
                       const Adam<double>&, const double*, const double*, const double*,
                       const double*);
 extern "C" void supple_columns_f32(const float*, size_t, size_t, const float*, float*, float*);
+extern "C" float supple_squares_f32(const float*, size_t);
+extern "C" double supple_squares_f64(const double*, size_t);
+extern "C" void supple_scale_f32(float*, size_t, float);
+extern "C" void supple_scale_f64(double*, size_t, double);
 extern "C" void supple_columns_f64(const double*, size_t, size_t, const double*, double*, double*);
 
 template <class T>
@@ -119,6 +124,26 @@ char* supple_columns(const at::Tensor* x, const double* centre, double* sum, dou
       columns_by<double>(supple_columns_f64, *x, centre, sum, deviation);
     else
       columns_by<float>(supple_columns_f32, *x, centre, sum, deviation);
+  });
+}
+
+// Scales all tensors by one factor, so that their joint 2-norm is `radius`.
+char* supple_to_norm(at::Tensor* const* tensors, size_t n, double radius, double eps) {
+  return guarded([&] {
+    double squares = 0;
+    for (size_t i = 0; i < n; ++i) {
+      const at::Tensor& t = *tensors[i];
+      squares += t.scalar_type() == at::kDouble ? supple_squares_f64(t.data_ptr<double>(), t.numel())
+                                                : supple_squares_f32(t.data_ptr<float>(), t.numel());
+    }
+    double factor = radius / std::max(std::sqrt(squares), eps);
+    for (size_t i = 0; i < n; ++i) {
+      const at::Tensor& t = *tensors[i];
+      if (t.scalar_type() == at::kDouble)
+        supple_scale_f64(t.data_ptr<double>(), t.numel(), factor);
+      else
+        supple_scale_f32(t.data_ptr<float>(), t.numel(), (float)factor);
+    }
   });
 }
 

@@ -17,9 +17,12 @@ struct Adam {
 
 // One row. `c1`, `c2` are the bias corrections of the row; those of columns may be larger.
 template <class T>
-static inline __attribute__((always_inline)) void row(T* p, const T* g, T* m, T* v, size_t n,
-                                                      const Adam<T>& h, T c1, T c2,
-                                                      const T* columns1, const T* columns2) {
+static inline __attribute__((always_inline)) void row(T* __restrict__ p,
+                                                      const T* __restrict__ g,
+                                                      T* __restrict__ m, T* __restrict__ v,
+                                                      size_t n, const Adam<T> h, T c1, T c2,
+                                                      const T* __restrict__ columns1,
+                                                      const T* __restrict__ columns2) {
   for (size_t i = 0; i < n; ++i) {
     T grad = g[i] + h.l2 * p[i];
     T first = h.beta1 * m[i] + (1 - h.beta1) * grad;
@@ -63,8 +66,11 @@ WIDE void supple_adam_rows(double* p, const double* g, double* m, double* v, siz
 
 // Adds to `sum` and `deviation` the columns of x and of |x - centre|.
 template <class T>
-static inline __attribute__((always_inline)) void columns(const T* x, size_t height, size_t n,
-                                                          const T* centre, T* sum, T* deviation) {
+static inline __attribute__((always_inline)) void columns(const T* __restrict__ x,
+                                                          size_t height, size_t n,
+                                                          const T* __restrict__ centre,
+                                                          T* __restrict__ sum,
+                                                          T* __restrict__ deviation) {
   for (size_t r = 0; r < height; ++r, x += n)
     for (size_t i = 0; i < n; ++i) {
       sum[i] += x[i];
@@ -72,7 +78,29 @@ static inline __attribute__((always_inline)) void columns(const T* x, size_t hei
     }
 }
 
+// Sum of squares, in lanes so that the compiler may keep them in one register.
+template <class T>
+static inline __attribute__((always_inline)) T squares(const T* x, size_t n) {
+  T lanes[16] = {}, rest = 0;
+  size_t i = 0;
+  for (; i + 16 <= n; i += 16)
+    for (size_t l = 0; l < 16; ++l) lanes[l] += x[i + l] * x[i + l];
+  for (; i < n; ++i) rest += x[i] * x[i];
+  for (T lane : lanes) rest += lane;
+  return rest;
+}
+
+template <class T>
+static inline __attribute__((always_inline)) void scale(T* x, size_t n, T factor) {
+  for (size_t i = 0; i < n; ++i) x[i] *= factor;
+}
+
 extern "C" {
+
+WIDE float supple_squares_f32(const float* x, size_t n) { return squares(x, n); }
+WIDE double supple_squares_f64(const double* x, size_t n) { return squares(x, n); }
+WIDE void supple_scale_f32(float* x, size_t n, float factor) { scale(x, n, factor); }
+WIDE void supple_scale_f64(double* x, size_t n, double factor) { scale(x, n, factor); }
 
 WIDE void supple_columns_f32(const float* x, size_t height, size_t n, const float* centre,
                              float* sum, float* deviation) {

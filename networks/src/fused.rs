@@ -44,6 +44,7 @@ unsafe extern "C" {
         rows: *const f64,
         columns: *const f64,
     ) -> *mut c_char;
+    fn supple_to_norm(tensors: List, n: usize, radius: f64, eps: f64) -> *mut c_char;
     fn supple_columns(
         x: *const C_tensor,
         centre: *const f64,
@@ -147,6 +148,21 @@ pub(crate) fn adam_by_age_(
             columns.map_or(std::ptr::null(), <[f64]>::as_ptr),
         )
     });
+}
+
+/// Scales all `tensors` by one factor, in place, so that their joint 2-norm is `radius`; where it is
+/// below `eps` it counts as that, so that zero stays zero.
+pub(crate) fn to_norm_(tensors: &[&Tensor], radius: f64, eps: f64) {
+    if tensors.iter().any(|t| t.device() != tch::Device::Cpu || !t.is_contiguous()) {
+        let factor = global_norm(tensors).clamp_min(eps).reciprocal() * radius;
+        for t in tensors {
+            let _ = t.detach().g_mul_(&factor);
+        }
+        return;
+    }
+    let list = pointers(tensors);
+    // SAFETY: as in `adam_`; all are contiguous on the CPU.
+    check(unsafe { supple_to_norm(list.as_ptr(), list.len(), radius, eps) });
 }
 
 /// Means over the rows of `x`, `[N, n]`, and of `|x - centre|`: two `[n]` on the host.

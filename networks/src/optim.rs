@@ -153,7 +153,7 @@ impl Optim {
             weight_decay: c.weight_decay,
             decoupled: c.rule == Rule::Adamw,
         };
-        if adam::has_ages(params) {
+        if self.step_tensor.device() == Device::Cpu || adam::has_ages(params) {
             return adam::step(params, grads, self.steps, h);
         }
         // f32 counts exactly to 2^24; beyond that both bias corrections are 1 to the last bit.

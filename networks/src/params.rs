@@ -289,9 +289,11 @@ impl Params {
             for (i, m) in p.moments.iter().enumerate() {
                 out.insert(format!("{prefix}/{}#{i}", p.name), host(m));
             }
+            if p.birth > 0 {
+                let birth = Tensor::from(p.birth as i64);
+                out.insert(format!("{prefix}/{}#birth", p.name), birth);
+            }
         }
-        let births: Vec<i64> = self.list.iter().map(|p| p.birth as i64).collect();
-        out.insert(format!("{prefix}#births"), Tensor::from_slice(&births));
     }
 
     /// Reverse of [`Params::save`].
@@ -306,11 +308,9 @@ impl Params {
             for (i, m) in p.moments.iter_mut().enumerate() {
                 copy_from(m, &format!("{name}#{i}"), from)?;
             }
-        }
-        let mut births = Tensor::from_slice(&vec![0i64; self.list.len()]);
-        copy_from(&mut births, &format!("{prefix}#births"), from)?;
-        for (p, &birth) in self.list.iter_mut().zip(fused::host_slice::<i64>(&mut births).iter()) {
-            p.birth = birth as u64;
+            // Only what was drawn again has one.
+            let birth = from.get(&format!("{name}#birth"));
+            p.birth = birth.map_or(0, |t| t.int64_value(&[]) as u64);
         }
         Ok(())
     }

@@ -21,8 +21,9 @@ use tch::{Kind, Tensor, no_grad_guard};
 
 use super::{StepCx, WeightMethod};
 use crate::{
+    fused,
     optim::OptimConfig,
-    params::{ParamId, Params, Role},
+    params::{L2_EPS, ParamId, Params, Role},
 };
 
 /// What happens to learned gains and offsets of the norms.
@@ -46,7 +47,7 @@ impl Default for NapGains {
     }
 }
 
-/// Tensors that share one norm, and that norm at the start (a [`Role::State`] scalar).
+/// Tensors that share one norm, and that norm at the start (a [`Role::State`] f64 on the CPU).
 struct Sphere {
     members: Vec<ParamId>,
     radius: ParamId,
@@ -110,7 +111,7 @@ fn pairs(p: &Params, first: Role, second: Role) -> Vec<Vec<ParamId>> {
 
 impl Sphere {
     fn new(members: Vec<ParamId>, p: &mut Params) -> Self {
-        let radius = joint_norm(&members, p);
+        let radius = joint_norm(&members, p).to_kind(Kind::Double).to_device(tch::Device::Cpu);
         let first = p.iter().find(|(id, _)| *id == members[0]).expect("a member");
         let (name, init) = (format!("{}@radius", first.1.name), first.1.init);
         let radius = p.add_value(name, Role::State, init, &radius);
@@ -118,12 +119,13 @@ impl Sphere {
     }
 
     /// Scales the members to the initial norm. A group that is all zero stays so.
-    fn project(&self, p: &mut Params) {
-        let norm = joint_norm(&self.members, p).clamp_min(crate::params::L2_EPS);
-        let factor = p.get(self.radius) / norm;
-        for &id in &self.members {
-            let _ = p.get_mut(id).g_mul_(&factor);
-        }
+    fn project(&self, p: &Params) {
+        let members: Vec<&Tensor> = self.members.iter().map(|&id| p.get(id)).collect();
+        fused::to_norm_(&members, self.radius(p), L2_EPS);
+    }
+
+    fn radius(&self, p: &Params) -> f64 {
+        p.get(self.radius).double_value(&[])
     }
 }
 
@@ -164,8 +166,7 @@ impl Nap {
     /// NaN is not judged here: the next loss is, with its cause.
     fn holds(&self, p: &Params) -> bool {
         self.spheres.iter().all(|s| {
-            let ratio = joint_norm(&s.members, p) / p.get(s.radius);
-            let error = (ratio.to_kind(Kind::Double) - 1.0).abs().double_value(&[]);
+            let error = (joint_norm(&s.members, p).double_value(&[]) / s.radius(p) - 1.0).abs();
             error.is_nan() || error <= 1e-5
         })
     }
