@@ -12,7 +12,7 @@
 //! | `normalize.rs`, `normalized.rs` | running statistics; an agent behind them |
 //! | `message.rs` | everything threads say to each other |
 //! | `actor.rs`, `evaluate.rs`, `metrics.rs` | one thread each |
-//! | `tensorboard.rs`, `histogram.rs` | TensorBoard's event file; many numbers as a few counts |
+//! | `tensorboard.rs`, `histogram.rs` | the event file and its dashboard; many numbers as a few counts |
 //! | `learner.rs`, `drive.rs` | learning without threads; the thread that feeds it |
 //! | `session.rs` | what goes into a run and what comes out |
 //! | `train.rs`, `mailbox.rs`, `streams.rs` | starts and joins the threads; latest-value slot; seeds |

@@ -1,4 +1,4 @@
-//! TensorBoard: the event file of a run.
+//! TensorBoard: the event file of a run, and the dashboard made of it.
 //!
 //! tensorboard-rs' own writers panic on I/O errors, in a thread of theirs and then in ours, so only
 //! its record format and its protobufs are used.
@@ -13,6 +13,7 @@ use std::{
 use protobuf::Message;
 use tensorboard_proto::{
     event::Event,
+    layout::{Category, Chart, Layout, MultilineChartContent},
     summary::{Summary, Summary_Value, SummaryMetadata},
     tensor::TensorProto,
     tensor_shape::TensorShapeProto,
@@ -22,6 +23,54 @@ use tensorboard_rs::{record_writer::RecordWriter, summary};
 
 use crate::{error::Error, histogram::Histogram};
 
+/// Title of a chart, and regular expressions of the tags it shows, each of a whole tag.
+pub type ChartOf = (&'static str, &'static [&'static str]);
+
+/// The dashboard under TensorBoard's tab "Custom Scalars": categories and their charts, top to
+/// bottom. `_global` in place of a layer is the whole network.
+pub const LAYOUT: &[(&str, &[ChartOf])] = &[
+    (
+        "Learning",
+        &[
+            ("Return", &["train/episode_return", "eval/return_mean"]),
+            ("Loss", &["loss/.*"]),
+            ("Value", &["q/mean", "q/target"]),
+            ("Policy", &["policy/.*"]),
+        ],
+    ),
+    (
+        "Plasticity",
+        &[
+            (
+                "Dormant and dead units, whole networks",
+                &["plasticity/.*/_global/dormant", "plasticity/.*/_global/dead"],
+            ),
+            (
+                "Dormant and dead units by layer",
+                &[r"plasticity/.*/dormant_0\.025", "plasticity/.*/dead"],
+            ),
+            ("Effective rank", &["plasticity/.*/effective_rank"]),
+            ("Weight norm", &["plasticity/.*/weight_norm"]),
+            ("Gradient norm", &["grad_norm/.*", "plasticity/.*/_global/grad_norm"]),
+            ("Dormant gradients", &["plasticity/.*/_global/gradient_dormant"]),
+            ("Distance from the first weights", &["plasticity/.*/_global/distance_from_init"]),
+            ("Churn", &["plasticity/.*/_global/churn"]),
+            ("Probe loss ratio", &["plasticity/.*/_global/probe_loss_ratio"]),
+            ("Units replaced", &["plasticity/.*/_global/replaced"]),
+        ],
+    ),
+    (
+        "Learning rate and steps",
+        &[
+            ("Learning rate", &["lr/.*"]),
+            ("Rotation of the weights", &["plasticity/.*/rotation"]),
+            ("Relative size of an update", &["plasticity/.*/relative_update"]),
+        ],
+    ),
+    ("Tasks", &[("Task", &["task/index"])]),
+    ("Speed", &[("Speed", &["time/.*"])]),
+];
+
 /// The event file of one run, in the run folder itself, so that TensorBoard calls the run by the
 /// folder's name.
 pub struct Board {
@@ -30,7 +79,7 @@ pub struct Board {
 }
 
 impl Board {
-    /// An event file in place of those of earlier processes.
+    /// An event file that holds [`LAYOUT`], in place of those of earlier processes.
     ///
     /// # Errors
     /// When the folder cannot be read or written.
@@ -43,6 +92,7 @@ impl Board {
         let mut version = Event::new();
         version.set_file_version("brain.Event:2".to_owned()); // what every reader wants first
         board.event(version)?;
+        board.layout()?;
         board.flush()?;
         Ok(board)
     }
@@ -89,6 +139,12 @@ impl Board {
         self.records.flush().map_err(|e| Error::io("write", &self.path, e))
     }
 
+    fn layout(&mut self) -> Result<(), Error> {
+        let bytes = layout().write_to_bytes();
+        let bytes = bytes.map_err(|e| Error::io("write", &self.path, e.into()))?;
+        self.summary(plugin_summary("custom_scalars", "custom_scalars__config__", bytes), 0)
+    }
+
     fn summary(&mut self, summary: Summary, step: u64) -> Result<(), Error> {
         let mut event = Event::new();
         event.set_step(step as i64);
@@ -102,6 +158,28 @@ impl Board {
         let written = bytes.and_then(|bytes| self.records.write(&bytes));
         written.map_err(|e| Error::io("write", &self.path, e))
     }
+}
+
+/// [`LAYOUT`] as TensorBoard reads it.
+fn layout() -> Layout {
+    let chart = |(title, tags): &ChartOf| {
+        let mut lines = MultilineChartContent::new();
+        // TensorBoard asks for a match at the beginning only.
+        lines.set_tag(tags.iter().map(|tag| format!("{tag}$")).collect());
+        let mut chart = Chart::new();
+        chart.set_title((*title).to_owned());
+        chart.set_multiline(lines);
+        chart
+    };
+    let category = |(title, charts): &(&str, &[ChartOf])| {
+        let mut category = Category::new();
+        category.set_title((*title).to_owned());
+        category.set_chart(charts.iter().map(chart).collect());
+        category
+    };
+    let mut layout = Layout::new();
+    layout.set_category(LAYOUT.iter().map(category).collect());
+    layout
 }
 
 /// One string for a plugin of TensorBoard: a tensor without dimensions, and whose it is.

@@ -10,14 +10,19 @@ use agents::{
     config::Config,
     histogram::Histogram,
     metrics::{Record, Row, ToWriter, Writer, read_rows},
-    tensorboard::Board,
+    tensorboard::{Board, LAYOUT},
 };
 use crossbeam::channel::bounded;
 use envs::{Action, ActionSpace, Env, EnvError, EnvSpec, Registry, Step};
 use harness::{Run, config, scripted, within};
 use protobuf::Message;
 use serde_json::{Value, json};
-use tensorboard_proto::{event::Event, summary::Summary_Value, types::DataType};
+use tensorboard_proto::{
+    event::Event,
+    layout::{Category, Layout},
+    summary::Summary_Value,
+    types::DataType,
+};
 
 /// CRC-32C, bit by bit, then masked as in TensorFlow's records.
 fn masked_crc(bytes: &[u8]) -> u32 {
@@ -60,11 +65,11 @@ fn string<'a>(value: &'a Summary_Value, plugin: &str) -> &'a [u8] {
     &tensor.get_string_val()[0]
 }
 
-/// Step, tag and what is shown, of every event behind the version.
+/// Step, tag and what is shown, of every event behind the version and the layout.
 fn shown(dir: &Path) -> Vec<(i64, String, Value)> {
     let events = events(dir);
     assert_eq!(events[0].get_file_version(), "brain.Event:2");
-    let values = events.iter().skip(1).map(|event| {
+    let values = events.iter().skip(2).map(|event| {
         assert!(event.get_wall_time() > 1.7e9, "seconds since 1970");
         let [value] = event.get_summary().get_value() else { panic!("one value: {event:?}") };
         let what = if value.has_histo() {
@@ -161,6 +166,28 @@ fn what_is_logged_is_shown_and_shown_again_after_a_resume() {
     let after = shown(dir);
     assert_eq!(after[..5], before[..5]);
     assert_eq!(after[5..], [of(6, "task/boundaries", json!("on"))]);
+}
+
+#[test]
+fn the_file_opens_with_the_layout() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(Board::create(folder.path()).unwrap());
+    let events = events(folder.path());
+    assert_eq!(events.len(), 2);
+    let value = &events[1].get_summary().get_value()[0];
+    assert_eq!(value.get_tag(), "custom_scalars__config__");
+    let layout = Layout::parse_from_bytes(string(value, "custom_scalars")).unwrap();
+    assert!(layout.is_initialized() && layout.get_version() == 0);
+    let found: Vec<_> = layout.get_category().iter().map(Category::get_title).collect();
+    let want = ["Learning", "Plasticity", "Learning rate and steps", "Tasks", "Speed"];
+    assert_eq!(found, want);
+    for (category, (title, charts)) in layout.get_category().iter().zip(LAYOUT) {
+        assert_eq!(category.get_chart().len(), charts.len(), "{title}");
+        for (chart, (title, tags)) in category.get_chart().iter().zip(*charts) {
+            let want: Vec<_> = tags.iter().map(|tag| format!("{tag}$")).collect();
+            assert_eq!((chart.get_title(), chart.get_multiline().get_tag()), (*title, &want[..]));
+        }
+    }
 }
 
 #[test]
