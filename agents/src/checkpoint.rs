@@ -38,6 +38,8 @@ pub struct State {
     pub updates: u64,
     /// Episodes ended.
     pub episodes: u64,
+    /// Task of the newest step; checkpoints from before tasks were logged have none.
+    pub task: Option<usize>,
     /// Best evaluation so far: environment step and mean return.
     pub best: Option<(u64, f64)>,
     /// Evaluated last: environment step, mean and standard deviation of the return.

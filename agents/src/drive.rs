@@ -16,7 +16,7 @@ use crate::{
     learner::{BadUpdate, Learner},
     mailbox::Mailbox,
     message::{ActorState, EvalJob, EvalResult, Experience, FromActor, ToActor},
-    metrics::ToWriter,
+    metrics::{Record, ToWriter},
     session::{Progress, Report},
     tensor_file::{self, Saved},
 };
@@ -154,8 +154,8 @@ impl<'a> Drive<'a> {
         }
         let writer = &self.links.to_writer;
         let mut written = Ok(());
-        let mut log = |step, values| {
-            if writer.send(ToWriter::Scalars { step, values }).is_err() {
+        let mut log = |step, record| {
+            if writer.send(ToWriter::Record { step, record }).is_err() {
                 written = Err(Error::Gone("metrics".to_owned()));
             }
         };
@@ -193,7 +193,7 @@ impl<'a> Drive<'a> {
     fn log(&self, step: u64, values: Vec<(String, f64)>) -> Result<(), Error> {
         self.links
             .to_writer
-            .send(ToWriter::Scalars { step, values })
+            .send(ToWriter::Record { step, record: Record::Scalars(values) })
             .map_err(|_| Error::Gone("metrics".to_owned()))
     }
 

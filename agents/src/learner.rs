@@ -15,7 +15,7 @@ use crate::{
     config::Config,
     error::Error,
     message::Experience,
-    metrics::Scalars,
+    metrics::{Record, Scalars},
     plasticity::{self, Measure},
     replay::Replay,
     streams,
@@ -51,6 +51,8 @@ pub struct Learner {
     pub replay: Replay,
     /// How far the run is.
     pub counters: Counters,
+    /// Of the newest step; none before the first.
+    task: Option<usize>,
     rng: Rng,
     replay_rng: Rng,
     config: Config,
@@ -71,6 +73,7 @@ impl Learner {
             agent,
             replay,
             counters: Counters::default(),
+            task: None,
             rng: random::stream(config.seed, streams::LEARNER),
             replay_rng: random::stream(config.seed, streams::REPLAY),
             config: config.clone(),
@@ -84,14 +87,14 @@ impl Learner {
 
     /// One round: remembers one experience of every actor, in actor order, makes the updates that
     /// the update-to-data ratio demands, and shows the agent the round. `log` is called with
-    /// `(step, numbers)`.
+    /// `(step, record)`.
     ///
     /// # Errors
     /// When a loss is not finite.
     pub fn round(
         &mut self,
         experiences: &[Experience],
-        log: &mut dyn FnMut(u64, Vec<(String, f64)>),
+        log: &mut dyn FnMut(u64, Record),
     ) -> Result<(), BadUpdate> {
         let per_actor = self.config.runtime.envs_per_actor;
         self.counters.rounds += 1;
@@ -105,11 +108,18 @@ impl Learner {
                 self.counters.episodes += 1;
                 log(
                     step,
-                    vec![
+                    Record::Scalars(vec![
                         ("train/episode_return".to_owned(), episode.return_),
                         ("train/episode_length".to_owned(), episode.length as f64),
-                    ],
+                    ]),
                 );
+            }
+        }
+        if self.task != Some(task) {
+            log(step, Record::Scalars(vec![("task/index".to_owned(), task as f64)]));
+            if self.task.replace(task).is_some() {
+                let (tag, text) = ("task/boundaries".to_owned(), format!("task {task} begins"));
+                log(step, Record::Text { tag, text });
             }
         }
 
@@ -127,12 +137,13 @@ impl Learner {
             }
             self.counters.updates += 1;
             if clock.log {
-                log(step, scalars.take());
+                log(step, Record::Scalars(scalars.take()));
             }
             let (units, ranks) = self.config.diagnostics.due(self.counters.updates);
             if units || ranks {
                 let found = self.measures(self.config.diagnostics.probe_size, units, ranks);
-                log(step, found.into_iter().map(|m| (m.tag(), m.value)).collect());
+                let values = found.into_iter().map(|m| (m.tag(), m.value)).collect();
+                log(step, Record::Scalars(values));
             }
         }
         self.agent.observe(experiences);
@@ -168,6 +179,7 @@ impl Learner {
             rounds: self.counters.rounds,
             updates: self.counters.updates,
             episodes: self.counters.episodes,
+            task: self.task,
             best: None,
             last_eval: None,
             wall_s: 0.0,
@@ -200,6 +212,7 @@ impl Learner {
             updates: state.updates,
             episodes: state.episodes,
         };
+        self.task = state.task;
         self.rng = state.rng.clone();
         self.replay_rng = state.replay_rng.clone();
         Ok(())

@@ -12,6 +12,7 @@
 //! | `normalize.rs`, `normalized.rs` | running statistics; an agent behind them |
 //! | `message.rs` | everything threads say to each other |
 //! | `actor.rs`, `evaluate.rs`, `metrics.rs` | one thread each |
+//! | `tensorboard.rs`, `histogram.rs` | the event file and its dashboard; many numbers as a few counts |
 //! | `learner.rs`, `drive.rs` | learning without threads; the thread that feeds it |
 //! | `session.rs` | what goes into a run and what comes out |
 //! | `train.rs`, `mailbox.rs`, `streams.rs` | starts and joins the threads; latest-value slot; seeds |
@@ -27,6 +28,7 @@ pub mod dqn;
 mod drive;
 pub mod error;
 pub mod evaluate;
+pub mod histogram;
 pub mod learner;
 mod load_config;
 mod mailbox;
@@ -42,5 +44,6 @@ pub mod sac;
 pub mod session;
 pub mod streams;
 pub mod tensor_file;
+pub mod tensorboard;
 pub mod train;
 pub mod value;

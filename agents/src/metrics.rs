@@ -1,14 +1,13 @@
-//! Numbers on their way to the run folder, and the one thread that writes them.
+//! Numbers, histograms and texts on their way to the run folder, and the one thread that writes them.
 //!
 //! `metrics.jsonl` is the record: one line per step and source, written through to the system
 //! before the thread waits again, so that `kill -9` costs at most the line being written.
-//! TensorBoard gets the same numbers; on resume its files are made anew from the record.
+//! TensorBoard gets the same; on resume its file is made anew from the record.
 
 use std::{
+    collections::BTreeMap,
     fs::File,
     io::{BufRead, BufReader, ErrorKind, Write},
-    mem::ManuallyDrop,
-    panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
     time::Instant,
 };
@@ -16,12 +15,11 @@ use std::{
 use crossbeam::channel::{Receiver, Sender};
 use networks::model::StepStats;
 use serde::{Deserialize, Serialize};
-use tensorboard_rs::summary_writer::SummaryWriter;
 
-use crate::error::Error;
+use crate::{error::Error, histogram::Histogram, tensorboard::Board};
 
 /// One line of `metrics.jsonl`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Row {
     /// Environment steps over all actors.
     pub step: u64,
@@ -29,17 +27,63 @@ pub struct Row {
     pub wall_s: f64,
     /// Tag and value, in the order they were logged. `null` is NaN or infinite.
     pub metrics: serde_json::Map<String, serde_json::Value>,
+    /// Histograms by tag.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub histograms: BTreeMap<String, Histogram>,
+    /// Texts in Markdown by tag.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub texts: BTreeMap<String, String>,
+}
+
+impl Row {
+    /// The line of a record; values become a histogram.
+    pub fn new(step: u64, wall_s: f64, record: Record) -> Row {
+        let mut row = Row { step, wall_s, ..Row::default() };
+        match record {
+            Record::Scalars(values) => {
+                row.metrics = values.into_iter().map(|(tag, value)| (tag, value.into())).collect();
+            }
+            Record::Histogram { tag, values } => {
+                row.histograms.insert(tag, Histogram::of(&values));
+            }
+            Record::Text { tag, text } => {
+                row.texts.insert(tag, text);
+            }
+        }
+        row
+    }
+}
+
+/// What can be logged of one step.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Record {
+    /// Tag and value of each number.
+    Scalars(Vec<(String, f64)>),
+    /// Values of which only their distribution is kept.
+    Histogram {
+        /// Under which name.
+        tag: String,
+        /// In any order; what is not finite is left out.
+        values: Vec<f32>,
+    },
+    /// A remark.
+    Text {
+        /// Under which name.
+        tag: String,
+        /// Markdown.
+        text: String,
+    },
 }
 
 /// From any thread to the writer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum ToWriter {
-    /// Numbers of one step.
-    Scalars {
+    /// Something about one step.
+    Record {
         /// Environment steps over all actors.
         step: u64,
-        /// Tag and value.
-        values: Vec<(String, f64)>,
+        /// What there is to write.
+        record: Record,
     },
     /// Put everything on disk, then answer on the acknowledgement channel.
     Sync,
@@ -76,8 +120,7 @@ impl Scalars {
 pub struct Writer {
     jsonl: File,
     path: PathBuf,
-    /// Dropped only on the clean path: the crate's `Drop` panics after an I/O error.
-    events: ManuallyDrop<SummaryWriter>,
+    board: Board,
     started: Instant,
     wall_before: f64,
 }
@@ -104,19 +147,12 @@ impl Writer {
             std::fs::rename(&temporary, &path).map_err(write)?;
         }
         let jsonl = File::options().append(true).create(true).open(&path).map_err(write)?;
-        remove_events(dir)?;
-        let events = guarded(|| SummaryWriter::new(dir))?;
-        let mut writer = Writer {
-            jsonl,
-            path,
-            events: ManuallyDrop::new(events),
-            started: Instant::now(),
-            wall_before,
-        };
+        let mut board = Board::create(dir)?;
         for row in &rows {
-            writer.event(row)?;
+            show(&mut board, row)?;
         }
-        Ok(writer)
+        board.flush()?;
+        Ok(Writer { jsonl, path, board, started: Instant::now(), wall_before })
     }
 
     /// The thread: writes until every sender is gone.
@@ -126,13 +162,13 @@ impl Writer {
     pub fn run(mut self, inbox: &Receiver<ToWriter>, synced: &Sender<()>) -> Result<(), Error> {
         while let Ok(message) = inbox.recv() {
             match message {
-                ToWriter::Scalars { step, values } => {
+                ToWriter::Record { step, record } => {
                     let wall_s = self.wall_before + self.started.elapsed().as_secs_f64();
-                    let metrics = values.into_iter().map(|(k, v)| (k, v.into())).collect();
-                    let row = Row { step, wall_s, metrics };
+                    let row = Row::new(step, wall_s, record);
                     write_line(&mut self.jsonl, &row)
                         .map_err(|e| Error::io("write", &self.path, e))?;
-                    self.event(&row)?;
+                    show(&mut self.board, &row)?;
+                    self.board.flush()?;
                 }
                 ToWriter::Sync => {
                     match self.jsonl.sync_data() {
@@ -142,37 +178,28 @@ impl Writer {
                         }
                         _ => {}
                     }
-                    guarded(|| self.events.flush())?;
                     if synced.send(()).is_err() {
                         break;
                     }
                 }
             }
         }
-        let events = self.events;
-        guarded(move || drop(ManuallyDrop::into_inner(events)))
-    }
-
-    fn event(&mut self, row: &Row) -> Result<(), Error> {
-        guarded(|| {
-            for (tag, value) in &row.metrics {
-                if let Some(value) = value.as_f64() {
-                    self.events.add_scalar(tag, value as f32, row.step as usize);
-                }
-            }
-        })
+        Ok(())
     }
 }
 
-/// Event files of an earlier process. They lie in the run folder itself, so that TensorBoard calls
-/// the run by the folder's name.
-fn remove_events(dir: &Path) -> Result<(), Error> {
-    let entries = std::fs::read_dir(dir).map_err(|e| Error::io("read", dir, e))?;
-    for path in entries.flatten().map(|entry| entry.path()) {
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        if name.starts_with("events.out.tfevents.") {
-            std::fs::remove_file(&path).map_err(|e| Error::io("replace", &path, e))?;
+/// A line of the record in TensorBoard, which has no place for numbers that are not finite.
+fn show(board: &mut Board, row: &Row) -> Result<(), Error> {
+    for (tag, value) in &row.metrics {
+        if let Some(value) = value.as_f64() {
+            board.scalar(tag, value, row.step)?;
         }
+    }
+    for (tag, histogram) in &row.histograms {
+        board.histogram(tag, histogram, row.step)?;
+    }
+    for (tag, text) in &row.texts {
+        board.text(tag, text, row.step)?;
     }
     Ok(())
 }
@@ -205,13 +232,6 @@ fn write_line(file: &mut File, row: &Row) -> std::io::Result<()> {
     file.write_all(&line)
 }
 
-/// tensorboard-rs panics on I/O errors, in its own thread and then in ours.
-fn guarded<T>(f: impl FnOnce() -> T) -> Result<T, Error> {
-    catch_unwind(AssertUnwindSafe(f)).map_err(|_| {
-        Error::Run("cannot write TensorBoard events; is the disk full or the folder gone?".into())
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -225,7 +245,7 @@ mod tests {
         let thread = std::thread::spawn(move || writer.run(&inbox, &synced));
         for step in from + 1..=to {
             let values = vec![("b".to_owned(), step as f64 + 0.1), ("a".to_owned(), f64::NAN)];
-            sender.send(ToWriter::Scalars { step, values }).unwrap();
+            sender.send(ToWriter::Record { step, record: Record::Scalars(values) }).unwrap();
         }
         sender.send(ToWriter::Sync).unwrap();
         acknowledged.recv().unwrap();

@@ -13,12 +13,13 @@ use agents::{
     agent,
     config::Config,
     learner::Learner,
+    metrics::Row,
     session::make_env,
     streams,
     tensor_file::{self, Saved},
 };
 use envs::{Registry, VecEnv};
-use harness::{Outcome, Run, config, timeless, within};
+use harness::{Outcome, Run, by_tag, config, timeless, within};
 use networks::{params::StateDict, random};
 use tch::Device;
 
@@ -95,9 +96,7 @@ fn sequential(config: &Config) -> Outcome {
             }
         }
         let experiences: Vec<_> = actors.iter_mut().map(|a| a.step().unwrap()).collect();
-        let mut log = |step, values: Vec<(String, f64)>| {
-            rows.push((step, values.into_iter().map(|(k, v)| (k, v.into())).collect()));
-        };
+        let mut log = |step, record| rows.push((step, by_tag(Row::new(step, 0.0, record))));
         learner.round(&experiences, &mut log).unwrap();
     }
 

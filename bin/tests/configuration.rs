@@ -13,8 +13,9 @@ use std::{
     path::Path,
 };
 
-use agents::config::Config;
+use agents::{config::Config, tensorboard::LAYOUT};
 use cli::{QUICK, Scratch};
+use regex::Regex;
 use serde_json::{Map, Value, json};
 
 /// What the page or the code says of one key.
@@ -358,6 +359,41 @@ fn every_metric_is_documented_and_every_documented_metric_exists() {
     let documented: BTreeSet<String> =
         rows.iter().filter_map(|(_, cells)| code(&cells[0])).map(ToOwned::to_owned).collect();
     assert_eq!(documented, found, "left: in docs/configuration.md; right: in metrics.jsonl");
+}
+
+/// Every line of TensorBoard's dashboard is a documented metric, or one that is announced.
+#[test]
+fn the_dashboard_shows_documented_metrics() {
+    // Measures that the dashboard has a place for and no agent logs yet.
+    let to_come = [
+        "_global/dormant",
+        "_global/grad_norm",
+        "_global/gradient_dormant",
+        "_global/distance_from_init",
+        "_global/churn",
+        "_global/probe_loss_ratio",
+        "_global/replaced",
+        "/rotation",
+        "/relative_update",
+    ];
+    let rows = tables(&page(), "tag");
+    let tags: Vec<&str> = rows.iter().filter_map(|(_, cells)| code(&cells[0])).collect();
+    // `_global` stands where a layer would.
+    let global = tags.iter().map(|tag| tag.replace("/LAYER/", "/_global/"));
+    let global: Vec<String> = global.collect();
+    let mut faults = Vec::new();
+    for pattern in LAYOUT.iter().flat_map(|(_, charts)| *charts).flat_map(|(_, tags)| *tags) {
+        let whole = Regex::new(&format!("^(?:{pattern})$")).expect("a regular expression");
+        let shown = tags.iter().copied().chain(global.iter().map(String::as_str));
+        let documented = shown.into_iter().any(|tag| whole.is_match(tag));
+        let announced = to_come.iter().any(|end| pattern.ends_with(end));
+        match (documented, announced) {
+            (false, false) => faults.push(format!("no documented metric matches `{pattern}`")),
+            (true, true) => faults.push(format!("`{pattern}` has come: take it from `to_come`")),
+            _ => {}
+        }
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
 
 #[test]

@@ -17,7 +17,7 @@ use agents::{
     checkpoint::{self, Checkpoint, State},
     config::Config,
     error::Error,
-    metrics::{Scalars, read_rows},
+    metrics::{Row, Scalars, read_rows},
     run_dir::RunDir,
     session::{Parts, Progress, Report},
     train::train,
@@ -212,11 +212,19 @@ pub(crate) fn rows(run: &Path) -> Vec<(u64, Map<String, Value>)> {
     let mut rows: Vec<_> = read_rows(&run.join("metrics.jsonl"), u64::MAX)
         .unwrap()
         .into_iter()
-        .filter(|row| !row.metrics.keys().all(timed))
-        .map(|row| (row.step, row.metrics))
+        .map(|row| (row.step, by_tag(row)))
+        .filter(|(_, values)| !values.keys().all(timed))
         .collect();
     rows.sort_by_key(|(step, metrics)| (*step, metrics.contains_key("eval/return_mean")));
     rows
+}
+
+/// Everything in a row: numbers, histograms and texts.
+pub(crate) fn by_tag(row: Row) -> Map<String, Value> {
+    let mut values = row.metrics;
+    values.extend(row.histograms.into_iter().map(|(tag, h)| (tag, serde_json::json!(h))));
+    values.extend(row.texts.into_iter().map(|(tag, text)| (tag, text.into())));
+    values
 }
 
 /// An agent that learns nothing: what happens in an update is up to the test.
