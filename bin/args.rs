@@ -63,9 +63,10 @@ const DIAGNOSE: &str = "\
 Examples:
   supple diagnose runs/quickstart-1
   supple diagnose runs/quickstart-1/checkpoints/step-000000020000 --probe 4096
+  supple diagnose runs/quickstart-1 --deep
   supple diagnose runs/quickstart-1 --json
 
-One table for each network, one row for each layer, measured on transitions from the checkpoint's own
+For each network a table of its units and one of its weights, one row for each layer, measured on transitions from the checkpoint's own
 replay (so a best-... checkpoint, which has none, cannot be diagnosed). docs/configuration.md says
 what each measure is; a measure that means nothing for a layer is a dash.
 
@@ -165,6 +166,9 @@ pub(crate) enum Command {
             value_parser = RangedU64ValueParser::<usize>::new().range(2..=65_536),
         )]
         probe: usize,
+        /// Also look at gradients, curvature and how well copies fit random targets: minutes
+        #[arg(long)]
+        deep: bool,
         /// Print the result as one JSON object on the last line of standard output
         #[arg(long)]
         json: bool,

@@ -23,7 +23,9 @@ pub(crate) fn run(args: Args, registry: &Registry) -> Result<ExitCode> {
         Command::Eval { run, episodes, seed, newest, json } => {
             eval::run(registry, &run, episodes, seed, newest, json)
         }
-        Command::Diagnose { run, probe, json } => diagnose::run(registry, &run, probe, json),
+        Command::Diagnose { run, probe, deep, json } => {
+            diagnose::run(registry, &run, probe, deep, json)
+        }
         Command::Envs => envs::run(registry),
         Command::CheckEnv { id, set } => check_env::run(registry, &id, &set),
     }

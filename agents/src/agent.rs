@@ -5,10 +5,9 @@ use std::sync::Arc;
 use envs::{Actions, EnvSpec};
 use networks::{
     methods::Clock,
-    model::NonFinite,
-    params::{LoadError, Params, StateDict},
+    model::{Model, NonFinite},
+    params::{LoadError, StateDict},
     random::Rng,
-    trace::Trace,
 };
 use serde::{Deserialize, Serialize};
 use tch::{Device, Tensor};
@@ -20,6 +19,7 @@ use crate::{
     metrics::Scalars,
     normalize::RunningMoments,
     normalized::Normalized,
+    plasticity::probe::{Outlook, Probe},
     sac::Sac,
 };
 
@@ -94,15 +94,23 @@ pub trait Policy: Send {
     fn act(&mut self, obs: &[f32], n: usize, explore: Explore, rng: &mut Rng) -> Actions;
 }
 
-/// One network seen from inside: what a batch makes of its layers.
-#[derive(Debug)]
-pub struct Probe<'a> {
+/// A weight method of one network, and how often it acted in a run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Acted {
     /// `actor`, `critic`, `q`.
-    pub net: &'static str,
-    /// Activations on the batch.
-    pub trace: Trace,
-    /// Its parameters.
-    pub params: &'a Params,
+    pub net: String,
+    /// As a configuration spells it.
+    pub method: &'static str,
+    /// Units replaced, projections, gradients changed.
+    pub times: u64,
+}
+
+impl Acted {
+    /// Of every method of a model.
+    pub fn of(model: &Model) -> impl Iterator<Item = Acted> {
+        let net = model.name().to_owned();
+        model.acted().map(move |(method, times)| Acted { net: net.clone(), method, times })
+    }
 }
 
 /// The learning half.
@@ -121,8 +129,22 @@ pub trait Agent: Send {
     /// Told of every round after its updates, in order: for statistics of what is seen, such as
     /// those of `normalize`. One experience per actor.
     fn observe(&mut self, _round: &[Experience]) {}
-    /// Every network on `batch`, for diagnostics; none if the agent has nothing to show.
-    fn probe(&self, _batch: &Batch) -> Vec<Probe<'_>> {
+    /// Every network on `batch`, for diagnostics; none if the agent has nothing to show. `rng` is for
+    /// noise of their losses.
+    fn probe(&self, _batch: &Batch, _rng: &mut Rng) -> Vec<Probe<'_>> {
+        Vec::new()
+    }
+    /// What it makes of `batch`, for diagnostics.
+    fn outlook(&self, _batch: &Batch) -> Option<Outlook> {
+        None
+    }
+    /// Its estimate of the discounted return from each row of `obs`, `[n, D]` flat, when acting
+    /// greedily; what an entropy bonus adds to its values is taken off where it can be.
+    fn value(&self, _obs: &[f32], _n: usize) -> Option<Vec<f64>> {
+        None
+    }
+    /// How often each weight method acted so far.
+    fn acted(&self) -> Vec<Acted> {
         Vec::new()
     }
     /// A policy for an actor thread, with weights of its own.

@@ -30,9 +30,10 @@ use serde::{Deserialize, Serialize};
 use tch::{Device, Kind, Reduction, Tensor, no_grad_guard};
 
 use crate::{
-    agent::{Agent, Batch, Explore, Policy, Probe, Snapshot, obs_tensor},
+    agent::{Acted, Agent, Batch, Explore, Policy, Snapshot, obs_tensor},
     config::NetworkConfig,
     metrics::Scalars,
+    plasticity::probe::{Choices, Outlook, Probe},
     value::ValueConfig,
 };
 
@@ -159,6 +160,39 @@ impl Dqn {
     }
 }
 
+impl Dqn {
+    /// Target: `y = r + discount * Q'(s', argmax_a Q(s', a))`, `[B]` or `[B, N]`   double DQN eq. 4
+    fn targets(&self, b: &Batch) -> Tensor {
+        let _guard = no_grad_guard();
+        let value = self.config.value;
+        let next = by_action(&self.target.forward(&b.next_obs), value.width()); // [B, A, W]
+        let best = if self.config.double {
+            value.mean(&by_action(&self.online.forward(&b.next_obs), value.width()))
+        } else {
+            value.mean(&next)
+        };
+        let next = of_action(&next, &best.argmax(1, true)); // [B, W]
+        value.target(&next, &b.reward, &b.discount, None)
+    }
+
+    /// Loss: Huber(Q(s, a) - y), or the cross-entropy of distributions
+    fn loss(&self, q: &Tensor, y: &Tensor) -> Tensor {
+        let delta = self.config.huber_delta;
+        self.config.value.loss(q, y, |q, y| q.huber_loss(y, Reduction::Mean, delta))
+    }
+
+    /// Outputs of the actions taken in rows of a batch, `[count, W]`.
+    fn outputs(&self, obs: &Tensor, action: &Tensor, from: i64, count: i64) -> Tensor {
+        let q = self.online.forward(&obs.narrow(0, from, count));
+        of_action(&by_action(&q, self.config.value.width()), &action.narrow(0, from, count))
+    }
+
+    /// Expected values `[B, A]` of network outputs.
+    fn values(&self, outputs: &[Tensor]) -> Tensor {
+        self.config.value.mean(&by_action(outputs, self.config.value.width()))
+    }
+}
+
 impl Agent for Dqn {
     fn update(
         &mut self,
@@ -167,26 +201,12 @@ impl Agent for Dqn {
         rng: &mut Rng,
         log: &mut Scalars,
     ) -> Result<(), NonFinite> {
-        // Target: y = r + discount * Q'(s', argmax_a Q(s', a))            double DQN eq. 4
         let value = self.config.value;
-        let y = {
-            let _guard = no_grad_guard();
-            let next = by_action(&self.target.forward(&b.next_obs), value.width()); // [B, A, W]
-            let best = if self.config.double {
-                value.mean(&by_action(&self.online.forward(&b.next_obs), value.width()))
-            } else {
-                value.mean(&next)
-            };
-            let next = of_action(&next, &best.argmax(1, true)); // [B, W]
-            value.target(&next, &b.reward, &b.discount, None) // [B] or [B, N]
-        };
-
-        // Loss: Huber(Q(s, a) - y), or the cross-entropy of distributions
+        let y = self.targets(b);
         let mut trace = Trace::on();
         let q = by_action(&self.online.forward_traced(&b.obs, &mut trace), value.width());
         let q = of_action(&q, &b.action); // [B, W]
-        let delta = self.config.huber_delta;
-        let loss = value.loss(&q, &y, |q, y| q.huber_loss(y, Reduction::Mean, delta));
+        let loss = self.loss(&q, &y);
         let step = self.online.minimize(&loss, &trace, &b.fields(), clock, rng)?;
 
         match self.config.target {
@@ -199,6 +219,7 @@ impl Agent for Dqn {
             TargetRule::Hard { .. } => self.online.track_resets(&mut self.target),
         }
 
+        log.layers("q", &step);
         if clock.log {
             log.step("q", &step, self.online.lr());
             log.scalar("q/mean", value.mean(&q).mean(None::<Kind>).double_value(&[]));
@@ -211,10 +232,44 @@ impl Agent for Dqn {
         Ok(())
     }
 
-    fn probe(&self, b: &Batch) -> Vec<Probe<'_>> {
+    fn probe(&self, b: &Batch, _rng: &mut Rng) -> Vec<Probe<'_>> {
+        let value = self.config.value;
+        let trace = {
+            let _guard = no_grad_guard();
+            self.online.trace(&b.obs)
+        };
+        let y = self.targets(b);
+        let rows = || {
+            let (obs, action) = (b.obs.shallow_clone(), b.action.shallow_clone());
+            move |from, count| self.outputs(&obs, &action, from, count)
+        };
+        let (q1, q2, q3) = (rows(), rows(), rows());
+        vec![Probe {
+            net: "q",
+            model: &self.online,
+            target: Some(&self.target.params),
+            input: b.obs.shallow_clone(),
+            trace,
+            loss: Box::new(move |from, count| {
+                self.loss(&q1(from, count), &y.narrow(0, from, count))
+            }),
+            output: Box::new(move |i| value.mean(&q2(i, 1)).sum(None::<Kind>)),
+            own_label_loss: Box::new(move |i, rng| value.own_label_loss(&q3(i, 1), rng)),
+        }]
+    }
+
+    fn outlook(&self, b: &Batch) -> Option<Outlook> {
         let _guard = no_grad_guard();
-        let online = &self.online;
-        vec![Probe { net: "q", trace: online.trace(&b.obs), params: &online.params }]
+        let q = self.values(&self.online.forward(&b.obs));
+        Some(Outlook {
+            policy: ("q", Choices::Greedy(q.copy())),
+            values: ("q", vec![q]),
+            target_values: vec![self.values(&self.target.forward(&b.obs))],
+        })
+    }
+
+    fn acted(&self) -> Vec<Acted> {
+        Acted::of(&self.online).collect()
     }
 
     fn policy(&self) -> Box<dyn Policy> {

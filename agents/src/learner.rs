@@ -3,8 +3,10 @@
 
 use envs::EnvSpec;
 use networks::{
+    diagnostics::step::WHOLE,
     methods::Clock,
     model::NonFinite,
+    params::StateDict,
     random::{self, Rng},
 };
 use tch::Device;
@@ -16,7 +18,7 @@ use crate::{
     error::Error,
     message::Experience,
     metrics::{Record, Scalars},
-    plasticity::{self, Measure},
+    plasticity::{self, Look, Measure, probe::Outlook},
     replay::Replay,
     streams,
 };
@@ -56,10 +58,13 @@ pub struct Learner {
     rng: Rng,
     replay_rng: Rng,
     config: Config,
+    /// The weights of the start, for diagnostics.
+    initial: StateDict,
 }
 
 impl Learner {
-    /// A learner at step 0.
+    /// A learner at step 0: what `agent` is now counts as its start, also if a checkpoint is restored
+    /// afterwards.
     pub fn new(config: &Config, spec: &EnvSpec, agent: Box<dyn Agent>, device: Device) -> Self {
         let replay = Replay::new(
             spec,
@@ -69,7 +74,12 @@ impl Learner {
             config.agent.gamma(),
             device,
         );
+        let mut initial = StateDict::new();
+        agent.save(&mut initial);
+        // Values alone: no moments, counts or method state.
+        initial.retain(|name, _| !name.contains(['#', '@']) && !name.starts_with("target/"));
         Learner {
+            initial,
             agent,
             replay,
             counters: Counters::default(),
@@ -126,36 +136,87 @@ impl Learner {
         let mut scalars = Scalars::default();
         while self.counters.updates < self.updates_due() {
             let batch = self.replay.sample(self.config.replay.batch_size, &mut self.replay_rng);
+            let look = self.config.diagnostics.due(self.counters.updates + 1);
             let clock = Clock {
                 env_step: step,
                 update: self.counters.updates,
                 task,
                 log: (self.counters.updates + 1).is_multiple_of(self.config.log_every_updates),
+                look: look.units,
             };
+            let before = look.units.then(|| self.outlook()).flatten();
             if let Err(cause) = self.agent.update(&batch, clock, &mut self.rng, &mut scalars) {
                 return Err(BadUpdate { cause, batch: Box::new(batch) });
             }
             self.counters.updates += 1;
-            if clock.log {
+            if clock.log || clock.look {
                 log(step, Record::Scalars(scalars.take()));
             }
-            let (units, ranks) = self.config.diagnostics.due(self.counters.updates);
-            if units || ranks {
-                let found = self.measures(self.config.diagnostics.probe_size, units, ranks);
-                let values = found.into_iter().map(|m| (m.tag(), m.value)).collect();
-                log(step, Record::Scalars(values));
+            if look.any() {
+                self.look(step, look, before, log);
             }
         }
         self.agent.observe(experiences);
         Ok(())
     }
 
+    /// Logs what is due; `before` is what the agent made of the probe batch one update ago.
+    fn look(
+        &mut self,
+        step: u64,
+        look: Look,
+        before: Option<Outlook>,
+        log: &mut dyn FnMut(u64, Record),
+    ) {
+        let mut values: Vec<(String, f64)> = self
+            .measures(self.config.diagnostics.probe_size, look)
+            .into_iter()
+            .map(|m| (m.tag(), m.value))
+            .collect();
+        if let Some(before) = before {
+            self.counters.updates -= 1; // the same batch as before the update
+            let after = self.outlook();
+            self.counters.updates += 1;
+            for (net, measure, value) in after.map_or(Vec::new(), |after| after.churn(&before)) {
+                values.push((plasticity::tag(net, WHOLE, measure), value));
+            }
+        }
+        log(step, Record::Scalars(values));
+        if look.units {
+            let mut rng = self.probe_rng();
+            let batch = self.replay.sample(2, &mut rng);
+            for histogram in plasticity::histograms(&self.agent.probe(&batch, &mut rng)) {
+                log(step, histogram);
+            }
+        }
+    }
+
+    fn probe_rng(&self) -> Rng {
+        random::stream(self.config.seed, streams::probe(self.counters.updates))
+    }
+
+    /// What the agent makes of the probe batch.
+    fn outlook(&mut self) -> Option<Outlook> {
+        let batch = self.replay.sample(self.config.diagnostics.probe_size, &mut self.probe_rng());
+        self.agent.outlook(&batch)
+    }
+
     /// What there is to say about the networks on `size` transitions from replay. Looking changes
     /// nothing: not the run's generators, not the agent.
-    pub fn measures(&mut self, size: usize, units: bool, ranks: bool) -> Vec<Measure> {
-        let mut rng = random::stream(self.config.seed, streams::probe(self.counters.updates));
+    pub fn measures(&mut self, size: usize, look: Look) -> Vec<Measure> {
+        let mut rng = self.probe_rng();
         let batch = self.replay.sample(size, &mut rng);
-        plasticity::measures(&self.agent.probe(&batch), units, ranks)
+        let steps = self.config.diagnostics.refit_steps;
+        let probes = self.agent.probe(&batch, &mut rng);
+        let mut found = plasticity::measures(&probes, look, &self.initial, steps, &mut rng);
+        drop(probes);
+        if look.units
+            && let Some(outlook) = self.agent.outlook(&batch)
+        {
+            let new = |(net, measure, value)| Measure::new(net, WHOLE, measure, value);
+            found.extend(outlook.measures().into_iter().map(new));
+        }
+        found
     }
 
     /// Updates that should have been made by now: none before `learning_starts`, then

@@ -16,7 +16,7 @@ use crossbeam::channel::{Receiver, Sender};
 use networks::model::StepStats;
 use serde::{Deserialize, Serialize};
 
-use crate::{error::Error, histogram::Histogram, tensorboard::Board};
+use crate::{error::Error, histogram::Histogram, plasticity, tensorboard::Board};
 
 /// One line of `metrics.jsonl`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -107,6 +107,13 @@ impl Scalars {
         self.scalar(&format!("lr/{model}"), lr);
         if let Some(norm) = stats.grad_norm {
             self.scalar(&format!("grad_norm/{model}"), norm);
+        }
+    }
+
+    /// What a gradient step did to the layers of a network, if it was looked at.
+    pub fn layers(&mut self, net: &str, stats: &StepStats) {
+        for m in &stats.layers {
+            self.scalar(&plasticity::tag(net, &m.layer, m.measure), m.value);
         }
     }
 
@@ -298,7 +305,7 @@ mod tests {
     #[test]
     fn scalars_are_taken_once() {
         let mut scalars = Scalars::default();
-        scalars.step("q", &StepStats { loss: 2.0, grad_norm: Some(3.0) }, 0.1);
+        scalars.step("q", &StepStats { loss: 2.0, grad_norm: Some(3.0), layers: vec![] }, 0.1);
         scalars.scalar("x", 4.0);
         let tags: Vec<_> = scalars.take().into_iter().collect();
         let want = [("loss/q", 2.0), ("lr/q", 0.1), ("grad_norm/q", 3.0), ("x", 4.0)];

@@ -20,11 +20,12 @@ use serde::{Deserialize, Serialize};
 use tch::Kind;
 
 use crate::{
-    agent::{Agent, Batch, Explore, Policy, Probe, Snapshot},
+    agent::{Acted, Agent, Batch, Explore, Policy, Snapshot},
     config::Config,
     message::Experience,
     metrics::Scalars,
     normalize::{ReturnScale, ReturnScaleConfig, RunningMoments},
+    plasticity::probe::{Outlook, Probe},
 };
 
 /// `[normalize]`
@@ -135,8 +136,16 @@ impl Agent for Normalized {
         self.inner.observe(round);
     }
 
-    fn probe(&self, batch: &Batch) -> Vec<Probe<'_>> {
-        self.inner.probe(&self.normalized(batch))
+    fn probe(&self, batch: &Batch, rng: &mut Rng) -> Vec<Probe<'_>> {
+        self.inner.probe(&self.normalized(batch), rng)
+    }
+
+    fn outlook(&self, batch: &Batch) -> Option<Outlook> {
+        self.inner.outlook(&self.normalized(batch))
+    }
+
+    fn acted(&self) -> Vec<Acted> {
+        self.inner.acted()
     }
 
     fn policy(&self) -> Box<dyn Policy> {

@@ -20,7 +20,7 @@ use networks::{
     optim::OptimConfig,
     params::{LoadError, ParamId, Params, Role, StateDict},
     random::{self, Rng},
-    squashed_gaussian::{LogStd, SquashedGaussian},
+    squashed_gaussian::{LogStd, Sample, SquashedGaussian},
     trace::Trace,
 };
 use serde::{Deserialize, Serialize};
@@ -28,10 +28,11 @@ use std::sync::Arc;
 use tch::{Device, Kind, Tensor, no_grad_guard};
 
 use crate::{
-    agent::{Agent, Batch, Explore, Policy, Probe, Snapshot, obs_tensor},
+    agent::{Acted, Agent, Batch, Explore, Policy, Snapshot, obs_tensor},
     config::NetworkConfig,
     metrics::Scalars,
-    value::ValueConfig,
+    plasticity::probe::{Choices, Outlook, Probe},
+    value::{ValueConfig, own_number_loss},
 };
 
 /// `[agent]` with `kind = "sac"`. Defaults: arXiv 1812.05905, Table 1.
@@ -185,6 +186,31 @@ pub struct Noise {
 }
 
 impl Sac {
+    /// Actor: `J(pi) = E[ alpha log pi(a|s) - min_i Q_i(s, a) ]`                      SAC eq. 9
+    fn actor_loss(&self, obs: &Tensor, pi: &Sample) -> Tensor {
+        let q = self.critic.forward(&critic_input(obs, &pi.action));
+        let q = self.config.value.lowest_mean(&q); // [B]
+        mean(&(self.alpha() * &pi.log_prob - &q))
+    }
+
+    /// Target: `y = r + discount * (min_i Q'_i(s', a') - alpha log pi(a'|s'))`        SAC eq. 3
+    ///
+    /// `[B]` or `[B, N]`; `noise` is `[B, A]`.
+    fn targets(&self, b: &Batch, noise: &Tensor) -> Tensor {
+        let _guard = no_grad_guard();
+        let value = self.config.value;
+        let next = self.dist(&self.actor.forward(&b.next_obs)).sample_with(noise);
+        let q = self.target.forward(&critic_input(&b.next_obs, &next.action));
+        let cost = self.alpha() * next.log_prob; // [B]
+        value.target(&value.lowest(&q), &b.reward, &b.discount, Some(&cost))
+    }
+
+    /// The sum over critics of their losses against `y`.
+    fn critic_loss(&self, q: &[Tensor], y: &Tensor) -> Tensor {
+        let squared = |q: &Tensor, y: &Tensor| mean(&(q - y).square());
+        q.iter().map(|q| self.config.value.loss(q, y, squared)).sum()
+    }
+
     /// [`Agent::update`] with given noise; `rng` is for weight methods only.
     ///
     /// # Errors
@@ -199,12 +225,10 @@ impl Sac {
     ) -> Result<(), NonFinite> {
         let (batch, value) = (b.fields(), self.config.value);
 
-        // Actor: J(pi) = E[ alpha log pi(a|s) - min_i Q_i(s, a) ]                   SAC eq. 9
         let mut trace = Trace::on();
         let dist = self.dist(&self.actor.forward_traced(&b.obs, &mut trace));
         let pi = dist.sample_with(&noise.obs); // [B, A], [B]
-        let q = value.lowest_mean(&self.critic.forward(&critic_input(&b.obs, &pi.action))); // [B]
-        let loss = mean(&(self.alpha() * &pi.log_prob - &q));
+        let loss = self.actor_loss(&b.obs, &pi);
         let actor = self.actor.minimize(&loss, &trace, &batch, clock, rng)?;
         let log_prob = pi.log_prob.detach(); // [B]
 
@@ -215,23 +239,18 @@ impl Sac {
             self.temperature.minimize(&loss, &Trace::off(), &[], clock, rng)?;
         }
 
-        // Critic: y = r + discount * (min_i Q'_i(s', a') - alpha log pi(a'|s'))     SAC eq. 3
-        let y = {
-            let _guard = no_grad_guard();
-            let next = self.dist(&self.actor.forward(&b.next_obs)).sample_with(&noise.next_obs);
-            let q = self.target.forward(&critic_input(&b.next_obs, &next.action));
-            let cost = self.alpha() * next.log_prob; // [B]
-            value.target(&value.lowest(&q), &b.reward, &b.discount, Some(&cost)) // [B] or [B, N]
-        };
+        // Critic: (Q_i(s, a) - y)^2                                                 SAC eq. 5
+        let y = self.targets(b, &noise.next_obs);
         let mut trace = Trace::on();
         let q = self.critic.forward_traced(&critic_input(&b.obs, &b.action), &mut trace);
-        let squared = |q: &Tensor, y: &Tensor| mean(&(q - y).square());
-        let loss: Tensor = q.iter().map(|q| value.loss(q, &y, squared)).sum();
+        let loss = self.critic_loss(&q, &y);
         let critic = self.critic.minimize(&loss, &trace, &batch, clock, rng)?;
 
         // Target: Polyak average, not projected again.
         self.critic.track(&mut self.target, self.config.tau);
 
+        log.layers("actor", &actor);
+        log.layers("critic", &critic);
         if clock.log {
             log.step("actor", &actor, self.actor.lr());
             log.step("critic", &critic, self.critic.lr());
@@ -256,18 +275,78 @@ impl Agent for Sac {
         rng: &mut Rng,
         log: &mut Scalars,
     ) -> Result<(), NonFinite> {
-        let mut draw = || random::normal(&b.action.size(), rng).to_device(b.action.device());
-        let noise = Noise { obs: draw(), next_obs: draw() };
+        let noise =
+            Noise { obs: normal_like(&b.action, rng), next_obs: normal_like(&b.action, rng) };
         self.update_with(b, &noise, clock, rng, log)
     }
 
-    fn probe(&self, b: &Batch) -> Vec<Probe<'_>> {
-        let _guard = no_grad_guard();
+    fn probe(&self, b: &Batch, rng: &mut Rng) -> Vec<Probe<'_>> {
+        let value = self.config.value;
+        let trace = |model: &Model, x: &Tensor| {
+            let _guard = no_grad_guard();
+            model.trace(x)
+        };
+        let obs = b.obs.shallow_clone();
+        let noise = normal_like(&b.action, rng);
+        let actor_loss = move |from, count| {
+            let obs = obs.narrow(0, from, count);
+            let dist = self.dist(&self.actor.forward(&obs));
+            self.actor_loss(&obs, &dist.sample_with(&noise.narrow(0, from, count)))
+        };
+        let row = |x: &Tensor, i| x.narrow(0, i, 1);
+        let (x1, x2) = (b.obs.shallow_clone(), b.obs.shallow_clone());
+        let actor = Probe {
+            net: "actor",
+            model: &self.actor,
+            target: None,
+            input: b.obs.shallow_clone(),
+            trace: trace(&self.actor, &b.obs),
+            loss: Box::new(actor_loss),
+            output: Box::new(move |i| self.actor.forward(&row(&x1, i))[0].sum(None::<Kind>)),
+            own_label_loss: Box::new(move |i, rng| {
+                own_number_loss(&self.actor.forward(&row(&x2, i))[0], rng)
+            }),
+        };
         let input = critic_input(&b.obs, &b.action);
-        [("actor", &self.actor, &b.obs), ("critic", &self.critic, &input)]
-            .into_iter()
-            .map(|(net, model, x)| Probe { net, trace: model.trace(x), params: &model.params })
-            .collect()
+        let y = self.targets(b, &normal_like(&b.action, rng));
+        let [x1, x2, x3] = std::array::from_fn(|_| input.shallow_clone());
+        let critic = Probe {
+            net: "critic",
+            model: &self.critic,
+            target: Some(&self.target.params),
+            trace: trace(&self.critic, &input),
+            input,
+            loss: Box::new(move |from, count| {
+                let q = self.critic.forward(&x1.narrow(0, from, count));
+                self.critic_loss(&q, &y.narrow(0, from, count))
+            }),
+            output: Box::new(move |i| {
+                let q = self.critic.forward(&row(&x2, i));
+                q.iter().map(|q| value.mean(q).sum(None::<Kind>)).sum()
+            }),
+            own_label_loss: Box::new(move |i, rng| {
+                let q = self.critic.forward(&row(&x3, i));
+                q.iter().map(|q| value.own_label_loss(q, rng)).sum()
+            }),
+        };
+        vec![actor, critic]
+    }
+
+    fn outlook(&self, b: &Batch) -> Option<Outlook> {
+        let _guard = no_grad_guard();
+        let outputs = self.actor.forward(&b.obs);
+        let (mean, log_std) = (outputs[0].copy(), self.config.log_std.apply(&outputs[1]));
+        let input = critic_input(&b.obs, &b.action);
+        let values = |q: Vec<Tensor>| q.iter().map(|q| self.config.value.mean(q)).collect();
+        Some(Outlook {
+            policy: ("actor", Choices::Gaussian { mean, log_std }),
+            values: ("critic", values(self.critic.forward(&input))),
+            target_values: values(self.target.forward(&input)),
+        })
+    }
+
+    fn acted(&self) -> Vec<Acted> {
+        Acted::of(&self.actor).chain(Acted::of(&self.critic)).collect()
     }
 
     fn policy(&self) -> Box<dyn Policy> {
@@ -333,6 +412,10 @@ fn dist(outputs: &[Tensor], log_std: LogStd) -> SquashedGaussian {
 /// `[B, D], [B, A] -> [B, D + A]`
 fn critic_input(obs: &Tensor, action: &Tensor) -> Tensor {
     Tensor::cat(&[obs, action], 1)
+}
+
+fn normal_like(action: &Tensor, rng: &mut Rng) -> Tensor {
+    random::normal(&action.size(), rng).to_kind(action.kind()).to_device(action.device())
 }
 
 fn mean(t: &Tensor) -> Tensor {

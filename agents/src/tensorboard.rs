@@ -35,6 +35,7 @@ pub const LAYOUT: &[(&str, &[ChartOf])] = &[
             ("Return", &["train/episode_return", "eval/return_mean"]),
             ("Loss", &["loss/.*"]),
             ("Value", &["q/mean", "q/target"]),
+            ("Disagreement of critics", &["plasticity/.*/_global/disagreement"]),
             ("Policy", &["policy/.*"]),
         ],
     ),
@@ -54,9 +55,17 @@ pub const LAYOUT: &[(&str, &[ChartOf])] = &[
             ("Gradient norm", &["grad_norm/.*", "plasticity/.*/_global/grad_norm"]),
             ("Dormant gradients", &["plasticity/.*/_global/gradient_dormant"]),
             ("Distance from the first weights", &["plasticity/.*/_global/distance_from_init"]),
-            ("Churn", &["plasticity/.*/_global/churn"]),
-            ("Probe loss ratio", &["plasticity/.*/_global/probe_loss_ratio"]),
+            (
+                "Churn of policy and values in one update",
+                &["plasticity/.*/_global/policy_churn", "plasticity/.*/_global/value_churn"],
+            ),
+            (
+                "Refitting random targets, loss beside a fresh network's",
+                &["plasticity/.*/_global/refit_loss_ratio"],
+            ),
             ("Units replaced", &["plasticity/.*/_global/replaced"]),
+            ("Sharpness", &["plasticity/.*/_global/hessian_top"]),
+            ("Rank of the tangent kernel", &["plasticity/.*/_global/ntk_effective_rank"]),
         ],
     ),
     (

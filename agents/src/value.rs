@@ -3,7 +3,10 @@
 //! Everything else about values is the same in both cases: the mean decides, the lowest of several
 //! critics is trusted, and the target is `r + discount * (return from the next state - cost)`.
 
-use networks::categorical::{Support, log_loss};
+use networks::{
+    categorical::{Support, log_loss},
+    random::{self, Rng},
+};
 use serde::{Deserialize, Serialize};
 use tch::{Kind, Tensor};
 
@@ -119,12 +122,35 @@ impl ValueConfig {
         }
     }
 
+    /// Negative log-likelihood of labels drawn from what outputs `[B, W]` predict, by their mean:
+    /// a number with unit variance around them, or a bin.
+    pub fn own_label_loss(&self, outputs: &Tensor, rng: &mut Rng) -> Tensor {
+        match self {
+            ValueConfig::Scalar {} => own_number_loss(outputs, rng),
+            ValueConfig::Categorical(_) => {
+                // The bin of the largest logit plus Gumbel noise is a draw from the softmax.
+                let u = random::uniform(&outputs.size(), f64::MIN_POSITIVE, 1.0, rng);
+                let gumbel = -(-u.log()).log().to_device(outputs.device());
+                let label = (outputs.detach() + gumbel.to_kind(outputs.kind())).argmax(-1, true);
+                -outputs.log_softmax(-1, None::<Kind>).gather(-1, &label, false).mean(None::<Kind>)
+            }
+        }
+    }
+
     /// Mean mass of a target in the two outermost bins: values beyond the support were clipped there.
     pub fn edge_mass(&self, target: &Tensor) -> Option<f64> {
         let ValueConfig::Categorical(support) = self else { return None };
         let edges = target.select(1, 0) + target.select(1, support.bins - 1);
         Some(edges.mean(None::<Kind>).double_value(&[]))
     }
+}
+
+/// Negative log-likelihood, up to a constant, of numbers drawn with unit variance around `outputs`:
+/// half the squared distance, summed over a row and averaged over rows.
+pub fn own_number_loss(outputs: &Tensor, rng: &mut Rng) -> Tensor {
+    let z = random::normal(&outputs.size(), rng).to_device(outputs.device());
+    let label = outputs.detach() + z.to_kind(outputs.kind());
+    (outputs - label).square().sum_dim_intlist(-1, false, None::<Kind>).mean(None::<Kind>) * 0.5
 }
 
 #[cfg(test)]

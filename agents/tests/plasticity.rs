@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use agents::{
     agent::{self, Agent, Batch},
     config::Config,
-    plasticity::{DiagnosticsConfig, Measure, measures},
+    plasticity::{self, DiagnosticsConfig, Look, Measure},
 };
 use envs::{ActionSpace, EnvSpec};
 use harness::{Run, SIMBA_V2, config, within};
@@ -35,6 +35,7 @@ fn looking_changes_nothing_and_comes_when_due() {
         let mut unseen = simba_v2();
         unseen.diagnostics.every_updates = 0;
         unseen.diagnostics.rank_every_updates = 0;
+        unseen.diagnostics.curvature_every_updates = 0;
         let unseen = Run::new(&unseen);
         unseen.train().unwrap();
         let (seen, unseen) = (seen.outcome(), unseen.outcome());
@@ -46,10 +47,10 @@ fn looking_changes_nothing_and_comes_when_due() {
             let tags = rows.iter().flat_map(|(_, row)| row.keys());
             tags.filter(|t| t.starts_with("plasticity/") && t.ends_with(end)).count()
         };
-        // A ReLU layer: one in the actor, two in each of two critics.
-        assert_eq!(of(&seen.rows, "/dead"), 8 * 5);
+        // A ReLU layer: one in the actor, two in each of two critics; and both networks as a whole.
+        assert_eq!(of(&seen.rows, "/dead"), 8 * (5 + 2));
         // Recorded layers: embedding, hidden units and output of each block.
-        assert_eq!(of(&seen.rows, "/effective_rank"), 2 * (3 + 2 * 5));
+        assert_eq!(of(&seen.rows, "/effective_rank"), 2 * (3 + 2 * 5 + 2));
         assert_eq!(of(&unseen.rows, ""), 0);
         let (_, row) =
             seen.rows.iter().find(|(_, r)| r.keys().any(|k| k.ends_with("/dead"))).unwrap();
@@ -77,6 +78,16 @@ fn batch() -> Batch {
     }
 }
 
+const UNITS: Look = Look { units: true, ranks: false, curvature: false, refit: false };
+const CHEAP: Look = Look { ranks: true, ..UNITS };
+
+/// Without the weights of the start.
+fn measures(agent: &dyn Agent, batch: &Batch, look: Look) -> Vec<Measure> {
+    let mut rng = random::stream(4, 0);
+    let probes = agent.probe(batch, &mut rng.clone());
+    plasticity::measures(&probes, look, &StateDict::new(), 50, &mut rng)
+}
+
 fn value(found: &[Measure], layer: &str, measure: &str) -> f64 {
     found.iter().find(|m| m.layer == layer && m.measure == measure).unwrap().value
 }
@@ -94,7 +105,7 @@ fn dead_units_are_seen_where_they_are() {
     }
     agent.load(&state).unwrap();
     let batch = batch();
-    let found = measures(&agent.probe(&batch), true, true);
+    let found = measures(agent.as_ref(), &batch, CHEAP);
     let of = |measure| value(&found, "q/hidden_0", measure);
     assert!((of("dead") - 2.0 / 6.0).abs() < 1e-12 && (of("linearised") - 1.0 / 6.0).abs() < 1e-12);
     assert!(of("rarely_active") >= 2.0 / 6.0 && of("zeros") > 2.0 / 6.0);
@@ -111,17 +122,33 @@ fn dead_units_are_seen_where_they_are() {
 
     let names = |activation: &str| -> BTreeSet<&'static str> {
         let agent = dqn(activation);
-        measures(&agent.probe(&batch), true, false).into_iter().map(|m| m.measure).collect()
+        measures(agent.as_ref(), &batch, UNITS).into_iter().map(|m| m.measure).collect()
     };
-    assert_eq!(names("tanh"), BTreeSet::from(["feature_norm", "saturated", "weight_norm"]));
-    assert_eq!(names("silu"), BTreeSet::from(["feature_norm", "weight_norm"]));
-    assert!(measures(&agent.probe(&batch), false, false).is_empty());
+    let any = [
+        "feature_norm",
+        "feature_variance",
+        "feature_cosine",
+        "usage",
+        "weight_norm",
+        "weight_mean_abs",
+        "target_lag",
+    ];
+    let tanh = [&any[..], &["saturated"]].concat();
+    assert_eq!(names("tanh"), tanh.into_iter().collect());
+    assert_eq!(names("silu"), any.into_iter().collect());
+    assert!(measures(agent.as_ref(), &batch, Look::default()).is_empty());
 }
 
 #[test]
 fn zero_is_never() {
-    let config = DiagnosticsConfig { every_updates: 4, rank_every_updates: 0, probe_size: 8 };
-    let due: Vec<u64> = (1..=9).filter(|&u| config.due(u).0).collect();
+    let config = DiagnosticsConfig {
+        every_updates: 4,
+        rank_every_updates: 0,
+        curvature_every_updates: 0,
+        refit_every_updates: 0,
+        ..DiagnosticsConfig::default()
+    };
+    let due: Vec<u64> = (1..=9).filter(|&u| config.due(u).units).collect();
     assert_eq!(due, [4, 8]);
-    assert!((1..100).all(|u| !config.due(u).1));
+    assert!((1..100).all(|u| config.due(u) == Look::default() || config.due(u) == UNITS));
 }

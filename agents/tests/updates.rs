@@ -38,7 +38,7 @@ fn save(agent: &dyn Agent) -> StateDict {
 /// Runs one logged update and returns its numbers by tag.
 fn update(agent: &mut dyn Agent, batch: &Batch, update: u64, rng: &mut Rng) -> Vec<(String, f64)> {
     let mut log = Scalars::default();
-    let clock = Clock { env_step: 100, update, task: 0, log: true };
+    let clock = Clock { env_step: 100, update, task: 0, log: true, look: false };
     agent.update(batch, clock, rng, &mut log).unwrap();
     log.take()
 }

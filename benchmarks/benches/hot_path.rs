@@ -13,7 +13,7 @@ use agents::{
     checkpoint::{self, State},
     learner::Learner,
     metrics::Scalars,
-    plasticity::measures,
+    plasticity::{Look, measures},
 };
 use benchmarks::{Sizes, dqn_128, observation, sac_256, simba_v2_256};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
@@ -92,9 +92,20 @@ fn diagnostics(c: &mut Criterion) {
     let (mut rng, mut log) = (random::stream(1, 4), Scalars::default());
     let mut group = c.benchmark_group("diagnostics");
     group.sample_size(10);
-    for (name, units, ranks) in [("units", true, false), ("ranks", false, true)] {
+    let none = Look::default();
+    for (name, look) in [
+        ("units", Look { units: true, ..none }),
+        ("ranks", Look { ranks: true, ..none }),
+        ("curvature", Look { curvature: true, ..none }),
+    ] {
+        let mut initial = StateDict::new();
+        agent.save(&mut initial);
         group.bench_function(format!("simba_v2_256/{name}/threads_{threads}"), |b| {
-            b.iter(|| measures(&agent.probe(&replay.sample(1024, &mut rng)), units, ranks));
+            b.iter(|| {
+                let batch = replay.sample(1024, &mut rng);
+                let probes = agent.probe(&batch, &mut rng);
+                measures(&probes, look, &initial, 0, &mut rng)
+            });
         });
     }
     let clock = Clock::default();

@@ -68,7 +68,13 @@ fn parse(methods: &str) -> Vec<MethodConfig> {
     serde_json::from_str(methods).expect("methods")
 }
 
-fn compare(name: &str, sizes: &Sizes, norm: Option<NormConfig>, list: &[(&str, &str)], rounds: u64) {
+fn compare(
+    name: &str,
+    sizes: &Sizes,
+    norm: Option<NormConfig>,
+    list: &[(&str, &str)],
+    rounds: u64,
+) {
     let mut replay = sizes.replay(20_000);
     let variants = [&[("none", "[]"), ("none again", "[]")], list].concat();
     let mut runners: Vec<Runner> =

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tch::{Device, Kind, Tensor};
 
 use crate::{
+    diagnostics::step::{Measured, StepLook},
     fused,
     methods::{Clock, MethodConfig, Shown, StepCx, WeightMethod},
     network::Network,
@@ -21,6 +22,8 @@ pub struct StepStats {
     pub loss: f64,
     /// 2-norm of all gradients before any method changed them; only on updates that log.
     pub grad_norm: Option<f64>,
+    /// What it did to every layer; only on updates that are looked at.
+    pub layers: Vec<Measured>,
 }
 
 /// A loss was NaN or infinite. The parameters were left as they were.
@@ -75,6 +78,21 @@ impl Model {
         Ok(Model { name: name.to_owned(), net, params, optim, methods })
     }
 
+    /// Its name in saved state: `NAME/PARAMETER`.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The function behind it.
+    pub fn network(&self) -> &dyn Network {
+        self.net.as_ref()
+    }
+
+    /// Its optimiser's settings.
+    pub fn optim(&self) -> &OptimConfig {
+        self.optim.config()
+    }
+
     /// `[B, input]` to raw outputs.
     pub fn forward(&self, x: &Tensor) -> Vec<Tensor> {
         self.forward_traced(x, &mut Trace::off())
@@ -121,6 +139,7 @@ impl Model {
             fused::global_norm(&grads.iter().collect::<Vec<_>>()).double_value(&[])
         });
 
+        let mut look = clock.look.then(|| StepLook::new(&self.params, &grads));
         self.params.fresh.clear();
         let mut cx = StepCx::new(trace, clock, self.optim.steps() + 1, rng);
         cx.new_task = clock.task != self.optim.task();
@@ -129,6 +148,9 @@ impl Model {
             *acted += std::mem::take(&mut cx.acted);
         }
         self.optim.step(&mut self.params, &grads, clock.task);
+        if let Some(look) = &mut look {
+            look.stepped(&self.params);
+        }
         for Method { hooks, acted, .. } in &mut self.methods {
             hooks.after_step(&mut self.params, &mut cx);
             *acted += std::mem::take(&mut cx.acted);
@@ -136,7 +158,8 @@ impl Model {
         // Last, so that no method can leave a row off the sphere.
         self.params.project_unit_rows();
         debug_assert!(self.rows_are_unit(), "rows of {} left the sphere", self.name);
-        Ok(StepStats { loss: value, grad_norm })
+        let layers = look.map_or(Vec::new(), |look| look.finish(&self.params, &self.optim));
+        Ok(StepStats { loss: value, grad_norm, layers })
     }
 
     /// NaN is not judged here: the next loss is, with its cause.
@@ -151,9 +174,9 @@ impl Model {
         self.methods.iter().map(|m| (m.kind, m.acted))
     }
 
-    /// What the methods know about single units.
+    /// What the methods know about units.
     pub fn show(&self) -> Vec<Shown> {
-        self.methods.iter().flat_map(|m| m.hooks.show(&self.params)).collect()
+        self.methods.iter().flat_map(|m| m.hooks.show(&self.params, self.steps())).collect()
     }
 
     /// The optimiser's steps so far.

@@ -116,6 +116,11 @@ impl Optim {
         self.config.lr * self.config.schedule.factor(self.steps - self.cycle)
     }
 
+    /// What it was made with.
+    pub fn config(&self) -> &OptimConfig {
+        &self.config
+    }
+
     /// Steps taken so far.
     pub fn steps(&self) -> u64 {
         self.steps

@@ -102,6 +102,14 @@ impl Params {
         fused::host_slice(self.get_mut(births))
     }
 
+    /// How many optimiser steps ago each unit was born, at step `step`; `None` where no method
+    /// replaces units.
+    pub fn ages(&self, group: usize, step: u64) -> Option<Vec<f64>> {
+        let (births, _) = self.units[group].history?;
+        let births = Vec::<i64>::try_from(self.get(births)).expect("i64 on the CPU");
+        Some(births.iter().map(|&b| (step as i64 - b) as f64).collect())
+    }
+
     /// How many units of a group were replaced so far; `None` where no method does.
     pub fn replaced(&self, group: usize) -> Option<u64> {
         let (_, replaced) = self.units[group].history?;

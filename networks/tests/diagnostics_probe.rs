@@ -75,6 +75,16 @@ fn a_probe_changes_nothing_and_repeats() {
     assert_eq!(first.against(&first), 1.0);
 }
 
+#[test]
+fn random_targets_are_normal() {
+    let y = random_targets(500, 4, 10.0, &mut stream(8, 0));
+    assert_eq!(y.size(), [500, 4]);
+    let (mean, square) = (y.mean(Kind::Double), y.square().mean(Kind::Double));
+    let (mean, square) = (mean.double_value(&[]), square.double_value(&[]));
+    // Four standard errors: 10 / sqrt(2000) and 100 sqrt(2 / 2000).
+    assert!(mean.abs() < 0.9 && (square - 100.0).abs() < 12.7, "{mean} {square}");
+}
+
 /// Minibatches keep inputs and targets together: what the network already says has no loss.
 #[test]
 fn minibatches_are_pairs() {

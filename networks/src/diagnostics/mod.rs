@@ -7,6 +7,7 @@
 //! | [`spectrum`] | any matrix | how many directions it has |
 //! | [`weights`] | weights now, at first, and a step between | how far, how fast, which way |
 //! | [`gradients`] | lists or rows of gradients, Adam's moments | size, agreement, noise |
+//! | [`step`] | one gradient step of a model, layer by layer | who got a gradient, who turned |
 //! | [`curvature`] | a differentiable closure | tangent kernel, Hessian, local redundancy |
 //! | [`probe`] | a network and a copy of its parameters | how well it still fits something new |
 //!
@@ -20,6 +21,7 @@ pub mod curvature;
 pub mod gradients;
 pub mod probe;
 pub mod spectrum;
+pub mod step;
 pub mod units;
 pub mod weights;
 

@@ -67,7 +67,7 @@ pub fn fit_random_targets(
     rng: &mut Rng,
 ) -> ProbeFit {
     for p in params.trainable_mut() {
-        p.value = p.value.detach().copy().set_requires_grad(true);
+        p.value = p.value.detach().set_requires_grad(true);
     }
     let mut optim = Optim::new(config.optim.clone(), &mut params, inputs.device());
     let first = whole(net, &params, inputs, targets);

@@ -1,28 +1,32 @@
-//! How alive a layer is: pure functions of activations and weights, in f64.
+//! Which units of a layer take part.
 //!
-//! `h` is `[N, n]`: activations of `n` units on `N` inputs. Ranks need `N >= 2 n` to say much: they
-//! cannot exceed `N`.
+//! `h` is `[N, n]`: activations of `n` units on `N` inputs. Of a convolution, `[N, n, ...]`, every
+//! position counts as an input.
 
 use tch::{Kind, Tensor};
 
-use crate::{params::is_finite, trace::Activity};
-
-/// Relative rounding of f64.
-const ROUNDING: f64 = 1.0 / (1u64 << 52) as f64;
-
-fn fraction(mask: &Tensor) -> f64 {
-    mask.to_kind(Kind::Double).mean(Kind::Double).double_value(&[])
-}
+use super::{directions, double, fraction, numbers, row_norms, spectrum::perplexity, squared};
+use crate::trace::Activity;
 
 fn over_inputs(t: &Tensor) -> Tensor {
     t.mean_dim(Some([0i64].as_slice()), false, Kind::Double)
+}
+
+/// `[N, n, ...]` as `[N * positions, n]`.
+fn per_unit(h: &Tensor) -> Tensor {
+    if h.dim() == 2 { h.shallow_clone() } else { h.movedim([1i64], [-1i64]).flatten(0, -2) }
+}
+
+/// `mean |h_i|`, `[n]`.
+fn mean_sizes(h: &Tensor) -> Tensor {
+    over_inputs(&double(&per_unit(h)).abs())
 }
 
 /// How much each unit speaks beside the average unit of its layer: `mean |h_i| / mean_j mean |h_j|`
 /// (Sokar et al. 2023, arXiv 2302.12902, equation 1), `[n]`. Its epsilon of 1e-9 is the official
 /// code's.
 pub fn unit_scores(h: &Tensor) -> Tensor {
-    let size = over_inputs(&h.to_kind(Kind::Double).abs());
+    let size = mean_sizes(h);
     let mean = size.mean(Kind::Double) + 1e-9;
     size / mean
 }
@@ -34,18 +38,18 @@ pub fn dormant_fraction(h: &Tensor, tau: f64) -> f64 {
 
 /// Fraction of units that are 0 on every input (Lu et al. 2020, arXiv 1903.06733).
 pub fn dead_fraction(h: &Tensor) -> f64 {
-    fraction(&h.eq(0.0).all_dim(0, false))
+    fraction(&per_unit(h).eq(0.0).all_dim(0, false))
 }
 
 /// Fraction of units that are above 0 on at most `rate` of the inputs (Dohare et al. 2024: 0.01).
 pub fn rarely_active_fraction(h: &Tensor, rate: f64) -> f64 {
-    fraction(&over_inputs(&h.gt(0.0).to_kind(Kind::Double)).le(rate))
+    fraction(&over_inputs(&per_unit(h).gt(0.0).to_kind(Kind::Double)).le(rate))
 }
 
 /// Fraction of units that are above 0 on every input: a ReLU that never bends (Lyle et al. 2024,
 /// arXiv 2402.18762).
 pub fn linearised_fraction(h: &Tensor) -> f64 {
-    fraction(&h.gt(0.0).all_dim(0, false))
+    fraction(&per_unit(h).gt(0.0).all_dim(0, false))
 }
 
 /// Fraction of all entries that are 0.
@@ -58,15 +62,66 @@ pub fn saturated_fraction(h: &Tensor) -> f64 {
     fraction(&h.abs().gt(0.99))
 }
 
-/// Mean 2-norm of the rows.
+/// Mean 2-norm of the rows, one row an input.
 pub fn feature_norm(h: &Tensor) -> f64 {
-    let norms = h.to_kind(Kind::Double).norm_scalaropt_dim(2.0, [1i64].as_slice(), false);
-    norms.mean(Kind::Double).double_value(&[])
+    row_norms(&double(&h.flatten(1, -1))).mean(Kind::Double).double_value(&[])
+}
+
+/// Mean over units of their variance over inputs, `mean_i mean_k (h_ki - mean_k h_ki)^2`: 0 where
+/// every input looks the same.
+pub fn feature_variance(h: &Tensor) -> f64 {
+    let variance = double(&per_unit(h)).var_dim(Some([0i64].as_slice()), false, false);
+    variance.mean(Kind::Double).double_value(&[])
+}
+
+/// Mean cosine between the rows of two different inputs, `(||sum_k u_k||^2 - N) / (N (N - 1))` with
+/// `u_k = h_k / ||h_k||`: 1 where the layer tells nothing apart (Lyle et al. 2023, arXiv 2303.01486,
+/// look at the same of gradients). In `O(N n)`. Rows of zeros do not count; NaN if fewer than two
+/// are left.
+pub fn mean_cosine(h: &Tensor) -> f64 {
+    let u = directions(&h.flatten(1, -1));
+    let n = u.size()[0] as f64;
+    let sum = u.sum_dim_intlist(Some([0i64].as_slice()), false, Kind::Double);
+    (squared(&sum) - squared(&u)) / (n * (n - 1.0))
+}
+
+/// How evenly the units are used: `exp(-sum p ln p) / n` with `p_i = mean |h_i| / sum_j mean |h_j|`;
+/// 1 if all speak alike, `1 / n` if one does, 0 if none does.
+pub fn usage(h: &Tensor) -> f64 {
+    let sizes = numbers(&mean_sizes(h));
+    perplexity(&sizes) / sizes.len() as f64
+}
+
+/// How much each unit learns beside the average unit of its layer, of the gradient `[n, in]` of its
+/// incoming weights: `mean_j |g_ij| / mean_i mean_j |g_ij|` (arXiv 2505.24061), `[n]`. Unlike
+/// [`unit_scores`] it needs no nonlinearity that can be off. The 1e-8 is the official code's.
+pub fn gradient_scores(grad: &Tensor) -> Tensor {
+    let sizes = double(&grad.flatten(1, -1)).abs();
+    let size = sizes.mean_dim(Some([1i64].as_slice()), false, Kind::Double);
+    let mean = size.mean(Kind::Double) + 1e-8;
+    size / mean
+}
+
+/// The same of 2-norms, `||g_i|| / mean_i ||g_i||` (Ji et al. 2024, arXiv 2402.14528); 0 if all are.
+pub fn gradient_scores_l2(grad: &Tensor) -> Tensor {
+    let size = row_norms(&double(&grad.flatten(1, -1))).squeeze_dim(1);
+    let mean = size.mean(Kind::Double).clamp_min(f64::MIN_POSITIVE);
+    size / mean
+}
+
+/// Fraction of units whose [`gradient_scores`] is at most `tau` (arXiv 2505.24061: 0.01).
+pub fn gradient_dormant_fraction(grad: &Tensor, tau: f64) -> f64 {
+    fraction(&gradient_scores(grad).le(tau))
 }
 
 /// The measures of units that mean something for what produced them, by name.
 pub fn unit_measures(h: &Tensor, activity: Activity) -> Vec<(&'static str, f64)> {
-    let mut out = vec![("feature_norm", feature_norm(h))];
+    let mut out = vec![
+        ("feature_norm", feature_norm(h)),
+        ("feature_variance", feature_variance(h)),
+        ("feature_cosine", mean_cosine(h)),
+        ("usage", usage(h)),
+    ];
     match activity {
         Activity::Relu => out.extend([
             ("dormant_0.025", dormant_fraction(h, 0.025)),
@@ -80,123 +135,4 @@ pub fn unit_measures(h: &Tensor, activity: Activity) -> Vec<(&'static str, f64)>
         Activity::Silu | Activity::Linear => {}
     }
     out
-}
-
-/// Singular values of a matrix, largest first, and the ranks that the literature reads off them.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Spectrum {
-    sigma: Vec<f64>,
-    /// Rows and columns.
-    shape: (usize, usize),
-}
-
-impl Spectrum {
-    /// Of `[N, n]` activations or an `[out, in]` weight, in f64 on the CPU; `None` if a number is not
-    /// finite.
-    ///
-    /// # Panics
-    /// If it is not a matrix.
-    pub fn of(matrix: &Tensor) -> Option<Self> {
-        let m = matrix.detach().to_device(tch::Device::Cpu).to_kind(Kind::Double);
-        let (rows, columns) = m.size2().expect("a matrix");
-        if !is_finite(&m) {
-            return None;
-        }
-        let (_, sigma, _) = m.svd(true, false);
-        let sigma = Vec::try_from(&sigma).expect("f64 on the CPU");
-        Some(Spectrum { sigma, shape: (rows as usize, columns as usize) })
-    }
-
-    /// The values themselves.
-    pub fn values(&self) -> &[f64] {
-        &self.sigma
-    }
-
-    /// `exp(-sum p ln p)` with `p = sigma / sum sigma` (Roy & Vetterli 2007); 0 for a zero matrix.
-    pub fn effective_rank(&self) -> f64 {
-        perplexity(&self.sigma)
-    }
-
-    /// The same with `p = sigma^2 / sum sigma^2`.
-    pub fn effective_rank_of_variance(&self) -> f64 {
-        perplexity(&self.squares())
-    }
-
-    /// `(sum l)^2 / sum l^2` with `l = sigma^2`; 0 for a zero matrix.
-    pub fn participation_ratio(&self) -> f64 {
-        let squares = self.squares();
-        let (sum, fourth) =
-            squares.iter().fold((0.0, 0.0), |(sum, fourth), l| (sum + l, fourth + l * l));
-        if fourth == 0.0 { 0.0 } else { sum * sum / fourth }
-    }
-
-    fn squares(&self) -> Vec<f64> {
-        self.sigma.iter().map(|s| s * s).collect()
-    }
-
-    /// The least `k` whose first `k` values make up `1 - delta` of their sum (Kumar et al. 2021,
-    /// arXiv 2010.14498: `delta` 0.01); 0 for a zero matrix.
-    pub fn srank(&self, delta: f64) -> usize {
-        least(&self.sigma, 1.0 - delta)
-    }
-
-    /// The same of the squares: dimensions that hold `1 - delta` of the variance (Yang et al. 2019).
-    pub fn variance_rank(&self, delta: f64) -> usize {
-        least(&self.squares(), 1.0 - delta)
-    }
-
-    /// `||A||_F^2 / sigma_1^2` (Rudelson & Vershynin 2007); 0 for a zero matrix.
-    pub fn stable_rank(&self) -> f64 {
-        match self.sigma.first() {
-            Some(&first) if first > 0.0 => self.squares().iter().sum::<f64>() / (first * first),
-            _ => 0.0,
-        }
-    }
-
-    /// Values above `sigma_1 * max(N, n) * 2^-52`: the rank up to rounding.
-    pub fn numerical_rank(&self) -> usize {
-        let largest = self.sigma.first().copied().unwrap_or(0.0);
-        let bound = largest * self.shape.0.max(self.shape.1) as f64 * ROUNDING;
-        self.sigma.iter().filter(|&&s| s > bound).count()
-    }
-
-    /// Values of `A / sqrt(N)` above `eps` (Lyle et al. 2022, arXiv 2204.09560: 0.01).
-    pub fn feature_rank(&self, eps: f64) -> usize {
-        let root = (self.shape.0 as f64).sqrt();
-        self.sigma.iter().filter(|&&s| s / root > eps).count()
-    }
-
-    /// Largest over smallest value; infinite for a singular matrix.
-    pub fn condition(&self) -> f64 {
-        match (self.sigma.first(), self.sigma.last()) {
-            (Some(first), Some(last)) => first / last,
-            _ => f64::NAN,
-        }
-    }
-}
-
-/// `exp(-sum p ln p)` of values divided by their sum; 0 where that is 0.
-fn perplexity(values: &[f64]) -> f64 {
-    let sum: f64 = values.iter().sum();
-    if sum == 0.0 {
-        return 0.0;
-    }
-    let p = values.iter().map(|s| s / sum).filter(|&p| p > 0.0);
-    (-p.map(|p| p * p.ln()).sum::<f64>()).exp()
-}
-
-/// The least `k` whose first `k` of these reach `share` of the sum.
-fn least(values: &[f64], share: f64) -> usize {
-    let sum: f64 = values.iter().sum();
-    if sum == 0.0 {
-        return 0;
-    }
-    let mut so_far = 0.0;
-    values
-        .iter()
-        .position(|v| {
-            so_far += v / sum;
-            so_far >= share
-        })
-        .map_or(values.len(), |i| i + 1)
 }

@@ -264,15 +264,19 @@ impl WeightMethod for Cbp {
         }
     }
 
-    fn show(&self, p: &Params) -> Vec<Shown> {
-        let groups = self.groups.iter().zip(p.units());
-        groups
-            .map(|(group, units)| Shown {
-                layer: units.layer.clone(),
-                measure: "utility",
-                values: Vec::try_from(p.get(group.utility)).expect("f64 on the CPU"),
-            })
-            .collect()
+    fn show(&self, p: &Params, step: u64) -> Vec<Shown> {
+        let mut out = Vec::new();
+        for (index, units) in p.units().iter().enumerate() {
+            let mut add = |measure, values| {
+                out.push(Shown { layer: units.layer.clone(), measure, values });
+            };
+            let utility = p.get(self.groups[index].utility);
+            add("utility", Vec::try_from(utility).expect("f64 on the CPU"));
+            let ages = p.ages(index, step).expect("births are remembered");
+            let mature = ages.iter().filter(|&&a| a > self.config.maturity_threshold as f64);
+            add("mature", vec![mature.count() as f64 / ages.len() as f64]);
+        }
+        out
     }
 }
 

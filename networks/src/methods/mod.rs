@@ -32,6 +32,8 @@ pub struct Clock {
     pub task: usize,
     /// Whether this update's numbers are logged, so that costly ones are worth computing.
     pub log: bool,
+    /// Whether this step is to be looked at layer by layer.
+    pub look: bool,
 }
 
 /// What a hook may look at besides the weights.
@@ -78,7 +80,7 @@ pub struct Shown {
     pub layer: String,
     /// What it is.
     pub measure: &'static str,
-    /// One number per unit.
+    /// One number per unit, or one for the layer.
     pub values: Vec<f64>,
 }
 
@@ -89,8 +91,8 @@ pub trait WeightMethod: Send {
     fn before_step(&mut self, _p: &Params, _grads: &mut [Tensor], _cx: &mut StepCx<'_>) {}
     /// May edit the weights after the optimiser changed them.
     fn after_step(&mut self, _p: &mut Params, _cx: &mut StepCx<'_>) {}
-    /// What it knows about single units, for diagnostics.
-    fn show(&self, _p: &Params) -> Vec<Shown> {
+    /// What it knows about units after optimiser step `_step`, for diagnostics.
+    fn show(&self, _p: &Params, _step: u64) -> Vec<Shown> {
         Vec::new()
     }
 }
