@@ -10,7 +10,7 @@
 //! | [`Trace`](trace::Trace) | `trace.rs` | hidden activations of one forward pass |
 //!
 //! `layers.rs`, `squashed_gaussian.rs` and `categorical.rs` are the mathematics in between;
-//! `diagnostics.rs` measures how alive a layer is.
+//! `diagnostics/` measures how alive a layer is, and how ready to learn.
 //!
 //! Fit a line:
 //!
