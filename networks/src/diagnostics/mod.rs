@@ -5,6 +5,7 @@
 //! | --- | --- | --- |
 //! | [`units`] | activations `[N, n]`, a weight's gradient | which units take part |
 //! | [`spectrum`] | any matrix | how many directions it has |
+//! | [`weights`] | weights now, at first, and a step between | how far, how fast, which way |
 //!
 //! What has no value (a cosine with nothing, the mean of no rows) is NaN.
 
@@ -14,6 +15,7 @@ use tch::{Device, Kind, Tensor};
 
 pub mod spectrum;
 pub mod units;
+pub mod weights;
 
 pub use spectrum::Spectrum;
 pub use units::{
