@@ -6,6 +6,8 @@
 //! | [`units`] | activations `[N, n]`, a weight's gradient | which units take part |
 //! | [`spectrum`] | any matrix | how many directions it has |
 //! | [`weights`] | weights now, at first, and a step between | how far, how fast, which way |
+//! | [`gradients`] | lists or rows of gradients, Adam's moments | size, agreement, noise |
+//! | [`curvature`] | a differentiable closure | tangent kernel, Hessian, local redundancy |
 //!
 //! What has no value (a cosine with nothing, the mean of no rows) is NaN.
 
@@ -13,6 +15,8 @@ use std::borrow::Borrow;
 
 use tch::{Device, Kind, Tensor};
 
+pub mod curvature;
+pub mod gradients;
 pub mod spectrum;
 pub mod units;
 pub mod weights;
