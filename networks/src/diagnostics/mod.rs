@@ -8,6 +8,7 @@
 //! | [`weights`] | weights now, at first, and a step between | how far, how fast, which way |
 //! | [`gradients`] | lists or rows of gradients, Adam's moments | size, agreement, noise |
 //! | [`curvature`] | a differentiable closure | tangent kernel, Hessian, local redundancy |
+//! | [`probe`] | a network and a copy of its parameters | how well it still fits something new |
 //!
 //! What has no value (a cosine with nothing, the mean of no rows) is NaN.
 
@@ -17,6 +18,7 @@ use tch::{Device, Kind, Tensor};
 
 pub mod curvature;
 pub mod gradients;
+pub mod probe;
 pub mod spectrum;
 pub mod units;
 pub mod weights;
