@@ -163,11 +163,13 @@ impl WeightMethod for Nap {
 }
 
 impl Nap {
-    /// NaN is not judged here: the next loss is, with its cause.
+    /// NaN is not judged here: the next loss is, with its cause. Zero has no direction: the reader of
+    /// units that were all replaced at once stays there until its next gradient.
     fn holds(&self, p: &Params) -> bool {
         self.spheres.iter().all(|s| {
-            let error = (joint_norm(&s.members, p).double_value(&[]) / s.radius(p) - 1.0).abs();
-            error.is_nan() || error <= 1e-5
+            let norm = joint_norm(&s.members, p).double_value(&[]);
+            let error = (norm / s.radius(p) - 1.0).abs();
+            norm == 0.0 || error.is_nan() || error <= 1e-5
         })
     }
 }
