@@ -1,7 +1,9 @@
-//! Benchmarks. For now the speed of the hot path (`benches/hot_path.rs`, run with
-//! `cargo xtask bench`); the continual-learning suites will live here.
+//! Benchmarks: the speed of the hot path (`benches/hot_path.rs`, run with `cargo xtask bench`), and
+//! problems on which learners lose their plasticity ([`slowly_changing`]).
 //!
 //! This file holds what the benches share: sizes and synthetic experience.
+
+pub mod slowly_changing;
 
 use agents::{
     agent::{self, Agent},
