@@ -166,7 +166,7 @@ pub(crate) enum Command {
             value_parser = RangedU64ValueParser::<usize>::new().range(2..=65_536),
         )]
         probe: usize,
-        /// Also look at gradients, curvature and how well copies fit random targets: minutes
+        /// Also look at gradients, curvature and how well copies fit random targets
         #[arg(long)]
         deep: bool,
         /// Print the result as one JSON object on the last line of standard output

@@ -139,8 +139,8 @@ pub trait Agent: Send {
         None
     }
     /// Its estimate of the discounted return from each row of `obs`, `[n, D]` flat, when acting
-    /// greedily; what an entropy bonus adds to its values is taken off where it can be.
-    fn value(&self, _obs: &[f32], _n: usize) -> Option<Vec<f64>> {
+    /// greedily, and what each further step adds to that beside its reward (SAC's entropy bonus).
+    fn value(&self, _obs: &[f32], _rng: &mut Rng) -> Option<(Vec<f64>, f64)> {
         None
     }
     /// How often each weight method acted so far.

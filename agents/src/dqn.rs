@@ -126,6 +126,7 @@ pub struct Dqn {
     config: DqnConfig,
     online: Model,
     target: Target,
+    obs_dim: i64,
     actions: usize,
 }
 
@@ -156,7 +157,8 @@ impl Dqn {
             .model("q", net, p, device)
             .map_err(|e| format!("agent.network.methods: {e}"))?;
         let target = online.target();
-        Ok(Dqn { config: config.clone(), online, target, actions })
+        let obs_dim = spec.obs.size() as i64;
+        Ok(Dqn { config: config.clone(), online, target, obs_dim, actions })
     }
 }
 
@@ -266,6 +268,15 @@ impl Agent for Dqn {
             values: ("q", vec![q]),
             target_values: vec![self.values(&self.target.forward(&b.obs))],
         })
+    }
+
+    fn value(&self, obs: &[f32], _rng: &mut Rng) -> Option<(Vec<f64>, f64)> {
+        let _guard = no_grad_guard();
+        let device = self.online.params.trainable().next()?.value.device();
+        let obs = Tensor::from_slice(obs).view([-1, self.obs_dim]).to_device(device);
+        let q = self.values(&self.online.forward(&obs)).amax([1i64].as_slice(), false);
+        let q = q.to_kind(Kind::Double).to_device(Device::Cpu);
+        Some((Vec::try_from(&q).ok()?, 0.0))
     }
 
     fn acted(&self) -> Vec<Acted> {

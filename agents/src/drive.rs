@@ -232,14 +232,21 @@ impl<'a> Drive<'a> {
     fn take_evaluation(&mut self, result: EvalResult) -> Result<(), Error> {
         let (mean, std) = (result.mean(), result.std());
         let length = result.lengths.iter().sum::<u64>() as f64 / result.lengths.len() as f64;
-        let values = vec![
+        let mut values = vec![
             ("eval/return_mean".to_owned(), mean),
             ("eval/return_std".to_owned(), std),
             ("eval/episode_length".to_owned(), length),
         ];
+        let (state, model) = self.candidate.take().expect("one result per job");
+        let bias = self.learner.value_bias(&model, &result).map_err(|e| {
+            Error::Run(format!("the weights of an evaluation do not fit their own agent: {e}"))
+        })?;
+        if let Some((bias, normalized)) = bias {
+            values.push(("q/bias".to_owned(), bias));
+            values.push(("q/bias_normalized".to_owned(), normalized));
+        }
         self.log(result.env_step, values)?;
         self.last_eval = Some((result.env_step, mean, std));
-        let (state, model) = self.candidate.take().expect("one result per job");
         if self.best.is_none_or(|(_, best)| mean > best) {
             self.best = Some((result.env_step, mean));
             let state = State { best: self.best, last_eval: self.last_eval, ..state };
@@ -347,6 +354,7 @@ impl<'a> Drive<'a> {
             steps_per_s: (c.env_steps - self.steps_before) as f64 / elapsed.max(1e-9),
             interrupted,
             restarted: self.restarted,
+            methods: self.learner.agent.acted(),
         }
     }
 }

@@ -7,7 +7,7 @@ use networks::random;
 use crate::{
     agent::{Explore, Policy},
     error::Error,
-    message::{EvalJob, EvalResult},
+    message::{EpisodePath, EvalJob, EvalResult},
     streams,
 };
 
@@ -15,7 +15,8 @@ use crate::{
 /// and `stream` only.
 ///
 /// Up to 16 episodes run side by side with one batched policy call a step. Each environment plays
-/// its share of the episodes to the end, so short episodes are not over-represented.
+/// its share of the episodes to the end, so short episodes are not over-represented. `gamma` discounts
+/// the returns of [`Played::paths`].
 ///
 /// # Errors
 /// What an environment fails with.
@@ -23,27 +24,56 @@ pub fn evaluate(
     make: &dyn Fn() -> Result<Box<dyn Env>, EnvError>,
     policy: &mut dyn Policy,
     episodes: usize,
+    gamma: f64,
     seed: u64,
     stream: u64,
-) -> Result<(Vec<f64>, Vec<u64>), EnvError> {
+) -> Result<Played, EnvError> {
     let lanes = episodes.min(16);
     let envs = (0..lanes).map(|_| make()).collect::<Result<_, _>>()?;
     let mut envs = VecEnv::new(envs, random::stream(seed, stream))?;
     let mut rng = random::stream(seed, stream | 1 << 63);
     // Episode e belongs to environment e % lanes and is its e / lanes-th.
     let share = |lane: usize| (episodes - lane).div_ceil(lanes);
-    let mut done: Vec<Vec<envs::Episode>> = vec![Vec::new(); lanes];
+    let d = envs.obs().len() / lanes;
+    let mut done: Vec<Vec<(envs::Episode, EpisodePath)>> = vec![Vec::new(); lanes];
+    let begin = |obs: &[f32]| EpisodePath { start: obs.to_vec(), ..EpisodePath::default() };
+    let mut paths: Vec<(EpisodePath, f64)> =
+        envs.obs().chunks(d).map(|obs| (begin(obs), 1.0)).collect();
     while (0..lanes).any(|i| done[i].len() < share(i)) {
         let actions = policy.act(envs.obs(), lanes, Explore::No, &mut rng);
         envs.step(&actions)?;
-        for (done, outcome) in done.iter_mut().zip(envs.outcomes()) {
-            done.extend(outcome.episode);
+        for (i, outcome) in envs.outcomes().iter().enumerate() {
+            let (path, factor) = &mut paths[i];
+            path.discounted += *factor * f64::from(outcome.reward);
+            *factor *= gamma;
+            if let Some(episode) = outcome.episode {
+                let row = i * d..(i + 1) * d;
+                let cut = outcome.truncated && !outcome.terminated;
+                path.cut_at = cut.then(|| envs.next_obs()[row.clone()].to_vec());
+                let next = (begin(&envs.obs()[row]), 1.0);
+                done[i].push((episode, std::mem::replace(&mut paths[i], next).0));
+            }
         }
     }
-    let episode = |e: usize| done[e % lanes][e / lanes];
-    let returns = (0..episodes).map(|e| episode(e).return_).collect();
-    let lengths = (0..episodes).map(|e| episode(e).length).collect();
-    Ok((returns, lengths))
+    let mut played = Played::default();
+    for e in 0..episodes {
+        let (episode, path) = &done[e % lanes][e / lanes];
+        played.returns.push(episode.return_);
+        played.lengths.push(episode.length);
+        played.paths.push(path.clone());
+    }
+    Ok(played)
+}
+
+/// Episodes, in order.
+#[derive(Debug, Default)]
+pub struct Played {
+    /// Undiscounted returns.
+    pub returns: Vec<f64>,
+    /// Lengths in steps.
+    pub lengths: Vec<u64>,
+    /// What estimates of their returns are compared with.
+    pub paths: Vec<EpisodePath>,
 }
 
 /// The thread: answers jobs until the learner is gone.
@@ -54,6 +84,7 @@ pub fn run(
     make: &dyn Fn() -> Result<Box<dyn Env>, EnvError>,
     mut policy: Box<dyn Policy>,
     episodes: usize,
+    gamma: f64,
     seed: u64,
     jobs: &Receiver<EvalJob>,
     results: &Sender<EvalResult>,
@@ -62,9 +93,11 @@ pub fn run(
     while let Ok(job) = jobs.recv() {
         policy.load(&job.snapshot);
         let stream = streams::evaluation(job.env_step);
-        let (returns, lengths) = evaluate(make, policy.as_mut(), episodes, seed, stream)
-            .map_err(|e| Error::Run(e.to_string()))?;
-        if results.send(EvalResult { env_step: job.env_step, returns, lengths }).is_err() {
+        let Played { returns, lengths, paths } =
+            evaluate(make, policy.as_mut(), episodes, gamma, seed, stream)
+                .map_err(|e| Error::Run(e.to_string()))?;
+        let result = EvalResult { env_step: job.env_step, returns, lengths, paths };
+        if results.send(result).is_err() {
             break;
         }
     }

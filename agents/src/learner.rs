@@ -6,7 +6,7 @@ use networks::{
     diagnostics::step::WHOLE,
     methods::Clock,
     model::NonFinite,
-    params::StateDict,
+    params::{LoadError, StateDict},
     random::{self, Rng},
 };
 use tch::Device;
@@ -16,9 +16,12 @@ use crate::{
     checkpoint::{Checkpoint, State},
     config::Config,
     error::Error,
-    message::Experience,
+    message::{EvalResult, Experience},
     metrics::{Record, Scalars},
-    plasticity::{self, Look, Measure, probe::Outlook},
+    plasticity::{
+        self, Look, Measure,
+        probe::{Outlook, overestimation},
+    },
     replay::Replay,
     streams,
 };
@@ -217,6 +220,49 @@ impl Learner {
             found.extend(outlook.measures().into_iter().map(new));
         }
         found
+    }
+
+    /// How far the values of the agent with these weights lie above what an evaluation of them got,
+    /// on average, and that over the mean size of the latter (Chen et al. 2021, arXiv 2101.05982).
+    /// Episodes that were cut off go on with the value of where they were; the entropy bonus that
+    /// SAC's values hold is taken to be the same at every step.
+    ///
+    /// # Errors
+    /// When the weights do not fit the agent.
+    pub(crate) fn value_bias(
+        &mut self,
+        model: &StateDict,
+        played: &EvalResult,
+    ) -> Result<Option<(f64, f64)>, LoadError> {
+        let mut now = StateDict::new();
+        self.agent.save(&mut now);
+        self.agent.load(model)?;
+        let mut rng = random::stream(self.config.seed, streams::evaluation(played.env_step));
+        let mut value = |obs: &[f32]| self.agent.value(obs, &mut rng);
+        let starts: Vec<f32> = played.paths.iter().flat_map(|p| p.start.clone()).collect();
+        let ends = played.paths.iter().flat_map(|p| p.cut_at.clone().unwrap_or_default());
+        let ends: Vec<f32> = ends.collect();
+        let estimates = value(&starts).and_then(|(starts, bonus)| {
+            let ends = if ends.is_empty() { Vec::new() } else { value(&ends)?.0 };
+            Some((starts, bonus, ends))
+        });
+        self.agent.load(&now)?;
+        let Some((predicted, bonus, ends)) = estimates else { return Ok(None) };
+        let gamma = self.config.agent.gamma();
+        let mut ends = ends.into_iter();
+        let came: Vec<f64> = played
+            .paths
+            .iter()
+            .zip(&played.lengths)
+            .map(|(path, &length)| {
+                // Bonuses from step 1 to the last state whose action counts.
+                let last = length - u64::from(path.cut_at.is_none());
+                let steps: f64 = (1..=last).map(|t| gamma.powf(t as f64)).sum();
+                let rest = path.cut_at.as_ref().and_then(|_| ends.next()).unwrap_or(0.0);
+                path.discounted + bonus * steps + gamma.powf(length as f64) * rest
+            })
+            .collect();
+        Ok(Some(overestimation(&predicted, &came)))
     }
 
     /// Updates that should have been made by now: none before `learning_starts`, then

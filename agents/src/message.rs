@@ -103,6 +103,19 @@ pub struct EvalResult {
     pub returns: Vec<f64>,
     /// Length of each episode in steps.
     pub lengths: Vec<u64>,
+    /// What estimates of each episode's return are compared with.
+    pub paths: Vec<EpisodePath>,
+}
+
+/// One episode as an estimate of its discounted return sees it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct EpisodePath {
+    /// `[D]` its first observation.
+    pub start: Vec<f32>,
+    /// Discounted sum of its rewards.
+    pub discounted: f64,
+    /// `[D]` its last observation, if it was cut off there: its return goes on.
+    pub cut_at: Option<Vec<f32>>,
 }
 
 impl EvalResult {

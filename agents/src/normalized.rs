@@ -144,6 +144,19 @@ impl Agent for Normalized {
         self.inner.outlook(&self.normalized(batch))
     }
 
+    fn value(&self, obs: &[f32], rng: &mut Rng) -> Option<(Vec<f64>, f64)> {
+        let (mut values, bonus) = match &self.obs {
+            Some(moments) => self.inner.value(&moments.apply(obs), rng),
+            None => self.inner.value(obs, rng),
+        }?;
+        // Back to rewards as they come.
+        let scale = self.reward.as_ref().map_or(1.0, ReturnScale::denominator);
+        for value in &mut values {
+            *value *= scale;
+        }
+        Some((values, bonus * scale))
+    }
+
     fn acted(&self) -> Vec<Acted> {
         self.inner.acted()
     }

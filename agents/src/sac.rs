@@ -94,6 +94,7 @@ pub struct Sac {
     temperature: Model,
     log_alpha: ParamId,
     target_entropy: f64,
+    obs_dim: i64,
     action_dim: usize,
 }
 
@@ -150,6 +151,7 @@ impl Sac {
             temperature,
             log_alpha,
             target_entropy,
+            obs_dim,
             action_dim,
         })
     }
@@ -343,6 +345,17 @@ impl Agent for Sac {
             values: ("critic", values(self.critic.forward(&input))),
             target_values: values(self.target.forward(&input)),
         })
+    }
+
+    fn value(&self, obs: &[f32], rng: &mut Rng) -> Option<(Vec<f64>, f64)> {
+        let _guard = no_grad_guard();
+        let device = self.alpha().device();
+        let obs = Tensor::from_slice(obs).view([-1, self.obs_dim]).to_device(device);
+        let dist = self.dist(&self.actor.forward(&obs));
+        let q = self.critic.forward(&critic_input(&obs, &dist.mode()));
+        let q = self.config.value.lowest_mean(&q).to_kind(Kind::Double);
+        let bonus = -(self.alpha() * mean(&dist.sample(rng).log_prob)).double_value(&[]);
+        Some((Vec::try_from(&q.to_device(Device::Cpu)).ok()?, bonus))
     }
 
     fn acted(&self) -> Vec<Acted> {

@@ -10,7 +10,7 @@ use serde::Serialize;
 use tch::Device;
 
 use crate::{
-    agent::{self, Agent},
+    agent::{self, Acted, Agent},
     checkpoint::Checkpoint,
     config::Config,
     error::Error,
@@ -58,6 +58,8 @@ pub struct Report {
     pub interrupted: bool,
     /// As in [`Progress`].
     pub restarted: usize,
+    /// How often each weight method acted, resumed parts added up.
+    pub methods: Vec<Acted>,
 }
 
 /// A source of environments: the registry with a name and its arguments.

@@ -35,6 +35,7 @@ pub const LAYOUT: &[(&str, &[ChartOf])] = &[
             ("Return", &["train/episode_return", "eval/return_mean"]),
             ("Loss", &["loss/.*"]),
             ("Value", &["q/mean", "q/target"]),
+            ("Value above what greedy episodes got", &["q/bias"]),
             ("Disagreement of critics", &["plasticity/.*/_global/disagreement"]),
             ("Policy", &["policy/.*"]),
         ],

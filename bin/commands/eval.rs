@@ -8,7 +8,7 @@ use std::{
 use agents::{
     agent,
     checkpoint::{self, Checkpoint},
-    evaluate,
+    evaluate::{self, Played},
     message::EvalResult,
     run_dir::RunDir,
     session, streams,
@@ -40,9 +40,11 @@ pub(super) fn run(
     tch::set_num_threads(1); // as in training: batches are small
     let stream = streams::evaluation(0);
     let mut policy = agent.policy();
-    let (returns, lengths) = evaluate::evaluate(&*make, policy.as_mut(), episodes, seed, stream)
+    let gamma = config.agent.gamma();
+    let played = evaluate::evaluate(&*make, policy.as_mut(), episodes, gamma, seed, stream)
         .map_err(|e| anyhow!(e))?;
-    let result = EvalResult { env_step: checkpoint.state.env_steps, returns, lengths };
+    let Played { returns, lengths, paths } = played;
+    let result = EvalResult { env_step: checkpoint.state.env_steps, returns, lengths, paths };
     if json {
         let value = serde_json::json!({
             "checkpoint": checkpoint.path.display().to_string(),

@@ -70,6 +70,9 @@ pub(super) fn execute(
     if report.interrupted {
         note(&format!("stopped at step {}; go on with: {} resume {dir}", report.steps, program()));
     }
+    for idle in report.methods.iter().filter(|m| m.times == 0 && report.updates > 0) {
+        note(&format!("note: {}'s method {} never acted in this run", idle.net, idle.method));
+    }
     summarise(&report, run.path(), json)?;
     Ok(ExitCode::from(if report.interrupted { 130 } else { 0 }))
 }

@@ -25,6 +25,7 @@ fn results_as_json() {
         "steps_per_s",
         "interrupted",
         "restarted",
+        "methods",
         "run_dir",
     ]);
     let json = last_json(&s.succeed(&["train", "quick.toml", "--json"]).stdout);
@@ -105,7 +106,7 @@ fn every_command_has_help_with_examples_and_exit_codes() {
     for code in ["  0 ", "  1 ", "  2 ", "  130 "] {
         assert!(overview.contains(code), "exit code {code} in\n{overview}");
     }
-    for command in ["train", "resume", "eval", "envs", "check-env"] {
+    for command in ["train", "resume", "eval", "diagnose", "envs", "check-env"] {
         assert!(overview.contains(command), "{command} in\n{overview}");
         let help = s.succeed(&[command, "--help"]).stdout;
         assert!(help.contains("Exit codes: 0"), "{help}");
@@ -121,10 +122,19 @@ fn a_diagnosis() {
     let table = s.succeed(&["diagnose", "runs/quick-1"]).stdout;
     let lines: Vec<&str> = table.lines().collect();
     assert!(lines[0].contains("step-000000000400: 175 updates, seen on 1024"), "{table}");
-    assert!(lines[2].starts_with("q ") && lines[2].contains("dormant_0.025"), "{table}");
-    assert!(lines[3].starts_with("q/hidden_0 ") && lines[4].starts_with("q/q "), "{table}");
-    assert!(lines[4].contains('-'), "the output layer has no units to be dead: {table}");
-    assert!(lines[2..].iter().all(|line| line.len() == lines[2].len()), "aligned:\n{table}");
+    // Units, then weights, then the whole network.
+    assert!(lines[2].starts_with("q units ") && lines[2].contains("dormant_0.025"), "{table}");
+    assert!(lines[3].starts_with("q/hidden_0 ") && lines[4].is_empty(), "{table}");
+    assert!(lines[5].starts_with("q weights ") && lines[5].contains(" norm"), "{table}");
+    assert!(lines[6].starts_with("q/hidden_0 ") && lines[7].starts_with("q/q "), "{table}");
+    assert_eq!((lines[8], lines[9]), ("", "q as a whole"), "{table}");
+    assert!(lines[10].starts_with("dormant ") && !table.contains("hessian_top"), "{table}");
+    for of_table in [2..4, 5..8] {
+        let widths: BTreeSet<usize> = lines[of_table].iter().map(|line| line.len()).collect();
+        assert_eq!(widths.len(), 1, "aligned:\n{table}");
+    }
+    let deep = s.succeed(&["diagnose", "runs/quick-1", "--deep", "--probe", "64"]).stdout;
+    assert!(deep.contains("hessian_top") && deep.contains("refit_loss_ratio"), "{deep}");
 
     let again = s.succeed(&["diagnose", "runs/quick-1", "--json", "--probe", "64"]).stdout;
     let json = last_json(&again);

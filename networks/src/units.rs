@@ -106,7 +106,7 @@ impl Params {
     /// replaces units.
     pub fn ages(&self, group: usize, step: u64) -> Option<Vec<f64>> {
         let (births, _) = self.units[group].history?;
-        let births = Vec::<i64>::try_from(self.get(births)).expect("i64 on the CPU");
+        let births = Vec::<i64>::try_from(self.get(births)).ok()?;
         Some(births.iter().map(|&b| (step as i64 - b) as f64).collect())
     }
 
