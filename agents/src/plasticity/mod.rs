@@ -55,6 +55,7 @@ impl Default for DiagnosticsConfig {
 
 /// What is looked at.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "four independent cadences")]
 pub struct Look {
     /// Units, weights, the step and its churn.
     pub units: bool,
@@ -108,7 +109,7 @@ impl Measure {
         Measure { net: net.to_owned(), layer: layer.to_owned(), measure, value }
     }
 
-    fn of(net: &str, found: Measured) -> Self {
+    fn of(net: &str, found: &Measured) -> Self {
         Measure::new(net, &found.layer, found.measure, found.value)
     }
 
@@ -179,7 +180,7 @@ fn weights(probe: &Probe<'_>, initial: &StateDict, out: &mut Vec<Measure>) {
     let start = |name: &str| {
         initial.get(&format!("{}/{name}", probe.model.name())).map(tch::Tensor::shallow_clone)
     };
-    out.extend(weight_measures(params, start).into_iter().map(|m| Measure::of(probe.net, m)));
+    out.extend(weight_measures(params, start).into_iter().map(|m| Measure::of(probe.net, &m)));
     if let Some(target) = probe.target {
         out.push(Measure::new(probe.net, WHOLE, "target_lag", lag(params, target)));
     }

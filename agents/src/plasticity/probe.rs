@@ -4,6 +4,15 @@
 use networks::{model::Model, params::Params, random::Rng, trace::Trace};
 use tch::{Kind, Tensor, no_grad_guard};
 
+/// A loss on a range `(first, count)` of the batch.
+pub type RangeLoss<'a> = Box<dyn Fn(i64, i64) -> Tensor + 'a>;
+
+/// A scalar of one sample.
+pub type SampleOutput<'a> = Box<dyn Fn(i64) -> Tensor + 'a>;
+
+/// A loss of one sample under a drawn label.
+pub type SampleLoss<'a> = Box<dyn Fn(i64, &mut Rng) -> Tensor + 'a>;
+
 /// One network seen from inside.
 pub struct Probe<'a> {
     /// `actor`, `critic`, `q`.
@@ -16,12 +25,12 @@ pub struct Probe<'a> {
     pub input: Tensor,
     /// Activations on that.
     pub trace: Trace,
-    /// Its loss on a range `(first, count)` of the batch, everything but its own weights fixed.
-    pub loss: Box<dyn Fn(i64, i64) -> Tensor + 'a>,
+    /// Its loss, everything but its own weights fixed.
+    pub loss: RangeLoss<'a>,
     /// One number of its outputs on one sample: what the tangent kernel is the kernel of.
-    pub output: Box<dyn Fn(i64) -> Tensor + 'a>,
+    pub output: SampleOutput<'a>,
     /// Its negative log-likelihood of a label for one sample, drawn from what itself predicts.
-    pub own_label_loss: Box<dyn Fn(i64, &mut Rng) -> Tensor + 'a>,
+    pub own_label_loss: SampleLoss<'a>,
 }
 
 /// What a policy does in the states of a batch.
