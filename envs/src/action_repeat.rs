@@ -1,6 +1,6 @@
 //! [`ActionRepeat`]: each action is taken several times and the rewards are summed.
 
-use crate::{Action, Env, EnvError, EnvSpec, Params, State, Step};
+use crate::{Action, Env, EnvError, EnvSpec, Frame, Params, State, Step};
 
 /// Takes each action `repeat` times, or until the episode ends, and sums the rewards, as
 /// `dm_control` users and SimbaV2 do. The agent's step is `repeat` steps of the environment.
@@ -44,6 +44,14 @@ impl Env for ActionRepeat {
 
     fn task(&self) -> usize {
         self.env.task()
+    }
+
+    fn set_age(&mut self, steps: u64) {
+        self.env.set_age(steps);
+    }
+
+    fn render(&mut self) -> Result<Option<Frame>, EnvError> {
+        self.env.render()
     }
 
     fn params(&mut self) -> Option<&mut dyn Params> {

@@ -3,7 +3,7 @@
 //! As Gymnasium's `FrameStackObservation`: oldest first, and the first frame repeated on reset.
 
 use crate::wrap::load_inner;
-use crate::{Action, Env, EnvError, EnvSpec, Params, Space, State, Step, bytes};
+use crate::{Action, Env, EnvError, EnvSpec, Frame, Params, Space, State, Step, bytes};
 
 /// Stacks the last `n` observations along a new outermost axis, oldest first.
 pub struct FrameStack {
@@ -69,6 +69,14 @@ impl Env for FrameStack {
 
     fn task(&self) -> usize {
         self.env.task()
+    }
+
+    fn set_age(&mut self, steps: u64) {
+        self.env.set_age(steps);
+    }
+
+    fn render(&mut self) -> Result<Option<Frame>, EnvError> {
+        self.env.render()
     }
 
     fn params(&mut self) -> Option<&mut dyn Params> {

@@ -117,6 +117,19 @@ pub trait Env: Send {
         0
     }
 
+    /// Says how many steps this environment has lived in the run, episodes before included. One that
+    /// drifts is, from its next [`reset`](Env::reset) on, as it would be after that many steps; an
+    /// evaluation sets the age of what it evaluates. Others have no use for it.
+    fn set_age(&mut self, _steps: u64) {}
+
+    /// What it looks like now, or `None` if it cannot be drawn.
+    ///
+    /// # Errors
+    /// What drawing fails with: a machine without the library for it, say.
+    fn render(&mut self) -> Result<Option<Frame>, EnvError> {
+        Ok(None)
+    }
+
     /// Physical constants that may be changed between episodes, or `None` if there are none.
     fn params(&mut self) -> Option<&mut dyn Params> {
         None
@@ -292,6 +305,17 @@ impl<'a> Action<'a> {
                 .into()),
         }
     }
+}
+
+/// A picture.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Frame {
+    /// Pixels in a row.
+    pub width: usize,
+    /// Rows.
+    pub height: usize,
+    /// Red, green, blue of each pixel: `[height * width * 3]`, from the top left.
+    pub rgb: Vec<u8>,
 }
 
 /// What one step led to, besides the observation.

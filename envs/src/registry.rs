@@ -16,6 +16,8 @@ use crate::{
 #[derive(Clone, Default)]
 pub struct Registry {
     entries: BTreeMap<String, Entry>,
+    /// By what their names begin with.
+    families: BTreeMap<String, Arc<Family>>,
 }
 
 #[derive(Clone)]
@@ -24,6 +26,9 @@ struct Entry {
     /// Keyword arguments of the constructor; `None` if it checks them itself.
     known: Option<Vec<String>>,
 }
+
+/// Given the rest of the name.
+type Family = dyn Fn(&str, &Kwargs) -> Result<Box<dyn Env>, EnvError> + Send + Sync;
 
 type Constructor = dyn Fn(&Kwargs) -> Result<Box<dyn Env>, EnvError> + Send + Sync;
 
@@ -79,6 +84,32 @@ impl Registry {
         self.entries.insert(name.to_string(), Entry { make: Arc::new(make), known: None });
     }
 
+    /// Adds all environments whose names begin with `prefix`, such as `gymnasium:`; the constructor
+    /// is given the rest of the name and all keyword arguments but the wrappers' own.
+    pub fn insert_family<F>(&mut self, prefix: &str, make: F)
+    where
+        F: Fn(&str, &Kwargs) -> Result<Box<dyn Env>, EnvError> + Send + Sync + 'static,
+    {
+        self.families.insert(prefix.to_owned(), Arc::new(make));
+    }
+
+    /// Prefixes of families, sorted.
+    pub fn families(&self) -> impl Iterator<Item = &str> {
+        self.families.keys().map(String::as_str)
+    }
+
+    /// The entry of this name, or one of a family.
+    fn entry(&self, id: &str) -> Option<Entry> {
+        let named = self.entries.get(id).cloned();
+        named.or_else(|| {
+            let fits = |prefix: &String| id.starts_with(prefix.as_str());
+            let (prefix, make) = self.families.iter().find(|(prefix, _)| fits(prefix))?;
+            let (rest, make) = (id[prefix.len()..].to_owned(), Arc::clone(make));
+            let make: Arc<Constructor> = Arc::new(move |kwargs| make(&rest, kwargs));
+            Some(Entry { make, known: None })
+        })
+    }
+
     /// All names, sorted.
     pub fn ids(&self) -> impl Iterator<Item = &str> {
         self.entries.keys().map(String::as_str)
@@ -99,7 +130,7 @@ impl Registry {
     /// # Errors
     /// An unknown id, an unknown or ill-typed keyword argument, or what the constructor fails with.
     pub fn make(&self, id: &str, kwargs: &Kwargs) -> Result<Box<dyn Env>, EnvError> {
-        let entry = self.entries.get(id).ok_or_else(|| self.unknown_id(id))?;
+        let entry = self.entry(id).ok_or_else(|| self.unknown_id(id))?;
         let (wrapping, own): (Kwargs, Kwargs) = kwargs
             .iter()
             .map(|(key, value)| (key.clone(), value.clone()))

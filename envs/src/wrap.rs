@@ -1,7 +1,7 @@
 //! Wrappers that [`Registry::make`](crate::Registry::make) puts around an environment:
 //! [`TimeLimit`] and [`ActionRescale`]. Each is an [`Env`] around an [`Env`].
 
-use crate::{Action, ActionSpace, Env, EnvError, EnvSpec, Params, State, Step, bytes};
+use crate::{Action, ActionSpace, Env, EnvError, EnvSpec, Frame, Params, State, Step, bytes};
 
 /// Truncates an episode after a number of steps.
 pub struct TimeLimit {
@@ -43,6 +43,14 @@ impl Env for TimeLimit {
 
     fn task(&self) -> usize {
         self.env.task()
+    }
+
+    fn set_age(&mut self, steps: u64) {
+        self.env.set_age(steps);
+    }
+
+    fn render(&mut self) -> Result<Option<Frame>, EnvError> {
+        self.env.render()
     }
 
     fn params(&mut self) -> Option<&mut dyn Params> {
@@ -134,6 +142,14 @@ impl Env for ActionRescale {
         self.env.task()
     }
 
+    fn set_age(&mut self, steps: u64) {
+        self.env.set_age(steps);
+    }
+
+    fn render(&mut self) -> Result<Option<Frame>, EnvError> {
+        self.env.render()
+    }
+
     fn params(&mut self) -> Option<&mut dyn Params> {
         self.env.params()
     }
@@ -155,6 +171,12 @@ impl<E: Env + ?Sized> Env for Box<E> {
     }
     fn task(&self) -> usize {
         (**self).task()
+    }
+    fn set_age(&mut self, steps: u64) {
+        (**self).set_age(steps);
+    }
+    fn render(&mut self) -> Result<Option<Frame>, EnvError> {
+        (**self).render()
     }
     fn params(&mut self) -> Option<&mut dyn Params> {
         (**self).params()

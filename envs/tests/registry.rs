@@ -174,3 +174,24 @@ fn infinite_action_bounds_are_refused() {
     let error = registry.make("endless", &Kwargs::new()).err().expect("refused").to_string();
     assert!(error.contains("action component 0 is bounded by 0 and inf"), "{error}");
 }
+
+#[test]
+fn families_are_found_by_prefix_and_named_entries_come_first() {
+    let mut registry = Registry::default();
+    registry.insert_family("cars:", |rest, kwargs| match rest {
+        "mountain" => {
+            assert_eq!(kwargs.keys().collect::<Vec<_>>(), ["colour"], "not the wrappers' own");
+            Ok(Box::new(MountainCar::default()))
+        }
+        _ => Err(format!("there is no car '{rest}'").into()),
+    });
+    registry.insert("cars:pole", || Ok(CartPole::new(false)));
+    let given = kwargs(json!({"colour": "red", "frame_stack": 2}));
+    let env = registry.make("cars:mountain", &given).expect("of the family");
+    assert_eq!(env.spec().obs.shape, [2, 2]);
+    assert_eq!(registry.make("cars:pole", &Kwargs::new()).expect("named").spec().obs.size(), 4);
+    let error = registry.make("cars:boat", &Kwargs::new()).err().expect("unknown").to_string();
+    assert_eq!(error, "environment 'cars:boat': there is no car 'boat'");
+    assert!(registry.make("carts:pole", &Kwargs::new()).is_err());
+    assert_eq!(registry.families().collect::<Vec<_>>(), ["cars:"]);
+}
