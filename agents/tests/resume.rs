@@ -6,7 +6,7 @@ mod harness;
 
 use std::{fs, path::Path};
 
-use agents::{checkpoint, config::Config, metrics::read_rows, replay::Replay};
+use agents::{agent::Acted, checkpoint, config::Config, metrics::read_rows, replay::Replay};
 use envs::{Env, Registry};
 use harness::{Counting, Run, config, rows, scripted, within};
 use networks::random;
@@ -60,6 +60,71 @@ fn simba_v2() -> Config {
     Config { normalize, diagnostics, agent, ..sac() }
 }
 
+/// Every weight method that there is, often enough to act many times, and every diagnostic.
+const EVERYTHING: &str = "
+    diagnostics = { every_updates = 10, rank_every_updates = 30, curvature_every_updates = 60, \
+                    refit_every_updates = 90, refit_steps = 5, probe_size = 16 }
+";
+const CBP: &str = "{ kind = 'cbp', replacement_rate = 0.05, maturity_threshold = 5, utility = \
+                   'adaptable_contribution' }";
+const REDO: &str = "{ kind = 'redo', threshold = 0.3, every_updates = 7 }";
+const RESETS: &str = "{ kind = 'reset_layers', layers = 'heads', every_updates = 37 }";
+const SHRINK: &str = "{ kind = 'shrink_perturb', shrink = 0.9, perturb = 0.1, every_updates = 11 }";
+const BEFORE: &str =
+    "{ kind = 'clip_grad_norm', max_norm = 0.1 }, { kind = 'l2_init', strength = 0.01 }";
+const NAP: &str = "{ kind = 'nap', every_updates = 3, gains = { kind = 'pull', strength = 0.01 } }";
+
+/// DQN with one of the replacing methods, under a target of its own.
+fn plastic_dqn(replacing: &str, target: &str) -> Config {
+    config(&format!(
+        "{COMMON}{EVERYTHING}
+        env.name = 'CartPole-v1'
+        replay = {{ capacity = 240, batch_size = 8, learning_starts = 48 }}
+        [agent]
+        kind = 'dqn'
+        target = {target}
+        network.arch = {{ kind = 'mlp', hidden = [12, 10], norm = {{ kind = 'layer_norm' }} }}
+        network.methods = [{BEFORE}, {replacing}, {RESETS}, {SHRINK}, {NAP}]
+        network.optim.lr = 0.01"
+    ))
+}
+
+/// SAC with one in the actor and the other in the critics.
+fn plastic_sac() -> Config {
+    config(&format!(
+        "{COMMON}{EVERYTHING}
+        env = {{ name = 'Pendulum-v1', kwargs = {{ max_episode_steps = 23 }} }}
+        replay = {{ capacity = 240, batch_size = 8, learning_starts = 48 }}
+        [agent]
+        kind = 'sac'
+        actor = {{ arch = {{ kind = 'mlp', hidden = [12] }}, methods = [{BEFORE}, {REDO}, {RESETS}] }}
+        critic = {{ arch = {{ kind = 'mlp', hidden = [12] }}, methods = [{BEFORE}, {CBP}, {SHRINK}] }}"
+    ))
+}
+
+/// SimbaV2 whose critics' units are replaced.
+fn plastic_simba_v2() -> Config {
+    let text = harness::SIMBA_V2.replace(
+        "critic.optim",
+        &format!("critic.methods = [{CBP}]\n    actor.methods = [{REDO}]\n    critic.optim"),
+    );
+    let Config { normalize, diagnostics, agent, .. } = config(&text);
+    Config { normalize, diagnostics, agent, ..sac() }
+}
+
+fn plastic() -> [Config; 4] {
+    [
+        plastic_dqn(CBP, "{ kind = 'hard', every_updates = 7 }"),
+        plastic_dqn(REDO, "{ kind = 'polyak', tau = 0.05 }"),
+        plastic_sac(),
+        plastic_simba_v2(),
+    ]
+}
+
+fn all() -> impl Iterator<Item = Config> {
+    [dqn(), sac(), simba_v2()].into_iter().chain(plastic())
+}
+
 /// One that ran through, and what it left.
 fn whole(config: &Config) -> (Run, harness::Outcome) {
     let run = Run::new(config);
@@ -85,8 +150,8 @@ fn names(kind: &str, steps: &[u64]) -> Vec<String> {
 
 #[test]
 fn a_stopped_and_resumed_run_equals_a_whole_one() {
-    within(60, || {
-        for config in [dqn(), sac(), simba_v2()] {
+    within(120, || {
+        for config in all() {
             let (_run, whole) = whole(&config);
             assert!(whole.state.updates > 150 && whole.state.episodes > 8);
             assert!(whole.best.is_some() && whole.state.last_eval.is_some());
@@ -109,11 +174,39 @@ fn a_stopped_and_resumed_run_equals_a_whole_one() {
     });
 }
 
+/// The runs above prove nothing unless every method acts and shows itself.
+#[test]
+fn every_method_acts_in_these_runs() {
+    within(60, || {
+        for config in plastic() {
+            let run = Run::new(&config);
+            let report = run.train().unwrap();
+            assert!(!report.methods.is_empty());
+            for acted in &report.methods {
+                let Acted { net, method, times } = acted;
+                assert!(*times > 3, "{net}'s {method} acted {times} times");
+            }
+            let rows = read_rows(&run.path.join("metrics.jsonl"), u64::MAX).unwrap();
+            let shown = |end: &str| {
+                let tags = rows.iter().flat_map(|r| r.histograms.keys());
+                tags.filter(|tag| tag.ends_with(end)).count()
+            };
+            let cbp = report.methods.iter().any(|m| m.method == "cbp");
+            assert_eq!(shown("/utility") > 5, cbp);
+            assert!(shown("/age") > 5);
+            let tags: Vec<&String> = rows.iter().flat_map(|r| r.metrics.keys()).collect();
+            for end in ["/replaced", "/distance_from_init", "/weight_stable_rank"] {
+                assert!(tags.iter().any(|tag| tag.ends_with(end)), "{end}");
+            }
+        }
+    });
+}
+
 /// Three parts, the first of which ended by its own `total_steps`.
 #[test]
 fn total_steps_can_grow_between_parts() {
     within(60, || {
-        for config in [dqn(), sac(), simba_v2()] {
+        for config in all() {
             let (_run, whole) = whole(&config);
             let mut run = Run::new(&config);
             run.config.total_steps = 128; // an evaluation is due there in the whole run too
@@ -134,7 +227,7 @@ fn total_steps_can_grow_between_parts() {
 #[test]
 fn a_killed_run_goes_on_from_its_last_checkpoint() {
     within(60, || {
-        for config in [dqn(), sac(), simba_v2()] {
+        for config in all() {
             let (run, whole) = whole(&config);
             for name in names("step", &[384, 400]) {
                 fs::remove_dir_all(run.path.join("checkpoints").join(name)).unwrap();

@@ -103,13 +103,13 @@ pub fn disagreement(critics: &[Tensor]) -> f64 {
     mean(&spread) / mean(&all.abs())
 }
 
-/// Mean of what was predicted minus what came, and the same over the mean size of what came (Chen
-/// et al. 2021, arXiv 2101.05982, normalised bias).
+/// Mean of what was predicted minus what came, and the same over the size of the mean of what came
+/// (Chen et al. 2021, arXiv 2101.05982, normalised bias).
 pub fn overestimation(predicted: &[f64], came: &[f64]) -> (f64, f64) {
     let n = predicted.len() as f64;
     let bias = predicted.iter().zip(came).map(|(p, c)| p - c).sum::<f64>() / n;
-    let size = came.iter().map(|c| c.abs()).sum::<f64>() / n;
-    (bias, bias / size)
+    let mean = came.iter().sum::<f64>() / n;
+    (bias, bias / mean.abs())
 }
 
 impl Outlook {
