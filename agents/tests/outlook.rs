@@ -77,7 +77,7 @@ fn kl_of_gaussians_is_its_formula() {
     let second = (1f64.exp() + 1.0) / (2.0 * 1f64.exp()) - 0.5;
     close(gaussian_kl((&m0, &s0), (&m1, &s1)), first + second);
     close(gaussian_kl((&m0, &s0), (&m0, &s0)), 0.0);
-    close(action_churn(&m0, &m1), (1f64.tanh() + 2.0 * 0.5f64.tanh()) / 2.0);
+    close(action_churn(&m0, &m1), 0.5 * 1f64.tanh() + 0.5f64.tanh());
 }
 
 #[test]
@@ -207,23 +207,23 @@ fn the_bias_of_a_run_is_against_what_came() {
             let matching: Vec<&Outcomes> = candidates
                 .iter()
                 .filter(|o| {
-                    (o.return_mean - mean_return).abs() < 1e-9
-                        && (o.length_mean - number("eval/episode_length")).abs() < 1e-9
-                        && (7.0 - o.came_mean - number("q/bias")).abs() < 1e-9
+                    (o.return_ - mean_return).abs() < 1e-9
+                        && (o.length - number("eval/episode_length")).abs() < 1e-9
+                        && (7.0 - o.came - number("q/bias")).abs() < 1e-9
                 })
                 .collect();
             assert!(!matching.is_empty(), "step {step}: {row:?}");
-            let normalized = number("q/bias") / matching[0].came_mean.abs();
+            let normalized = number("q/bias") / matching[0].came.abs();
             close(number("q/bias_normalized"), normalized);
         }
     });
 }
 
-/// What three episodes of [`Counting`] give together.
+/// Means over three episodes of [`Counting`].
 struct Outcomes {
-    return_mean: f64,
-    length_mean: f64,
-    came_mean: f64,
+    return_: f64,
+    length: f64,
+    came: f64,
 }
 
 impl Outcomes {
@@ -250,9 +250,9 @@ impl Outcomes {
                         (f(&kinds[a]) + f(&kinds[b]) + f(&kinds[c])) / 3.0
                     };
                     out.push(Outcomes {
-                        return_mean: mean(|k| k.0),
-                        length_mean: mean(|k| k.1),
-                        came_mean: mean(|k| k.2),
+                        return_: mean(|k| k.0),
+                        length: mean(|k| k.1),
+                        came: mean(|k| k.2),
                     });
                 }
             }
