@@ -7,7 +7,7 @@
 //! | --- | --- |
 //! | `agent.rs` | the traits [`Agent`](agent::Agent) and [`Policy`](agent::Policy), batch and snapshot |
 //! | `sac.rs`, `dqn.rs` | one algorithm each, reading like its paper |
-//! | `plasticity.rs` | diagnostics of a running agent |
+//! | `plasticity/` | diagnostics of a running agent |
 //! | `value.rs` | returns as numbers or as distributions |
 //! | `normalize.rs`, `normalized.rs` | running statistics; an agent behind them |
 //! | `message.rs` | everything threads say to each other |
