@@ -73,6 +73,11 @@ fn constants_and_their_courses() {
             physics(json!({ "kind": "table", "values": [1.0, 1e9], "period": 5 })),
             "constant = 10000000000 is too high",
         ),
+        (
+            "discrete",
+            physics(json!({ "kind": "table", "values": [true], "period": 5 })),
+            "course.values can be a list of numbers",
+        ),
         ("discrete", physics(json!({ "kind": "table", "values": [], "period": 5 })), "no number"),
         ("discrete", physics(json!({ "kind": "schedule", "period": 0 })), "course.period = 0"),
         (

@@ -59,7 +59,6 @@ impl Change for LateObs {
     }
 
     fn load(&mut self, bytes: &[u8]) -> Result<(), EnvError> {
-        self.queue.clear();
         for chunk in bytes.chunks_exact(size_of::<f32>()) {
             self.queue.push_back(f32::from_le_bytes(chunk.try_into()?));
         }

@@ -6,7 +6,10 @@ use crate::EnvError;
 
 /// Where the values of a [`Table`](super::Table) are.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(untagged)]
+#[serde(
+    untagged,
+    expecting = "course.values can be a list of numbers, \"slippery_ant\" or the path of a CSV file"
+)]
 pub enum Values {
     /// Here.
     List(Vec<f64>),
