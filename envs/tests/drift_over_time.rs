@@ -89,6 +89,7 @@ fn courses_of_a_constant() {
             { "kind": "physics", "constant": "constant", "absolute": absolute, "course": course }
         ]);
         let mut env = make("discrete", &list);
+        assert_eq!(env.params().expect("one").get("constant"), Some(10.0), "before any episode");
         for (age, value) in points {
             let seen = f64::from(reset_at(env.as_mut(), age)[0]);
             assert!((seen - value).abs() < 1e-6, "{course} at {age}: {seen}, not {value}");
@@ -169,6 +170,50 @@ fn sequences_of_tasks() {
             assert_eq!(env.task() as u64, if announced { visit } else { 0 });
         }
     }
+}
+
+/// `drifting` multiplies rewards by 1, 2, 3, ... itself, each for 5 steps.
+#[test]
+fn tasks_of_a_sequence_age_together_and_share_bounds() {
+    let list = json!([{ "kind": "task_sequence", "steps_per_task": 10, "cycles": 0,
+        "tasks": [{}, { "name": "drifting" }, { "name": "wide" }] }]);
+    let mut env = make("discrete", &list);
+    let spec = env.spec().obs;
+    assert_eq!((spec.low[0], spec.high[0], spec.low[1]), (-20.0, 2000.0, -9.0));
+    let mut rewards = Vec::new();
+    for _ in 0..12 {
+        reset(env.as_mut());
+        let all: Vec<f32> = (0..5).map(|_| choose(env.as_mut(), 0).0).collect();
+        assert_eq!(all, vec![all[0]; 5]);
+        rewards.push(all[0]);
+    }
+    // At ages 10 and 15, then 40 and 45.
+    assert_eq!(rewards, [1.0, 1.0, 3.0, 4.0, 1.0, 1.0, 1.0, 1.0, 9.0, 10.0, 1.0, 1.0]);
+    // From one visit of it to the next.
+    reset_at(env.as_mut(), 15);
+    reset_at(env.as_mut(), 40);
+    assert_eq!(choose(env.as_mut(), 0).0, 9.0);
+}
+
+/// Ages go through the wrappers that the registry puts around an environment that drifts itself. Each
+/// step is two of it where actions are repeated.
+#[test]
+fn ages_reach_what_is_wrapped() {
+    let cases = [
+        (json!({}), 3.0),
+        (json!({ "max_episode_steps": 9 }), 3.0),
+        (json!({ "frame_stack": 2 }), 3.0),
+        (json!({ "action_repeat": 2 }), 2.0 * 5.0),
+    ];
+    for (kwargs, reward) in cases {
+        let kwargs: Kwargs = serde_json::from_value(kwargs).expect("a table");
+        let mut env = registry().make("drifting", &kwargs).expect("fits");
+        reset_at(env.as_mut(), 10);
+        assert_eq!(choose(env.as_mut(), 0).0, reward, "{kwargs:?}");
+    }
+    let mut env = registry().make("drifting continuous", &Kwargs::new()).expect("fits");
+    reset_at(env.as_mut(), 10);
+    assert_eq!(step(env.as_mut(), Action::Continuous(&[0.0; 4])).0, 3.0);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use envs::{
     Action, ActionSpace, Dtype, Env, EnvError, EnvSpec, Kwargs, Params, Registry, Space, State,
     Step,
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// Observes `[constant, t, 1, 2, ..., last action]` and rewards with 1. It never ends.
 pub(crate) struct Probe {
@@ -93,8 +93,8 @@ impl State for Probe {
     }
 }
 
-/// `discrete` takes one of 5 choices, `continuous` 4 numbers; `forgetful` cannot be saved, and
-/// `picture` is of bytes.
+/// `discrete` takes one of 5 choices, `continuous` 4 numbers; `forgetful` cannot be saved, `drifting`
+/// changes by itself, `wide` has other bounds and `picture` is of bytes.
 pub(crate) fn registry() -> Registry {
     let mut registry = Registry::builtin();
     let discrete = || Probe::new(ActionSpace::Discrete(5));
@@ -102,6 +102,13 @@ pub(crate) fn registry() -> Registry {
     registry.insert("continuous", || Ok(Probe::new(ActionSpace::symmetric(4))));
     registry.insert("forgetful", move || Ok(Probe { saves: false, ..discrete() }));
     registry.insert("one choice", || Ok(Probe::new(ActionSpace::Discrete(1))));
+    registry.insert("drifting", move || drifting(ActionSpace::Discrete(5)));
+    registry.insert("drifting continuous", || drifting(ActionSpace::symmetric(4)));
+    registry.insert("wide", move || {
+        let mut probe = discrete();
+        (probe.spec.obs.low[0], probe.spec.obs.high[0]) = (-20.0, 2000.0);
+        Ok(probe)
+    });
     registry.insert("picture", move || {
         let mut probe = discrete();
         let shape = vec![3, 3];
@@ -110,6 +117,15 @@ pub(crate) fn registry() -> Registry {
         Ok(probe)
     });
     registry
+}
+
+/// Multiplies rewards by 1, 2, 3, ... itself, each for 5 steps.
+fn drifting(action: ActionSpace) -> Result<Box<dyn Env>, EnvError> {
+    let scales: Vec<f64> = (1..=20).map(f64::from).collect();
+    let list = json!([{ "kind": "reward", "scales": scales, "period": 5 }]);
+    let mut registry = Registry::default();
+    registry.insert("inside", move || Ok(Probe::new(action.clone())));
+    registry.make_drifting("inside", &Kwargs::new(), &serde_json::from_value::<Vec<_>>(list)?)
 }
 
 pub(crate) fn try_make(id: &str, list: &Value) -> Result<Box<dyn Env>, String> {
