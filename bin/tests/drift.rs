@@ -53,12 +53,15 @@ fn a_run_is_evaluated_in_its_last_task() {
     let drift = "[[env.drift]]\nkind = \"reward\"\nscales = [1.0, 7.0, 0.0]\nperiod = 200\n";
     s.write("drift.toml", format!("{QUICK}\n{drift}"));
     s.succeed(&["train", "drift.toml", "--run-dir", "run"]);
-    let json = last_json(&s.succeed(&["eval", "run", "--newest", "--json"]).stdout);
-    let returns = json["returns"].as_array().expect("returns");
-    let lengths = json["lengths"].as_array().expect("lengths");
-    assert!(!returns.is_empty());
-    for (sum, length) in returns.iter().zip(lengths) {
-        assert_eq!(sum.as_f64(), length.as_f64().map(|n| 7.0 * n), "{json}");
+    for (age, scale) in [(&[][..], 7.0), (&["--age", "199"], 1.0), (&["--age", "400"], 0.0)] {
+        let args = [&["eval", "run", "--newest", "--json"], age].concat();
+        let json = last_json(&s.succeed(&args).stdout);
+        let returns = json["returns"].as_array().expect("returns");
+        let lengths = json["lengths"].as_array().expect("lengths");
+        assert!(!returns.is_empty());
+        for (sum, length) in returns.iter().zip(lengths) {
+            assert_eq!(sum.as_f64(), length.as_f64().map(|n| scale * n), "{age:?}: {json}");
+        }
     }
 }
 

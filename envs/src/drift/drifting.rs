@@ -58,9 +58,9 @@ pub(super) trait Change: Send {
 }
 
 /// An environment with a [`Change`] around it.
-pub(super) struct Drifting<C> {
+pub(super) struct Drifting {
     env: Box<dyn Env>,
-    change: C,
+    change: Box<dyn Change>,
     announced: bool,
     /// Steps lived.
     age: u64,
@@ -69,17 +69,17 @@ pub(super) struct Drifting<C> {
     saved: Vec<u8>,
 }
 
-impl<C: Change + 'static> Drifting<C> {
-    pub(super) fn new(env: Box<dyn Env>, change: C, announced: bool) -> Drifting<Box<dyn Change>> {
-        let (change, begin): (Box<dyn Change>, _) = (Box::new(change), Begin::default());
-        Drifting { env, change, announced, age: 0, begin, saved: Vec::new() }
+impl Drifting {
+    pub(super) fn new(env: Box<dyn Env>, change: impl Change + 'static, announced: bool) -> Self {
+        let (change, begin) = (Box::new(change), Begin::default());
+        Self { env, change, announced, age: 0, begin, saved: Vec::new() }
     }
 }
 
 /// The age, the age and the seed that the episode began with.
 const OWN: usize = 3 * size_of::<u64>();
 
-impl Env for Drifting<Box<dyn Change>> {
+impl Env for Drifting {
     fn spec(&self) -> EnvSpec {
         self.change.spec(self.env.spec())
     }
@@ -124,7 +124,7 @@ impl Env for Drifting<Box<dyn Change>> {
     }
 }
 
-impl State for Drifting<Box<dyn Change>> {
+impl State for Drifting {
     fn save(&self) -> Vec<u8> {
         let own = [self.age, self.begin.age, self.begin.seed].map(u64::to_le_bytes).concat();
         [own, self.change.save(), self.saved.clone()].concat()
