@@ -81,19 +81,17 @@ fn the_examples_of_the_page_work() {
             Config::parse(example, &[]).unwrap_or_else(|e| panic!("{e} in\n{example}"));
         assert!(!env.drift.is_empty());
         // A constant of another name stands for one that classic control lacks.
-        let env = match registry.ids().any(|id| id == env.name) {
-            true => env,
-            false => elsewhere(env),
-        };
+        let known = registry.ids().any(|id| id == env.name);
+        let env = if known { env } else { elsewhere(env) };
         env.make(&registry).unwrap_or_else(|e| panic!("{e} in\n{example}"));
     }
 }
 
 fn elsewhere(mut env: EnvConfig) -> EnvConfig {
-    env.name = "CartPole-v1".to_owned();
+    "CartPole-v1".clone_into(&mut env.name);
     for drift in &mut env.drift {
         if let Drift::Physics(physics) = drift {
-            physics.constant = "length".to_owned();
+            "length".clone_into(&mut physics.constant);
         }
     }
     env
