@@ -53,6 +53,7 @@ Examples:
   supple eval runs/quickstart-1
   supple eval runs/quickstart-1 --episodes 100 --seed 7 --json
   supple eval runs/quickstart-1/checkpoints/step-000000020000
+  supple eval runs/sac_pendulum_gravity-1 --newest --age 0
 
 The same seed plays the same episodes. The best weights are those of the evaluation with the
 highest mean return; a run that was never evaluated has its newest ones played.
@@ -88,6 +89,7 @@ const CHECK_ENV: &str = "\
 Examples:
   supple check-env CartPole-v1
   supple check-env Pendulum-v1 --set g=9.81 --set frame_stack=3
+  supple check-env Pendulum-v1 --set 'drift=[{\"kind\": \"obs_delay\", \"steps\": 2}]'
 
 Plays some thousand random steps. Each finding says what was seen, where, and what to do about it.
 
@@ -146,6 +148,9 @@ pub(crate) enum Command {
         /// Seed of the episodes
         #[arg(long, value_name = "N", default_value_t = 0)]
         seed: u64,
+        /// Age of environments that change, in steps of each [default: that of the last step]
+        #[arg(long, value_name = "STEPS")]
+        age: Option<u64>,
         /// Use the newest checkpoint instead of the best
         #[arg(long)]
         newest: bool,

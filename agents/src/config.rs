@@ -1,7 +1,7 @@
 //! The configuration of a run: one TOML file, nested plain structs, every key documented here and
 //! in `docs/configuration.md`. Loading, overriding and checking are in `load_config.rs`.
 
-use envs::Kwargs;
+use envs::{Env, EnvError, Kwargs, Registry, drift::Drift};
 use networks::{
     arch::mlp::MlpConfig, methods::MethodConfig, model::Model, network::ArchConfig,
     network::Network, optim::OptimConfig, params::Params,
@@ -68,11 +68,23 @@ pub struct EnvConfig {
     pub name: String,
     /// Keyword arguments of the environment, as `gymnasium.make` takes them.
     pub kwargs: Kwargs,
+    /// What changes over time: wrappers, the first one innermost.
+    pub drift: Vec<Drift>,
 }
 
 impl Default for EnvConfig {
     fn default() -> Self {
-        EnvConfig { name: "CartPole-v1".to_owned(), kwargs: Kwargs::new() }
+        EnvConfig { name: "CartPole-v1".to_owned(), kwargs: Kwargs::new(), drift: Vec::new() }
+    }
+}
+
+impl EnvConfig {
+    /// Makes one environment.
+    ///
+    /// # Errors
+    /// When it cannot be had, or a wrapper does not fit it.
+    pub fn make(&self, registry: &Registry) -> Result<Box<dyn Env>, EnvError> {
+        registry.make_drifting(&self.name, &self.kwargs, &self.drift)
     }
 }
 

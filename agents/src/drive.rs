@@ -13,7 +13,8 @@ use crate::{
     checkpoint::{self, State},
     config::Config,
     error::Error,
-    learner::{BadUpdate, Learner},
+    evaluate,
+    learner::{BadUpdate, Counters, Learner},
     mailbox::Mailbox,
     message::{ActorState, EvalJob, EvalResult, Experience, FromActor, ToActor},
     metrics::{Record, ToWriter},
@@ -202,8 +203,9 @@ impl<'a> Drive<'a> {
         let mut model = StateDict::new();
         self.learner.agent.save(&mut model);
         self.candidate = Some((self.learner.state(), model));
-        let env_step = self.learner.counters.env_steps;
-        let job = EvalJob { env_step, snapshot: self.learner.snapshot() };
+        let Counters { env_steps: env_step, rounds, .. } = self.learner.counters;
+        let age = evaluate::age(rounds);
+        let job = EvalJob { env_step, age, snapshot: self.learner.snapshot() };
         self.links.to_evaluator.send(job).map_err(|_| Error::Gone("evaluator".to_owned()))
     }
 

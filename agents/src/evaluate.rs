@@ -1,7 +1,7 @@
 //! Greedy episodes from a snapshot, on a thread of their own.
 
 use crossbeam::channel::{Receiver, Sender};
-use envs::{Env, EnvError, VecEnv};
+use envs::{Env, EnvError, VecEnv, drift::AtAge};
 use networks::random;
 
 use crate::{
@@ -16,7 +16,7 @@ use crate::{
 ///
 /// Up to 16 episodes run side by side with one batched policy call a step. Each environment plays
 /// its share of the episodes to the end, so short episodes are not over-represented. `gamma` discounts
-/// the returns of [`Played::paths`].
+/// the returns of [`Played::paths`]. Environments that drift are as after `age` steps, all the time.
 ///
 /// # Errors
 /// What an environment fails with.
@@ -25,11 +25,13 @@ pub fn evaluate(
     policy: &mut dyn Policy,
     episodes: usize,
     gamma: f64,
+    age: u64,
     seed: u64,
     stream: u64,
 ) -> Result<Played, EnvError> {
     let lanes = episodes.min(16);
-    let envs = (0..lanes).map(|_| make()).collect::<Result<_, _>>()?;
+    let at_age = |env| Box::new(AtAge::new(env, age)) as Box<dyn Env>;
+    let envs = (0..lanes).map(|_| make().map(at_age)).collect::<Result<_, _>>()?;
     let mut envs = VecEnv::new(envs, random::stream(seed, stream))?;
     let mut rng = random::stream(seed, stream | 1 << 63);
     // Episode e belongs to environment e % lanes and is its e / lanes-th.
@@ -65,6 +67,12 @@ pub fn evaluate(
     Ok(played)
 }
 
+/// The age of the environments that an agent is evaluated in after so many rounds: that of its last
+/// step, so that one whose task ends there is not evaluated in the next one, which it never saw.
+pub fn age(rounds: u64) -> u64 {
+    rounds.saturating_sub(1)
+}
+
 /// Episodes, in order.
 #[derive(Debug, Default)]
 pub struct Played {
@@ -94,7 +102,7 @@ pub fn run(
         policy.load(&job.snapshot);
         let stream = streams::evaluation(job.env_step);
         let Played { returns, lengths, paths } =
-            evaluate(make, policy.as_mut(), episodes, gamma, seed, stream)
+            evaluate(make, policy.as_mut(), episodes, gamma, job.age, seed, stream)
                 .map_err(|e| Error::Run(e.to_string()))?;
         let result = EvalResult { env_step: job.env_step, returns, lengths, paths };
         if results.send(result).is_err() {

@@ -191,7 +191,7 @@ fn between(key: &str, value: f64, low: f64, high: f64) -> Result<(), String> {
     }
 }
 
-/// Puts `a.b.c=value` into the table. A value that is not TOML is taken as a string, so that
+/// Puts `a.b.c=value` into the table; numbers name the entries of lists. A value that is not TOML is taken as a string, so that
 /// `env.name=CartPole-v1` needs no quotes.
 fn apply_override(table: &mut Table, item: &str) -> Result<(), String> {
     let Some((path, value)) = item.split_once('=') else {
@@ -202,16 +202,25 @@ fn apply_override(table: &mut Table, item: &str) -> Result<(), String> {
         .ok()
         .and_then(|mut t| t.remove("v"))
         .unwrap_or_else(|| Value::String(value.to_owned()));
-    let mut keys: Vec<&str> = path.trim().split('.').collect();
-    let last = keys.pop().unwrap_or_default();
-    let mut at = table;
-    for key in keys {
-        let next = at.entry(key).or_insert_with(|| Value::Table(Table::new()));
-        at = next
-            .as_table_mut()
-            .ok_or_else(|| format!("--set {item}: `{key}` is not a section with keys in it"))?;
+    let mut root = Value::Table(std::mem::take(table));
+    let (mut at, mut parent) = (&mut root, "");
+    for key in path.trim().split('.') {
+        at = match at {
+            Value::Table(t) => t.entry(key).or_insert_with(|| Value::Table(Table::new())),
+            Value::Array(list) => {
+                let n = list.len();
+                key.parse().ok().and_then(|i: usize| list.get_mut(i)).ok_or_else(|| {
+                    format!("--set {item}: `{parent}` is a list of {n}, counted from 0")
+                })?
+            }
+            _ => return Err(format!("--set {item}: `{parent}` is not a section with keys in it")),
+        };
+        parent = key;
     }
-    at.insert(last.to_owned(), value);
+    *at = value;
+    if let Value::Table(changed) = root {
+        *table = changed;
+    }
     Ok(())
 }
 
@@ -298,6 +307,7 @@ fn find_path(value: &Value, name: &str, is_key: bool) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use envs::drift::{Drift, ObsDelay, ObsNoise};
     use networks::optim::Schedule;
 
     fn error(text: &str) -> String {
@@ -419,6 +429,12 @@ mod tests {
         assert!(set(&["seed"]).expect_err("no value").contains("key=value"));
         assert!(set(&["seed.x=1", "seed=1"]).is_ok(), "the later one wins");
         assert!(set(&["seed=1", "seed.x=1"]).expect_err("not a section").contains("`seed`"));
+        let list = "env.drift=[{ kind = 'obs_delay', steps = 1 }, { kind = 'obs_noise', std = 1 }]";
+        let c = set(&[list, "env.drift.1.std=2.5"]).expect("valid");
+        let noise = Drift::ObsNoise(ObsNoise { std: 2.5, seed: 0 });
+        assert_eq!(c.env.drift, [Drift::ObsDelay(ObsDelay { steps: 1 }), noise]);
+        let error = set(&[list, "env.drift.2.std=2.5"]).expect_err("two entries");
+        assert!(error.contains("`drift` is a list of 2, counted from 0"), "{error}");
     }
 
     #[test]

@@ -90,6 +90,8 @@ pub struct ActorState {
 pub struct EvalJob {
     /// Environment steps at which the weights were taken.
     pub env_step: u64,
+    /// Age of the environments to play in.
+    pub age: u64,
     /// The weights.
     pub snapshot: Snapshot,
 }

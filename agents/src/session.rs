@@ -154,7 +154,7 @@ impl Parts {
 /// The environments a configuration names.
 pub fn make_env(config: &Config, registry: &Registry) -> MakeEnv {
     let (registry, env) = (registry.clone(), config.env.clone());
-    Arc::new(move || registry.make(&env.name, &env.kwargs))
+    Arc::new(move || env.make(&registry))
 }
 
 /// The device a configuration names.

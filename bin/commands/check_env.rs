@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use anyhow::{Result, anyhow};
-use envs::{Kwargs, Registry, Severity};
+use envs::{Kwargs, Registry, Severity, drift::Drift};
 
 use crate::output::print;
 
@@ -16,7 +16,11 @@ pub(super) fn run(registry: &Registry, id: &str, set: &[String]) -> Result<ExitC
         let value = serde_json::from_str(value).unwrap_or_else(|_| value.into());
         kwargs.insert(key.to_owned(), value);
     }
-    let mut env = registry.make(id, &kwargs).map_err(|e| anyhow!(e))?;
+    let drift: Vec<Drift> = match kwargs.remove("drift") {
+        Some(list) => serde_json::from_value(list).map_err(|e| anyhow!("--set drift: {e}"))?,
+        None => Vec::new(),
+    };
+    let mut env = registry.make_drifting(id, &kwargs, &drift).map_err(|e| anyhow!(e))?;
     let findings = envs::check(env.as_mut(), id);
     for finding in &findings {
         print(&finding.to_string())?;

@@ -24,6 +24,7 @@ pub(super) fn run(
     path: &Path,
     episodes: usize,
     seed: u64,
+    age: Option<u64>,
     newest: bool,
     json: bool,
 ) -> Result<ExitCode> {
@@ -41,7 +42,8 @@ pub(super) fn run(
     let stream = streams::evaluation(0);
     let mut policy = agent.policy();
     let gamma = config.agent.gamma();
-    let played = evaluate::evaluate(&*make, policy.as_mut(), episodes, gamma, seed, stream)
+    let age = age.unwrap_or(evaluate::age(checkpoint.state.rounds));
+    let played = evaluate::evaluate(&*make, policy.as_mut(), episodes, gamma, age, seed, stream)
         .map_err(|e| anyhow!(e))?;
     let Played { returns, lengths, paths } = played;
     let result = EvalResult { env_step: checkpoint.state.env_steps, returns, lengths, paths };

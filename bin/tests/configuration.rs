@@ -142,7 +142,7 @@ fn choices(config: &Value, path: &[&str]) -> Vec<String> {
 fn variant(config: &Value, path: &[&str], kind: &str) -> (Value, Vec<String>) {
     let (mut table, mut required) = (Map::new(), Vec::new());
     table.insert("kind".to_owned(), kind.into());
-    let guesses = [json!(1), json!(0.5), json!(true), json!([1]), json!({}), json!("?")];
+    let guesses = [json!(1), json!(0.5), json!(true), json!([1]), json!([]), json!({}), json!("?")];
     loop {
         let Err(error) = read(&with(config, path, table.clone().into())) else {
             return (table.into(), required);
@@ -204,7 +204,7 @@ fn walk(config: &Value, path: &[&str], required: &[String], keys: &mut Keys) {
             let before = keys.insert(full.clone(), key.clone());
             assert!(before.is_none_or(|b| b == key), "{full} differs between networks");
         }
-        if name == "methods" {
+        if name == "methods" || name == "drift" {
             let config = with(config, &here, json!([{ "kind": "?" }]));
             walk_variants(&config, &[&here[..], &["0"]].concat(), keys);
         } else if is_section && value.get("kind").is_some() {

@@ -47,7 +47,8 @@ impl Env for ActionRepeat {
     }
 
     fn set_age(&mut self, steps: u64) {
-        self.env.set_age(steps);
+        // A little less where episodes ended before their last action was repeated in full.
+        self.env.set_age(steps.saturating_mul(u64::from(self.repeat)));
     }
 
     fn render(&mut self) -> Result<Option<Frame>, EnvError> {

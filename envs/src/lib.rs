@@ -11,6 +11,7 @@
 //! | `registry.rs` | [`Registry`]: name and keyword arguments to environment |
 //! | `vector.rs`, `actions.rs` | [`VecEnv`]: several environments stepped together, with autoreset |
 //! | `wrap.rs`, `action_repeat.rs`, `frame_stack.rs` | [`TimeLimit`], [`ActionRescale`], [`ActionRepeat`], [`FrameStack`] |
+//! | [`drift`] | environments that change over time, for continual learning |
 //! | `check.rs` | [`check`](check()): tells what is wrong with an environment of your own |
 //! | `cartpole.rs`, `pendulum.rs`, ... | one environment per file, equal to Gymnasium 1.4 |
 //! | `gym.rs` | `Gym`: environments of the crate gymnasium-rs (feature `gymnasium-rs`) |
@@ -58,6 +59,7 @@ mod bounds;
 mod bytes;
 mod cartpole;
 mod check;
+pub mod drift;
 mod frame_stack;
 #[cfg(feature = "gymnasium-rs")]
 mod gym;
@@ -100,7 +102,8 @@ pub trait Env: Send {
     /// What goes in and out. Constant over the life of the environment.
     fn spec(&self) -> EnvSpec;
 
-    /// Starts an episode and writes its first observation. The same seed gives the same episode.
+    /// Starts an episode and writes its first observation. The same seed gives the same episode; if
+    /// the environment drifts, at the same age ([`set_age`](Env::set_age)).
     ///
     /// # Errors
     /// What the environment cannot recover from.
@@ -112,7 +115,8 @@ pub trait Env: Send {
     /// An action of the wrong kind, or what the environment cannot recover from.
     fn step(&mut self, action: Action<'_>, obs: &mut [f32]) -> Result<Step, EnvError>;
 
-    /// Which task of a continual benchmark is on.
+    /// Which task of a continual benchmark is on: the number of changes so far that the agent may
+    /// know of, and so never one that was on before (see [`drift`]).
     fn task(&self) -> usize {
         0
     }

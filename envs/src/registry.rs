@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use crate::drift::Drift;
 use crate::{
     Acrobot, ActionRepeat, ActionRescale, ActionSpace, CartPole, Env, EnvError, FrameStack, Kwargs,
     MountainCar, MountainCarContinuous, Pendulum, TimeLimit,
@@ -140,6 +141,20 @@ impl Registry {
             .build(&own)
             .and_then(|env| wrap(env, &wrapping))
             .map_err(|error| format!("environment '{id}': {error}").into())
+    }
+
+    /// Constructs an environment that changes over time: that of [`Registry::make`] with the
+    /// wrappers around it, the first one innermost.
+    ///
+    /// # Errors
+    /// As [`Registry::make`], or a wrapper that does not fit the environment.
+    pub fn make_drifting(
+        &self,
+        id: &str,
+        kwargs: &Kwargs,
+        drift: &[Drift],
+    ) -> Result<Box<dyn Env>, EnvError> {
+        crate::drift::make(self, id, kwargs, drift)
     }
 
     fn unknown_id(&self, id: &str) -> EnvError {

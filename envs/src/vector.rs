@@ -21,6 +21,8 @@ pub struct VecEnv {
     next_obs: Vec<f32>,
     outcomes: Vec<Outcome>,
     running: Vec<Episode>,
+    /// Steps of each environment.
+    steps: u64,
 }
 
 /// What one environment's last step led to.
@@ -53,6 +55,9 @@ pub struct VecEnvState {
     rng: ChaCha8Rng,
     obs: Vec<f32>,
     running: Vec<Episode>,
+    /// Not in states of before environments had ages.
+    #[serde(default)]
+    steps: u64,
     envs: Vec<Option<Vec<u8>>>,
 }
 
@@ -95,6 +100,7 @@ impl VecEnv {
             next_obs: vec![0.0; n * size],
             outcomes: vec![none; n],
             running: vec![Episode::default(); n],
+            steps: 0,
         };
         for i in 0..n {
             all.reset(i)?;
@@ -142,6 +148,7 @@ impl VecEnv {
     pub fn step(&mut self, actions: &Actions) -> Result<(), EnvError> {
         actions.validate(&self.spec.action, self.envs.len())?;
         let size = self.spec.obs.size();
+        self.steps += 1;
         for i in 0..self.envs.len() {
             let row = i * size..(i + 1) * size;
             let env = &mut self.envs[i];
@@ -182,11 +189,13 @@ impl VecEnv {
             rng: self.rng.clone(),
             obs: self.obs.clone(),
             running: self.running.clone(),
+            steps: self.steps,
             envs: self.envs.iter_mut().map(|env| Some(env.state()?.save())).collect(),
         }
     }
 
-    /// Goes on from a saved state. Environments that cannot save theirs begin a new episode.
+    /// Goes on from a saved state. Environments that cannot save theirs begin a new episode, at
+    /// their age.
     ///
     /// # Errors
     /// A state of other environments than these, or a failing reset.
@@ -206,11 +215,13 @@ impl VecEnv {
         self.rng = state.rng.clone();
         self.obs.copy_from_slice(&state.obs);
         self.running.copy_from_slice(&state.running);
+        self.steps = state.steps;
         let mut restarted = 0;
         for i in 0..n {
             if let (Some(bytes), Some(inner)) = (&state.envs[i], self.envs[i].state()) {
                 inner.load(bytes).map_err(|error| at(i, 0, &error.to_string()))?;
             } else {
+                self.envs[i].set_age(self.steps);
                 self.reset(i)?;
                 restarted += 1;
             }

@@ -31,7 +31,8 @@ impl Probe<'_> {
     pub(super) fn episodes(&mut self, spec: &EnvSpec) -> Option<()> {
         let (mut left, mut seed, mut ended) = (STEPS, 0, false);
         while left > 0 {
-            let tape = self.episode(spec, seed, left)?;
+            // Here alone it gets older, and what drifts drifts.
+            let tape = self.play_on(spec, seed, seed, left)?;
             left -= tape.steps.len();
             seed += 1;
             ended |= tape.ended();
@@ -115,8 +116,17 @@ impl Probe<'_> {
         self.play(spec, seed, seed, most)
     }
 
-    /// Up to `most` steps of an episode with actions drawn from their own seed.
+    /// Up to `most` steps of an episode at age 0 with actions drawn from their own seed.
     fn play(&mut self, spec: &EnvSpec, seed: u64, actions: u64, most: usize) -> Option<Tape> {
+        self.call("set_age(0)", |env| {
+            env.set_age(0);
+            Ok(())
+        })?;
+        self.play_on(spec, seed, actions, most)
+    }
+
+    /// The same at whatever age it is.
+    fn play_on(&mut self, spec: &EnvSpec, seed: u64, actions: u64, most: usize) -> Option<Tape> {
         let mut tape = Tape::default();
         self.reset(spec, seed, &mut tape)?;
         let mut rng = ChaCha8Rng::seed_from_u64(actions);

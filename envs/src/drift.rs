@@ -1,0 +1,179 @@
+//! Environments that change while an agent lives in them: wrappers for continual learning, written
+//! as `[[env.drift]]` in a run's TOML and put around an environment by
+//! [`Registry::make_drifting`](crate::Registry::make_drifting), the first one innermost.
+//!
+//! Whatever changes is a function of the entry's own `seed` and of the *age* of the environment: the
+//! steps it has lived, episodes before included, as the agent counts them ([`Env::set_age`]). A
+//! change shows from the first reset at or after its step on, never within an episode. Environments
+//! of one run that step together therefore change together, an evaluation sees what training sees,
+//! and an age may be jumped to. The seed is not the run's, so that all runs of a study live through
+//! the same changes unless told otherwise.
+//!
+//! [`Env::task`] counts the announced changes: 0 at first, one more for each, over all wrappers and
+//! whatever drifts inside. It names a visit and not a task: a task that comes back has a new number, so
+//! that no change is missed by who compares numbers, and the sum over several wrappers never stays
+//! the same where one of them changed. (It counts what is on, so a change that no reset fell on is
+//! skipped.) Hidden changes (`announced = false`) are not counted.
+//!
+//! | kind | what changes |
+//! | --- | --- |
+//! | [`TaskSequence`] | the environment itself |
+//! | [`PermuteObs`], [`MaskObs`], [`ShiftObs`] | what is seen, redrawn each period |
+//! | [`RemapActions`] | what actions do, redrawn each period |
+//! | [`RewardScale`] | scale and sign of rewards |
+//! | [`Physics`] | one physical constant: by a table, a schedule or a random walk |
+//! | [`ObsNoise`], [`ObsDelay`], [`ActionDelay`] | nothing over time: what makes it harder |
+
+mod action_delay;
+mod at_age;
+mod course;
+mod drifting;
+mod mask_obs;
+mod obs_delay;
+mod obs_noise;
+mod permute_obs;
+mod physics;
+mod random;
+mod remap_actions;
+mod reward;
+mod shift_obs;
+mod task_sequence;
+mod values;
+
+pub use action_delay::ActionDelay;
+pub use at_age::AtAge;
+pub use course::{AtEnd, Course, RandomWalk, Schedule, Shape, Table};
+pub use mask_obs::MaskObs;
+pub use obs_delay::ObsDelay;
+pub use obs_noise::ObsNoise;
+pub use permute_obs::PermuteObs;
+pub use physics::Physics;
+pub use remap_actions::RemapActions;
+pub use reward::RewardScale;
+pub use shift_obs::ShiftObs;
+pub use task_sequence::{Task, TaskSequence};
+pub use values::Values;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Env, EnvError, Kwargs, Registry};
+use drifting::Drifting;
+
+/// One wrapper: an entry of `[[env.drift]]`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Drift {
+    /// Several environments, one after the other. Only as the first entry.
+    TaskSequence(TaskSequence),
+    /// Observation components change places.
+    PermuteObs(PermuteObs),
+    /// Some observation components are hidden.
+    MaskObs(MaskObs),
+    /// A constant vector is added to observations.
+    ShiftObs(ShiftObs),
+    /// Choices change places; action components change places and signs.
+    RemapActions(RemapActions),
+    /// Rewards are scaled.
+    Reward(RewardScale),
+    /// A physical constant changes.
+    Physics(Physics),
+    /// Observations are noisy.
+    ObsNoise(ObsNoise),
+    /// Observations come late.
+    ObsDelay(ObsDelay),
+    /// Actions act late.
+    ActionDelay(ActionDelay),
+}
+
+impl Drift {
+    /// As written in `kind`.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::TaskSequence(_) => "task_sequence",
+            Self::PermuteObs(_) => "permute_obs",
+            Self::MaskObs(_) => "mask_obs",
+            Self::ShiftObs(_) => "shift_obs",
+            Self::RemapActions(_) => "remap_actions",
+            Self::Reward(_) => "reward",
+            Self::Physics(_) => "physics",
+            Self::ObsNoise(_) => "obs_noise",
+            Self::ObsDelay(_) => "obs_delay",
+            Self::ActionDelay(_) => "action_delay",
+        }
+    }
+
+    fn wrap(&self, mut env: Box<dyn Env>) -> Result<Box<dyn Env>, EnvError> {
+        let spec = env.spec();
+        let drifting = match self {
+            Self::TaskSequence(_) => {
+                return Err(
+                    "it makes the environment, so it can only be the first entry; move it \
+                    there, and give all tasks in one"
+                        .into(),
+                );
+            }
+            Self::PermuteObs(c) => Drifting::new(env, c.build(&spec), c.announced),
+            Self::MaskObs(c) => Drifting::new(env, c.build(&spec)?, c.announced),
+            Self::ShiftObs(c) => Drifting::new(env, c.build(&spec)?, c.announced),
+            Self::RemapActions(c) => Drifting::new(env, c.build(&spec)?, c.announced),
+            Self::Reward(c) => Drifting::new(env, c.build()?, c.announced),
+            Self::Physics(c) => {
+                let change = c.build(env.as_mut())?;
+                Drifting::new(env, change, c.announced())
+            }
+            Self::ObsNoise(c) => Drifting::new(env, c.build(&spec)?, false),
+            Self::ObsDelay(c) => Drifting::new(env, c.build(&spec)?, false),
+            Self::ActionDelay(c) => Drifting::new(env, c.build(&spec)?, false),
+        };
+        Ok(Box::new(drifting))
+    }
+}
+
+/// Makes the environment and puts the wrappers around it.
+pub(crate) fn make(
+    registry: &Registry,
+    id: &str,
+    kwargs: &Kwargs,
+    list: &[Drift],
+) -> Result<Box<dyn Env>, EnvError> {
+    let place = |i: usize| {
+        let kind = list[i].kind();
+        move |error: EnvError| EnvError::from(format!("env.drift, entry {i} ({kind}): {error}"))
+    };
+    let (mut env, wrapped) = match list.first() {
+        Some(Drift::TaskSequence(tasks)) => {
+            (tasks.make(registry, id, kwargs).map_err(place(0))?, 1)
+        }
+        _ => (registry.make(id, kwargs)?, 0),
+    };
+    let mut constants = Vec::new();
+    for (i, drift) in list.iter().enumerate().skip(wrapped) {
+        if let Drift::Physics(Physics { constant, .. }) = drift {
+            if constants.contains(&constant) {
+                let error = format!("{constant} changes by an entry before; leave one out");
+                return Err(place(i)(error.into()));
+            }
+            constants.push(constant);
+        }
+        env = drift.wrap(env).map_err(place(i))?;
+    }
+    Ok(env)
+}
+
+/// `#[serde(default = "yes")]`
+fn yes() -> bool {
+    true
+}
+
+/// Which period of so many steps an age is in; there is only one if `period` is 0.
+fn index(age: u64, period: u64) -> u64 {
+    age.checked_div(period).unwrap_or(0)
+}
+
+/// Refuses a period of no steps where each needs an end.
+fn some_steps(key: &str, steps: u64) -> Result<(), EnvError> {
+    if steps > 0 {
+        return Ok(());
+    }
+    Err(format!("{key} = 0 leaves no step in a period; give 1 or more").into())
+}

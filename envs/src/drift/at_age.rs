@@ -1,0 +1,51 @@
+//! [`AtAge`]: an environment that stops getting older.
+
+use crate::{Action, Env, EnvError, EnvSpec, Frame, Params, State, Step};
+
+/// Begins every episode as after so many steps, however many were evaluated before.
+pub struct AtAge {
+    env: Box<dyn Env>,
+    age: u64,
+}
+
+impl AtAge {
+    /// Around any environment; one that does not drift stays as it is.
+    pub fn new(env: Box<dyn Env>, age: u64) -> Self {
+        Self { env, age }
+    }
+}
+
+impl Env for AtAge {
+    fn spec(&self) -> EnvSpec {
+        self.env.spec()
+    }
+
+    fn reset(&mut self, seed: u64, obs: &mut [f32]) -> Result<(), EnvError> {
+        self.env.set_age(self.age);
+        self.env.reset(seed, obs)
+    }
+
+    fn step(&mut self, action: Action<'_>, obs: &mut [f32]) -> Result<Step, EnvError> {
+        self.env.step(action, obs)
+    }
+
+    fn task(&self) -> usize {
+        self.env.task()
+    }
+
+    fn set_age(&mut self, steps: u64) {
+        self.age = steps;
+    }
+
+    fn render(&mut self) -> Result<Option<Frame>, EnvError> {
+        self.env.render()
+    }
+
+    fn params(&mut self) -> Option<&mut dyn Params> {
+        self.env.params()
+    }
+
+    fn state(&mut self) -> Option<&mut dyn State> {
+        self.env.state()
+    }
+}
