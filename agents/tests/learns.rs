@@ -67,6 +67,11 @@ fn slow_nap_solves_cartpole() {
 }
 
 #[test]
+fn slow_continual_backprop_solves_cartpole() {
+    learns("dqn_cbp_cartpole", 475.0, 4);
+}
+
+#[test]
 fn slow_sac_solves_pendulum() {
     learns("sac_pendulum", -200.0, 4);
 }
