@@ -21,6 +21,8 @@ pub struct VecEnv {
     next_obs: Vec<f32>,
     outcomes: Vec<Outcome>,
     running: Vec<Episode>,
+    /// Does any environment want to hear of its action early?
+    begins: bool,
 }
 
 /// What one environment's last step led to.
@@ -95,6 +97,7 @@ impl VecEnv {
             next_obs: vec![0.0; n * size],
             outcomes: vec![none; n],
             running: vec![Episode::default(); n],
+            begins: true,
         };
         for i in 0..n {
             all.reset(i)?;
@@ -142,6 +145,13 @@ impl VecEnv {
     pub fn step(&mut self, actions: &Actions) -> Result<(), EnvError> {
         actions.validate(&self.spec.action, self.envs.len())?;
         let size = self.spec.obs.size();
+        if self.begins {
+            let mut begins = false;
+            for (i, env) in self.envs.iter_mut().enumerate() {
+                begins |= env.begin(actions.row(i));
+            }
+            self.begins = begins;
+        }
         for i in 0..self.envs.len() {
             let row = i * size..(i + 1) * size;
             let env = &mut self.envs[i];
