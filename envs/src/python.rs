@@ -14,8 +14,8 @@
 //! actions of all environments of a worker, and the last one sends them. Numbers travel in a file
 //! in memory which the worker maps and this side reads and writes, so there is no `unsafe` here.
 //!
-//! No worker outlives this process. The end of the socket ends it, and where it hangs in an
-//! environment the kernel does (`PR_SET_PDEATHSIG`, on Linux).
+//! No worker outlives this process. The end of the socket ends it; where it hangs in an environment
+//! the kernel does (`PR_SET_PDEATHSIG`, on Linux), or a thread of the worker that watches the socket.
 
 mod env;
 mod link;

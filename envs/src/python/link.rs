@@ -38,9 +38,9 @@ impl Link {
         Ok(())
     }
 
-    /// Tells the other end that nothing more will come.
-    pub(super) fn shutdown(&self) -> io::Result<()> {
-        self.socket.shutdown(Shutdown::Write)
+    /// Tells the other end that nothing more will come, or be read.
+    pub(super) fn shutdown(&self, how: Shutdown) -> io::Result<()> {
+        self.socket.shutdown(how)
     }
 
     fn spin(&mut self, bytes: &mut [u8], begin: Instant) -> io::Result<usize> {

@@ -3,7 +3,8 @@
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufReader, ErrorKind, Read, Write};
-use std::os::fd::{AsFd, OwnedFd};
+use std::net::Shutdown;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
@@ -95,10 +96,10 @@ impl Process {
         let (ours, theirs) = UnixStream::pair()?;
         let mut command = Command::new(&options.python);
         command
-            .args(["-u", "-c", SCRIPT, &id().to_string()])
-            .stdin(Stdio::from(OwnedFd::from(theirs)))
-            // What an environment prints goes where ours goes that is for people.
-            .stdout(Stdio::from(io::stderr().as_fd().try_clone_to_owned()?))
+            .args(["-u", "-c", SCRIPT])
+            .stdin(Stdio::null())
+            // Not standard input: a bash on the way to Python would take that for a login.
+            .stdout(Stdio::from(OwnedFd::from(theirs)))
             // Ctrl-C in a terminal is for us, who end the run in order.
             .process_group(0);
         let child = spawn(command).map_err(|error| {
@@ -171,6 +172,10 @@ impl Process {
         if status == [0] {
             return Ok(Ok(Vec::new()));
         }
+        if status > [2] {
+            let what = "something was printed to its standard output before it was ready";
+            return Err(io::Error::new(ErrorKind::InvalidData, what));
+        }
         let mut length = [0; 4];
         self.link.read_exact(&mut length)?;
         let mut payload = vec![0; u32::from_ne_bytes(length) as usize];
@@ -194,26 +199,25 @@ impl Process {
     /// Ends the worker after an error of the link, and says how it came.
     fn gone(&mut self, error: &io::Error, timeout: Duration) -> Failure {
         let pid = self.child.id();
-        let late = matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut);
-        let how = if late {
-            self.kill();
-            let seconds = timeout.as_secs_f64();
-            format!(
-                "did not answer within {seconds} s and was killed; give it a longer `timeout_s`"
-            )
-        } else {
-            // The socket closes a moment before the process has ended.
-            if let Some(status) = wait(&mut self.child, Duration::from_secs(1)) {
-                format!("{}; its last words are above", died(status))
-            } else {
-                self.kill();
-                format!("closed its connection ({error}) and was killed; leave open files alone")
+        let how = match error.kind() {
+            ErrorKind::WouldBlock | ErrorKind::TimedOut => {
+                let seconds = timeout.as_secs_f64();
+                format!("did not answer within {seconds} s; give it a longer `timeout_s`")
             }
+            ErrorKind::InvalidData => format!("cannot be understood: {error}"),
+            // The socket closes a moment before the process has ended.
+            _ => match wait(&mut self.child, Duration::from_secs(1)) {
+                Some(status) => format!("{}; its last words are above", died(status)),
+                None => format!("cannot be reached: {error}"),
+            },
         };
+        self.kill();
         Failure::Gone(format!("the Python worker (process {pid}) {how}"))
     }
 
     fn kill(&mut self) {
+        // For a worker behind a script: the script is what is killed.
+        let _ = self.link.get_ref().shutdown(Shutdown::Both);
         // It may have ended by itself.
         let _ = self.child.kill();
         let _ = self.child.wait();
@@ -223,7 +227,7 @@ impl Process {
 impl Drop for Process {
     /// Lets the worker close its environments; one that takes too long is killed.
     fn drop(&mut self) {
-        let _ = self.link.get_ref().shutdown();
+        let _ = self.link.get_ref().shutdown(Shutdown::Write);
         let _ = self.link.get_mut().set_timeout(FAREWELL);
         // Nothing more is sent: this waits for the end of the process.
         let _ = self.link.read(&mut [0]);
@@ -284,6 +288,13 @@ fn wait(child: &mut Child, longest: Duration) -> Option<ExitStatus> {
 
 fn died(status: ExitStatus) -> String {
     match status.code() {
+        // The interpreter may have been started by a shell script.
+        Some(code @ 129..160) => {
+            format!(
+                "ended with exit code {code}, which is a shell's word for signal {}",
+                code - 128
+            )
+        }
         Some(code) => format!("ended with exit code {code}"),
         // `signal: 9 (SIGKILL)`
         None => format!("was killed by {}", status.to_string().replacen(": ", " ", 1)),

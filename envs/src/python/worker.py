@@ -1,6 +1,6 @@
 """Runs Gymnasium environments for the Rust process that started this one.
 
-Usage: python -u -c SCRIPT PARENT_PID, with a socket to the parent as standard input.
+Usage: python -u -c SCRIPT, with a socket to the parent as standard output.
 
 Both sides send blocks: a u32 length and that many bytes. The parent sends a block with what to
 make, and is answered with the specification; then a block with where the shared memory lies. After
@@ -23,8 +23,10 @@ import inspect
 import json
 import math
 import mmap
+import select
 import signal
 import struct
+import threading
 import time
 import traceback
 
@@ -37,6 +39,8 @@ ACTION_AT = 8
 MOST_CHOICES = 4096
 # Seconds, as in link.rs.
 SPIN = 1e-4
+# Seconds that a worker whose parent is gone may take to close its environments.
+GRACE = 2.0
 
 
 class Mistake(Exception):
@@ -439,17 +443,26 @@ DOING = {MAKE: "making it", RESET: "its reset()", STEP: "its step()", RENDER: "i
 # The link to the parent
 
 
-def die_with_parent(parent):
+def die_with_parent(link):
     """The end of the socket ends this process too, but not one that hangs in an environment."""
     if sys.platform == "linux":
         try:
             import ctypes
         except ImportError:
-            return
-        pr_set_pdeathsig = 1
-        ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
-    if os.getppid() != parent:
-        os._exit(0)
+            pass
+        else:
+            pr_set_pdeathsig = 1
+            ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
+
+    # The parent may be a script around Python, or have died before: so this is watched, too.
+    def watch():
+        poll = select.poll()
+        poll.register(link, 0)
+        poll.poll()
+        time.sleep(GRACE)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def receive(link, count):
@@ -535,12 +548,10 @@ worker = Worker(None)
 
 
 def main():
-    # Standard output is standard error already, so that a print does no harm.
-    link = os.dup(0)
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(nothing, 0)
-    die_with_parent(int(sys.argv[1]))
-    sys.argv[1:] = []
+    # What an environment prints goes to standard error.
+    link = os.dup(1)
+    os.dup2(2, 1)
+    die_with_parent(link)
     faulthandler.enable()
     try:
         request = receive_json(link)
