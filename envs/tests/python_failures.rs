@@ -230,8 +230,9 @@ fn options_are_checked() {
     refused(json!({"path": 1}), "path = 1 has the wrong type; give a folder or a list");
     refused(json!({"envs_per_worker": 0}), "envs_per_worker = 0 is out of range");
     refused(json!({"atari_preprocessing": 4}), "atari_preprocessing = 4 has the wrong type");
-    let message = refusal("python:worlds:space", json!({"atari_preprocessing": true}));
-    says(&message, &["is for gymnasium:ALE/"]);
+    refused(json!({"atari_preprocessing": true}), "is for gymnasium:ALE/... environments");
+    let message = refusal("python:worlds:space", json!({"atari_preprocessing": {}}));
+    says(&message, &["is for gymnasium:ALE/... environments", "your own callable"]);
     // `path` is ours and theirs.
     let message = refusal("python:worlds:Ambiguous", json!({}));
     says(

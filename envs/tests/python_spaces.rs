@@ -3,6 +3,7 @@
 #[path = "python/support.rs"]
 mod support;
 
+use std::path::Path;
 use std::process::Command;
 
 use envs::{Action, ActionSpace, Dtype, Env, Frame, Kwargs, Registry};
@@ -279,4 +280,43 @@ fn the_families_are_known() {
 fn it_cannot_be_saved() {
     let mut env = world("space", json!({"name": "box"}));
     assert!(env.state().is_none() && env.params().is_none());
+}
+
+/// The example of docs/environments.md, as it stands there.
+#[test]
+fn the_documented_environment_works() {
+    let docs = include_str!("../../docs/environments.md");
+    let block = |language: &str| {
+        let begin = format!("```{language}\n");
+        let (_, rest) = docs.split_once(&begin).expect("a block");
+        rest.split_once("```").expect("its end").0.to_owned()
+    };
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("documented");
+    std::fs::create_dir_all(&folder).expect("the target folder can be written");
+    let code = block("python");
+    assert!(code.lines().count() < 20, "it is to be short");
+    std::fs::write(folder.join("thermostat.py"), code).expect("the target folder can be written");
+    // The two lines of the configuration that concern the environment.
+    let config = block("toml");
+    assert!(config.contains("\nname = \"python:thermostat:Thermostat\"\n"), "{config}");
+    assert!(config.contains("\nkwargs = { max_episode_steps = 200 }\n"), "{config}");
+
+    let path = json!([packages().folder, folder]);
+    let id = "python:thermostat:Thermostat";
+    let mut env = make(id, json!({"max_episode_steps": 200, "path": path}));
+    assert_eq!(envs::check(env.as_mut(), id), []);
+    reset(env.as_mut(), 0).expect("reset");
+    let mut obs = [0.0];
+    for t in 1..=200 {
+        let step = env.step(Action::Continuous(&[0.5]), &mut obs).expect("step");
+        assert_eq!((step.terminated, step.truncated), (false, t == 200));
+    }
+    assert!((obs[0] - 20.0).abs() < 0.01, "held at 20: {obs:?}");
+}
+
+/// The tests run in the folder of the crate.
+#[test]
+fn modules_of_the_current_folder_are_found() {
+    let path = json!(packages().folder);
+    make("python:tests.python.worlds:Tasks", json!({"path": path}));
 }

@@ -1,7 +1,7 @@
 //! [`Link`]: one end of a socket, whose reader spins before it sleeps.
 //!
 //! To put a process to sleep and wake it takes longer than many an environment's step (20 against
-//! 7 microseconds for CartPole in a virtual machine). So both ends look for bytes for a while before
+//! 7 microseconds for `CartPole-v1` in a virtual machine). So both ends look for bytes for a while before
 //! they block, but only if the last wait was short: slow environments and slow agents cost no
 //! processor time.
 

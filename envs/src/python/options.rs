@@ -59,7 +59,7 @@ impl Options {
                 "kwargs": rest,
                 "given": own.keys().collect::<Vec<_>>(),
                 "path": path(&own)?,
-                "atari": atari(&own, family)?,
+                "atari": atari(&own, id)?,
             }),
         })
     }
@@ -91,7 +91,7 @@ fn path(own: &Kwargs) -> Result<Vec<String>, EnvError> {
 }
 
 /// Arguments of Gymnasium's `AtariPreprocessing`, or null.
-fn atari(own: &Kwargs, family: &str) -> Result<Value, EnvError> {
+fn atari(own: &Kwargs, id: &str) -> Result<Value, EnvError> {
     let read = |value: &Value| match value {
         Value::Bool(false) => Some(Value::Null),
         Value::Bool(true) => Some(json!({})),
@@ -100,10 +100,12 @@ fn atari(own: &Kwargs, family: &str) -> Result<Value, EnvError> {
     };
     let kind = "true, or a table of arguments of gymnasium.wrappers.AtariPreprocessing";
     let atari = typed(own, "atari_preprocessing", kind, read)?.unwrap_or_default();
-    if family == "python" && !atari.is_null() {
-        return Err("atari_preprocessing is for gymnasium:ALE/... environments; have your own \
-            callable apply gymnasium.wrappers.AtariPreprocessing"
-            .into());
+    if !atari.is_null() && !id.contains("ALE/") {
+        return Err(
+            "atari_preprocessing is for gymnasium:ALE/... environments; for others leave it \
+            out, or have your own callable apply gymnasium.wrappers.AtariPreprocessing"
+                .into(),
+        );
     }
     Ok(atari)
 }
