@@ -175,7 +175,7 @@ impl Worker {
         if self.gone.is_some() {
             self.answer_all(&Outcome::Failed(self.gone.clone().unwrap_or_default()));
         } else if let Err(failure) = self.process.send(&self.sent, &self.inputs) {
-            self.lose(failure);
+            self.lose(&failure);
         }
     }
 
@@ -189,12 +189,12 @@ impl Worker {
             let outcome = match self.process.answer(timeout) {
                 Ok(_) => Outcome::Done,
                 Err(Failure::Refused(text)) => Outcome::Failed(text),
-                Err(failure) => return self.lose(failure),
+                Err(failure) => return self.lose(&failure),
             };
             self.slots[slot] = Slot::Answered(outcome);
         }
         if let Err(failure) = self.process.outputs(first..=last, &mut self.outputs) {
-            return self.lose(failure);
+            return self.lose(&failure);
         }
         self.proven = true;
         self.sent.clear();
@@ -216,7 +216,12 @@ impl Worker {
         let sent = self.process.send(&[code, slot as u8], &self.inputs);
         match sent.and_then(|()| self.process.answer(timeout)) {
             Err(failure @ Failure::Gone(_)) => {
-                self.lose(failure.clone());
+                if code == RENDER {
+                    self.lose(&failure);
+                } else {
+                    // Nobody has an episode that could go on.
+                    self.give_up(failure.to_string());
+                }
                 Err(failure.into())
             }
             answer => Ok(answer?),
@@ -224,8 +229,8 @@ impl Worker {
     }
 
     /// The process is no more: replaces it if that is wanted and has a chance.
-    fn lose(&mut self, failure: Failure) {
-        let (Failure::Gone(mut why) | Failure::Refused(mut why)) = failure;
+    fn lose(&mut self, failure: &Failure) {
+        let mut why = failure.to_string();
         if self.options.restart && self.proven {
             match self.replace() {
                 Ok(()) => {
@@ -239,6 +244,10 @@ impl Worker {
         } else {
             why += "; `restart = true` would replace it";
         }
+        self.give_up(why);
+    }
+
+    fn give_up(&mut self, why: String) {
         self.answer_all(&Outcome::Failed(why.clone()));
         self.gone = Some(why);
     }
