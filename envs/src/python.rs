@@ -8,7 +8,7 @@
 //! | `env.rs` | [`PythonEnv`](env::PythonEnv): one of them as an [`Env`] |
 //! | `worker.rs` | commands to a worker, answers, and its replacement |
 //! | `process.rs`, `link.rs` | the process, its socket and the memory shared with it |
-//! | `worker.py` | the other side, which says how the two talk |
+//! | `worker/*.py` | the other side; `link.py` says how the two talk |
 //!
 //! A step of several environments costs one message there and one back: [`Env::begin`] collects the
 //! actions of all environments of a worker, and the last one sends them. Numbers travel in a file

@@ -11,7 +11,7 @@ use std::os::unix::net::UnixStream;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// How long to look before blocking; the same as in `worker.py`.
+/// How long to look before blocking; the same as in `worker/link.py`.
 const SPIN: Duration = Duration::from_micros(100);
 
 /// A socket with a timeout for reading.

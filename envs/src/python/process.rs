@@ -21,11 +21,16 @@ use super::link::Link;
 use super::options::Options;
 use crate::{EnvError, EnvSpec};
 
-const SCRIPT: &str = include_str!("worker.py");
+const SCRIPT: &str = concat!(
+    include_str!("worker/link.py"),
+    include_str!("worker/spaces.py"),
+    include_str!("worker/make.py"),
+    include_str!("worker/run.py"),
+);
 /// How long a worker may take to end by itself.
 const FAREWELL: Duration = Duration::from_secs(5);
 
-/// Where a slot's numbers lie; `worker.py` says what they are.
+/// Where a slot's numbers lie; `worker/link.py` says what they are.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Layout {
     slots: usize,
