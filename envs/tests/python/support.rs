@@ -80,10 +80,9 @@ pub(crate) fn runs(pid: u32) -> bool {
         .is_ok_and(|stat| !stat.rsplit(')').next().is_some_and(|rest| rest.starts_with(" Z")))
 }
 
-/// A file for the workers to note their process numbers in.
+/// A file for the workers to note their process numbers in; each test has its own.
 pub(crate) fn mark(name: &str) -> PathBuf {
-    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR"))
-        .join(format!("{name}-{}.pids", std::process::id()));
+    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}.pids"));
     let _ = std::fs::remove_file(&path);
     path
 }
