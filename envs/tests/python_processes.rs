@@ -247,6 +247,50 @@ fn an_environment_moves_between_threads() {
     });
 }
 
+/// Not how a run uses them, but nothing forbids it.
+#[test]
+fn two_threads_may_use_one_worker() {
+    within(60, || {
+        let registry = Registry::builtin();
+        let marked = mark("two-threads");
+        let arguments = kwargs(json!({"seeds": true, "mark": marked}));
+        let made = || registry.make("python:worlds:Fault", &arguments).expect("made");
+        let threads = [made(), made(), made()].map(|mut env| {
+            thread::spawn(move || {
+                for seed in 0..50 {
+                    assert_eq!(reset(env.as_mut(), seed).expect("reset"), [0.0, seed as f32]);
+                    for t in 1..=10 {
+                        assert!(t % 2 == 0 || env.begin(Action::Discrete(0)));
+                        let (obs, result) = step(env.as_mut(), 0).expect("step");
+                        assert_eq!(obs, [t as f32, seed as f32]);
+                        assert_eq!(result.truncated, t == 10);
+                    }
+                }
+            })
+        });
+        for thread in threads {
+            thread.join().expect("no panic");
+        }
+        assert_eq!(counts(&pids(&marked)), [3]);
+    });
+}
+
+/// Ctrl-C in a terminal goes to the whole group of the run, which is to end in order.
+#[test]
+fn a_worker_is_not_in_our_process_group() {
+    within(30, || {
+        let group = |pid: u32| {
+            let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).expect("it runs");
+            let (_, rest) = stat.rsplit_once(") ").expect("a name");
+            rest.split(' ').nth(2).expect("state, parent, group").to_owned()
+        };
+        let marked = mark("group");
+        let env = world("Fault", json!({"mark": marked}));
+        assert_ne!(group(pids(&marked)[0]), group(std::process::id()));
+        drop(env);
+    });
+}
+
 /// A run that is killed takes its workers along: idle, hanging in Python, or behind a script.
 #[test]
 fn workers_die_with_a_killed_run() {
