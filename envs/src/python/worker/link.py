@@ -111,7 +111,6 @@ def receive_json(link):
 
 
 def send(link, data):
-    data = memoryview(data)
     while data:
         try:
             data = data[os.write(link, data) :]

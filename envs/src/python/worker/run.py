@@ -75,7 +75,6 @@ class Slot:
 class Worker:
     def __init__(self, request):
         self.request = request
-        self.spec = None
         self.waiting = {}
         self.slots = {}
         self.memory = None
@@ -137,10 +136,10 @@ def answer(status, payload):
     return status + LENGTH.pack(len(payload)) + payload
 
 
-def attempt(run, doing):
+def attempt(doing, run, *arguments):
     """What is sent for a command."""
     try:
-        payload = run()
+        payload = run(*arguments)
     except BaseException as error:
         return answer(FAILED, explain(error, doing).encode(errors="replace"))
     return DONE if payload is None else answer(VALUE, payload)
@@ -174,21 +173,14 @@ def main():
     faulthandler.enable()
     try:
         request = receive_json(link)
-        send(link, attempt(lambda: start(request), DOING[MAKE]))
+        send(link, attempt(DOING[MAKE], start, request))
         layout = receive_json(link)
-        send(link, attempt(lambda: worker.map(layout), "mapping the shared memory"))
+        send(link, attempt("mapping the shared memory", worker.map, layout))
         run = worker.run
         os.set_blocking(link, False)
         for commands in messages(link):
-            answers = []
-            for code, slot in zip(commands[::2], commands[1::2]):
-                try:
-                    payload = run(code, slot)
-                    answers.append(DONE if payload is None else answer(VALUE, payload))
-                except BaseException as error:
-                    text = explain(error, DOING[code]).encode(errors="replace")
-                    answers.append(answer(FAILED, text))
-            send(link, b"".join(answers))
+            pairs = zip(commands[::2], commands[1::2])
+            send(link, b"".join([attempt(DOING[code], run, code, slot) for code, slot in pairs]))
     except (EOFError, BrokenPipeError, ConnectionResetError):
         pass  # the parent is gone
     worker.close()
