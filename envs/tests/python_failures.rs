@@ -233,6 +233,11 @@ fn options_are_checked() {
     refused(json!({"atari_preprocessing": true}), "is for gymnasium:ALE/... environments");
     let message = refusal("python:worlds:space", json!({"atari_preprocessing": {}}));
     says(&message, &["is for gymnasium:ALE/... environments", "your own callable"]);
+    // A package that an environment of Gymnasium's needs.
+    says(
+        &refusal("gymnasium:LunarLander-v3", json!({})),
+        &["': Box2D is not installed", "pip install"],
+    );
     // `path` is ours and theirs.
     let message = refusal("python:worlds:Ambiguous", json!({}));
     says(

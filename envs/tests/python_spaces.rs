@@ -213,6 +213,19 @@ fn time_limits_are_ours() {
 }
 
 #[test]
+fn ids_may_name_a_module_or_leave_the_version_out() {
+    for id in ["CartPole", "gymnasium.envs.classic_control:CartPole-v1"] {
+        assert_eq!(
+            make(&format!("gymnasium:{id}"), json!({})).spec().time_limit,
+            Some(500),
+            "{id}"
+        );
+    }
+    let message = refusal("gymnasium:no_such_module:CartPole-v1", json!({}));
+    assert!(message.contains("No module named 'no_such_module'"), "{message}");
+}
+
+#[test]
 fn wrappers_go_around() {
     let env = make("gymnasium:MountainCar-v0", json!({"frame_stack": 3, "action_repeat": 2}));
     assert_eq!((env.spec().obs.shape, env.spec().time_limit), (vec![3, 2], Some(100)));

@@ -51,8 +51,11 @@ fn install() -> Packages {
         path
     };
     let packages = Packages {
-        bare: script("bare_python", &format!("exec '{python}' -I -S \"$@\"")),
-        behind_a_script: script("python_in_a_script", &format!("'{python}' -I -S \"$@\"; exit $?")),
+        bare: script("bare_python", &format!("exec '{python}' -B -I -S \"$@\"")),
+        behind_a_script: script(
+            "python_in_a_script",
+            &format!("'{python}' -B -I -S \"$@\"; exit $?"),
+        ),
         folder: folder.clone(),
     };
     if folder.is_dir() {

@@ -15,23 +15,25 @@ def make(request):
                               "it return a gymnasium.Env")
         return env, None
 
-    if request["id"].startswith("ALE/"):
+    name, atari = request["id"], request["atari"]
+    if name.startswith("ALE/"):
         require("ale_py", "ale-py")
+    elif ":" in name:
+        importlib.import_module(name.partition(":")[0])
     try:
-        registered = gymnasium.spec(request["id"])
+        registered = gymnasium.registry.get(name.rpartition(":")[2])
+        if registered is not None:
+            refuse_ambiguous(registered.entry_point, options)
+        if atari is not None:
+            kwargs = {"frameskip": 1, **kwargs}
+        env = gymnasium.make(name, max_episode_steps=-1, **kwargs)
+        if atari is not None:
+            env = gymnasium.wrappers.AtariPreprocessing(env, **atari)
+        # By the name it turned out to have: a version may have been left out.
+        return env, gymnasium.spec(env.spec.id).max_episode_steps
     except gymnasium.error.Error as error:
+        # Names that do not exist, with suggestions, and packages that are missing.
         raise Mistake(str(error)) from None
-    create = registered.entry_point
-    if isinstance(create, str):
-        create = gymnasium.envs.registration.load_env_creator(create)
-    refuse_ambiguous(create, options)
-    atari = request["atari"]
-    if atari is not None:
-        kwargs = {"frameskip": 1, **kwargs}
-    env = gymnasium.make(request["id"], max_episode_steps=-1, **kwargs)
-    if atari is not None:
-        env = gymnasium.wrappers.AtariPreprocessing(env, **atari)
-    return env, registered.max_episode_steps
 
 
 def find(module, name):
@@ -55,6 +57,8 @@ def find(module, name):
 
 def refuse_ambiguous(create, options):
     """An option of the bridge that the environment also takes reaches only the bridge."""
+    if isinstance(create, str):
+        create = gymnasium.envs.registration.load_env_creator(create)
     try:
         parameters = inspect.signature(create).parameters
     except (TypeError, ValueError):
