@@ -42,6 +42,10 @@ impl Env for ActionRepeat {
         Ok(sum)
     }
 
+    fn begin(&mut self, action: Action<'_>) -> bool {
+        self.env.begin(action)
+    }
+
     fn task(&self) -> usize {
         self.env.task()
     }

@@ -67,6 +67,10 @@ impl Env for FrameStack {
         Ok(step)
     }
 
+    fn begin(&mut self, action: Action<'_>) -> bool {
+        self.env.begin(action)
+    }
+
     fn task(&self) -> usize {
         self.env.task()
     }

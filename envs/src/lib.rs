@@ -14,6 +14,7 @@
 //! | [`drift`] | environments that change over time, for continual learning |
 //! | `check.rs` | [`check`](check()): tells what is wrong with an environment of your own |
 //! | `cartpole.rs`, `pendulum.rs`, ... | one environment per file, equal to Gymnasium 1.4 |
+//! | `python.rs` | `gymnasium:ID` and `python:MODULE:CALLABLE`: Python environments in worker processes |
 //! | `gym.rs` | `Gym`: environments of the crate gymnasium-rs (feature `gymnasium-rs`) |
 //!
 //! # Your own environment
@@ -67,6 +68,7 @@ mod mountain_car;
 mod mountain_car_continuous;
 mod params;
 mod pendulum;
+mod python;
 mod registry;
 mod vector;
 mod wrap;
@@ -114,6 +116,13 @@ pub trait Env: Send {
     /// # Errors
     /// An action of the wrong kind, or what the environment cannot recover from.
     fn step(&mut self, action: Action<'_>, obs: &mut [f32]) -> Result<Step, EnvError>;
+
+    /// Says which action [`step`](Env::step) will be given next, so that an environment that runs
+    /// elsewhere can start on it: [`VecEnv`] tells all of its environments before it waits for the
+    /// first. One that returns false need not be told again.
+    fn begin(&mut self, _action: Action<'_>) -> bool {
+        false
+    }
 
     /// Which task of a continual benchmark is on: the number of changes so far that the agent may
     /// know of, and so never one that was on before (see [`drift`]).

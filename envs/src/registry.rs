@@ -54,6 +54,7 @@ impl Registry {
         registry.insert("MountainCar-v0", || Ok(MountainCar::default()));
         registry.insert("MountainCarContinuous-v0", || Ok(MountainCarContinuous::default()));
         registry.insert("Acrobot-v1", || Ok(Acrobot::default()));
+        crate::python::register(&mut registry);
         registry
     }
 
@@ -217,19 +218,19 @@ fn wrap(mut env: Box<dyn Env>, kwargs: &Kwargs) -> Result<Box<dyn Env>, EnvError
     Ok(env)
 }
 
-fn number(kwargs: &Kwargs, key: &str) -> Result<Option<f64>, EnvError> {
+pub(crate) fn number(kwargs: &Kwargs, key: &str) -> Result<Option<f64>, EnvError> {
     typed(kwargs, key, "a number", Value::as_f64)
 }
 
-fn integer(kwargs: &Kwargs, key: &str) -> Result<Option<i64>, EnvError> {
+pub(crate) fn integer(kwargs: &Kwargs, key: &str) -> Result<Option<i64>, EnvError> {
     typed(kwargs, key, "a whole number", Value::as_i64)
 }
 
-fn flag(kwargs: &Kwargs, key: &str) -> Result<Option<bool>, EnvError> {
+pub(crate) fn flag(kwargs: &Kwargs, key: &str) -> Result<Option<bool>, EnvError> {
     typed(kwargs, key, "true or false", Value::as_bool)
 }
 
-fn typed<T>(
+pub(crate) fn typed<T>(
     kwargs: &Kwargs,
     key: &str,
     kind: &str,

@@ -23,6 +23,8 @@ pub struct VecEnv {
     running: Vec<Episode>,
     /// Steps of each environment.
     steps: u64,
+    /// Does any environment want to hear of its action early?
+    begins: bool,
 }
 
 /// What one environment's last step led to.
@@ -101,6 +103,7 @@ impl VecEnv {
             outcomes: vec![none; n],
             running: vec![Episode::default(); n],
             steps: 0,
+            begins: true,
         };
         for i in 0..n {
             all.reset(i)?;
@@ -149,6 +152,13 @@ impl VecEnv {
         actions.validate(&self.spec.action, self.envs.len())?;
         let size = self.spec.obs.size();
         self.steps += 1;
+        if self.begins {
+            let mut begins = false;
+            for (i, env) in self.envs.iter_mut().enumerate() {
+                begins |= env.begin(actions.row(i));
+            }
+            self.begins = begins;
+        }
         for i in 0..self.envs.len() {
             let row = i * size..(i + 1) * size;
             let env = &mut self.envs[i];

@@ -41,6 +41,10 @@ impl Env for TimeLimit {
         Ok(step)
     }
 
+    fn begin(&mut self, action: Action<'_>) -> bool {
+        self.env.begin(action)
+    }
+
     fn task(&self) -> usize {
         self.env.task()
     }
@@ -116,6 +120,17 @@ impl ActionRescale {
         }
         Ok(Self { env, rescaled: vec![0.0; low.len()], low, high })
     }
+
+    fn rescale(&mut self, action: Action<'_>) -> Result<(), EnvError> {
+        let action = action.components(self.low.len())?;
+        for (i, (out, a)) in self.rescaled.iter_mut().zip(action).enumerate() {
+            let (low, high) = (self.low[i], self.high[i]);
+            // Half the sum plus half the difference: [-1, 1] maps to itself without rounding.
+            let (middle, reach) = (0.5 * low + 0.5 * high, 0.5 * high - 0.5 * low);
+            *out = (middle + a * reach).clamp(low, high);
+        }
+        Ok(())
+    }
 }
 
 impl Env for ActionRescale {
@@ -128,14 +143,12 @@ impl Env for ActionRescale {
     }
 
     fn step(&mut self, action: Action<'_>, obs: &mut [f32]) -> Result<Step, EnvError> {
-        let action = action.components(self.low.len())?;
-        for (i, (out, a)) in self.rescaled.iter_mut().zip(action).enumerate() {
-            let (low, high) = (self.low[i], self.high[i]);
-            // Half the sum plus half the difference: [-1, 1] maps to itself without rounding.
-            let (middle, reach) = (0.5 * low + 0.5 * high, 0.5 * high - 0.5 * low);
-            *out = (middle + a * reach).clamp(low, high);
-        }
+        self.rescale(action)?;
         self.env.step(Action::Continuous(&self.rescaled), obs)
+    }
+
+    fn begin(&mut self, action: Action<'_>) -> bool {
+        self.rescale(action).is_ok() && self.env.begin(Action::Continuous(&self.rescaled))
     }
 
     fn task(&self) -> usize {
@@ -168,6 +181,9 @@ impl<E: Env + ?Sized> Env for Box<E> {
     }
     fn step(&mut self, action: Action<'_>, obs: &mut [f32]) -> Result<Step, EnvError> {
         (**self).step(action, obs)
+    }
+    fn begin(&mut self, action: Action<'_>) -> bool {
+        (**self).begin(action)
     }
     fn task(&self) -> usize {
         (**self).task()

@@ -53,6 +53,29 @@ fn draws_are_pinned() {
     }
 }
 
+/// An environment that runs elsewhere hears of its action as it will be given it, once: [`Probe`]
+/// compares. A late action cannot be told early.
+#[test]
+fn actions_are_announced_as_they_will_be_given() {
+    let remap = json!({ "kind": "remap_actions", "period": 3 });
+    let tasks =
+        json!({ "kind": "task_sequence", "tasks": [{ "name": "discrete" }], "steps_per_task": 3 });
+    let delay = json!({ "kind": "action_delay", "steps": 2 });
+    for (list, told) in [
+        (json!([remap]), true),
+        (json!([tasks, remap]), true),
+        (json!([delay, remap]), false),
+        (json!([remap, delay]), false),
+    ] {
+        let mut env = make("discrete", &list);
+        reset(env.as_mut());
+        for choice in [0, 3, 1, 4, 2, 2, 0] {
+            assert_eq!(env.begin(Action::Discrete(choice)), told, "{list}");
+            choose(env.as_mut(), choice);
+        }
+    }
+}
+
 /// Bounds are those of the widest component, which may come anywhere.
 #[test]
 fn bounds_hold_whatever_is_drawn() {

@@ -37,6 +37,9 @@ impl Env for Counter {
         obs.copy_from_slice(&[self.count as f32, self.last]);
         Ok(Step { reward: 0.0, terminated: false, truncated: false })
     }
+    fn begin(&mut self, action: Action<'_>) -> bool {
+        matches!(action, Action::Continuous([a]) if *a == 2.0)
+    }
     fn task(&self) -> usize {
         7
     }
@@ -165,6 +168,22 @@ fn a_state_of_another_environment_is_refused() {
 }
 
 /// Steps, rewards and the limit in the agent's steps; a cut inside a repeat ends it.
+/// An environment that runs elsewhere hears of its action as it will be given.
+#[test]
+fn actions_are_announced_through_the_wrappers() {
+    let mut registry = Registry::default();
+    registry.insert_with("counter", |_| {
+        Ok(Counter::boxed(ActionSpace::Box { low: vec![0.0], high: vec![4.0] }, false))
+    });
+    let wrapped = r#"{"max_episode_steps": 9, "action_repeat": 2, "frame_stack": 2}"#;
+    for arguments in ["{}", wrapped] {
+        let kwargs: Kwargs = serde_json::from_str(arguments).expect("JSON");
+        let mut env = registry.make("counter", &kwargs).expect("made");
+        assert!(env.begin(Action::Continuous(&[0.0])), "{arguments}: 2 is in the middle");
+        assert!(!env.begin(Action::Continuous(&[1.0])), "{arguments}");
+    }
+}
+
 #[test]
 fn action_repeat_sums_rewards_and_stops_at_the_end() {
     let mut kwargs = Kwargs::new();

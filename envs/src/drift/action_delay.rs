@@ -43,6 +43,10 @@ impl Change for LateActions {
         Ok(())
     }
 
+    fn can_announce(&self) -> bool {
+        false // acting moves the queue on
+    }
+
     fn act<'a>(&'a mut self, action: Action<'a>) -> Result<Action<'a>, EnvError> {
         match &self.space {
             ActionSpace::Discrete(n) => {

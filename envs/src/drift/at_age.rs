@@ -29,6 +29,10 @@ impl Env for AtAge {
         self.env.step(action, obs)
     }
 
+    fn begin(&mut self, action: Action<'_>) -> bool {
+        self.env.begin(action)
+    }
+
     fn task(&self) -> usize {
         self.env.task()
     }

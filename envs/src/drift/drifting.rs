@@ -38,6 +38,11 @@ pub(super) trait Change: Send {
         Ok(action)
     }
 
+    /// Whether [`act`](Self::act) may be asked twice about one action.
+    fn can_announce(&self) -> bool {
+        true
+    }
+
     /// Changes an observation, the first of an episode included.
     fn observe(&mut self, _obs: &mut [f32]) {}
 
@@ -97,6 +102,12 @@ impl Env for Drifting {
         self.age = self.age.saturating_add(1);
         self.change.observe(obs);
         Ok(Step { reward: self.change.reward(step.reward), ..step })
+    }
+
+    fn begin(&mut self, action: Action<'_>) -> bool {
+        // `step` finds the same fault in the action again, and reports it.
+        self.change.can_announce()
+            && self.change.act(action).is_ok_and(|action| self.env.begin(action))
     }
 
     fn task(&self) -> usize {

@@ -159,6 +159,10 @@ impl Env for Sequence {
         Ok(step)
     }
 
+    fn begin(&mut self, action: Action<'_>) -> bool {
+        self.current().begin(action)
+    }
+
     fn task(&self) -> usize {
         let own = if self.config.announced { self.index as usize } else { 0 };
         self.envs[self.place()].task() + own

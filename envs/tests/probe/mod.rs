@@ -15,6 +15,15 @@ pub(crate) struct Probe {
     pub(crate) t: u32,
     pub(crate) saves: bool,
     pub(crate) last: Vec<f32>,
+    /// What `begin` was told, until the step.
+    pub(crate) told: Option<Vec<f32>>,
+}
+
+fn numbers(action: Action<'_>) -> Vec<f32> {
+    match action {
+        Action::Discrete(choice) => vec![choice as f32],
+        Action::Continuous(action) => action.to_vec(),
+    }
 }
 
 pub(crate) const FILL: usize = 6;
@@ -28,7 +37,7 @@ impl Probe {
         let size = 2 + FILL + last.len();
         let obs = Space::bounded(vec![-9.0; size], vec![1000.0; size]);
         let spec = EnvSpec { obs, action, time_limit: None };
-        Self { spec, constant: 10.0, t: 0, saves: true, last }
+        Self { spec, constant: 10.0, t: 0, saves: true, last, told: None }
     }
 
     fn observe(&self, obs: &mut [f32]) {
@@ -52,12 +61,16 @@ impl Env for Probe {
     }
     fn step(&mut self, action: Action<'_>, obs: &mut [f32]) -> Result<Step, EnvError> {
         self.t += 1;
-        match action {
-            Action::Discrete(choice) => self.last[0] = choice as f32,
-            Action::Continuous(action) => self.last.copy_from_slice(action),
+        self.last = numbers(action);
+        if let Some(told) = self.told.take().filter(|told| *told != self.last) {
+            return Err(format!("told {told:?} and given {:?}", self.last).into());
         }
         self.observe(obs);
         Ok(Step { reward: 1.0, terminated: false, truncated: false })
+    }
+    fn begin(&mut self, action: Action<'_>) -> bool {
+        self.told = Some(numbers(action));
+        true
     }
     fn params(&mut self) -> Option<&mut dyn Params> {
         Some(self)

@@ -1,0 +1,87 @@
+# Making an environment, and what to say if that cannot be done.
+
+
+def make(request):
+    """The environment of a request, and its time limit, which is left to the parent."""
+    kwargs, options = request["kwargs"], request["given"]
+    if request["family"] == "python":
+        module, _, name = request["id"].partition(":")
+        create = find(module, name)
+        refuse_ambiguous(create, options)
+        env = create(**kwargs)
+        for part in ["reset", "step", "observation_space", "action_space"]:
+            if not hasattr(env, part):
+                raise Mistake(f"{module}:{name} returned {shown(env)}, which has no `{part}`; have "
+                              "it return a gymnasium.Env")
+        return env, None
+
+    name, atari = request["id"], request["atari"]
+    if name.startswith("ALE/"):
+        require("ale_py", "ale-py")
+    elif ":" in name:
+        importlib.import_module(name.partition(":")[0])
+    try:
+        registered = gymnasium.registry.get(name.rpartition(":")[2])
+        if registered is not None:
+            refuse_ambiguous(registered.entry_point, options)
+        if atari is not None:
+            kwargs = {"frameskip": 1, **kwargs}
+        env = gymnasium.make(name, max_episode_steps=-1, **kwargs)
+        if atari is not None:
+            env = gymnasium.wrappers.AtariPreprocessing(env, **atari)
+        # By the name it turned out to have: a version may have been left out.
+        return env, gymnasium.spec(env.spec.id).max_episode_steps
+    except gymnasium.error.Error as error:
+        # Names that do not exist, with suggestions, and packages that are missing.
+        raise Mistake(str(error)) from None
+
+
+def find(module, name):
+    try:
+        found = importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"{module}.".startswith(f"{error.name}."):
+            raise
+        raise Mistake(
+            f"there is no module `{error.name}` in the current folder, in `path`, or in "
+            f"{sys.executable}; check its name, or add its folder to `path`"
+        ) from None
+    if not callable(getattr(found, name, None)):
+        known = [key for key, value in vars(found).items() if callable(value) and key[0] != "_"]
+        raise Mistake(
+            f"module `{module}` ({found.__file__}) has nothing to call by the name `{name}`; it has "
+            + (", ".join(known) or "nothing else either")
+        )
+    return getattr(found, name)
+
+
+def refuse_ambiguous(create, options):
+    """An option of the bridge that the environment also takes reaches only the bridge."""
+    if isinstance(create, str):
+        create = gymnasium.envs.registration.load_env_creator(create)
+    try:
+        parameters = inspect.signature(create).parameters
+    except (TypeError, ValueError):
+        return
+    for name in options:
+        if name in parameters:
+            raise Mistake(
+                f"`{name}` is an option of the Python bridge, but {create.__name__} also has a "
+                f"parameter `{name}`, which cannot be given; wrap it in a callable of your own "
+                "that names it otherwise, and use `python:MODULE:CALLABLE`"
+            )
+
+
+def require(module, package):
+    """Imports a module that is a package of its own."""
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name != module:
+            raise
+        raise Mistake(
+            f"{sys.executable} has no package {package}; run `{sys.executable} -m pip install "
+            f"{package}`, or name another interpreter with `python`"
+        ) from None
+
+

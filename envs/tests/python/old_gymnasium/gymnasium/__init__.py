@@ -1,0 +1,2 @@
+__version__ = "0.29.1"
+spaces = None
