@@ -13,6 +13,7 @@
 //! | `wrap.rs`, `action_repeat.rs`, `frame_stack.rs` | [`TimeLimit`], [`ActionRescale`], [`ActionRepeat`], [`FrameStack`] |
 //! | `check.rs` | [`check`](check()): tells what is wrong with an environment of your own |
 //! | `cartpole.rs`, `pendulum.rs`, ... | one environment per file, equal to Gymnasium 1.4 |
+//! | `minatar.rs` | five Atari games on a small grid, equal to `MinAtar` 1.0.15 |
 //! | `gym.rs` | `Gym`: environments of the crate gymnasium-rs (feature `gymnasium-rs`) |
 //!
 //! # Your own environment
@@ -61,6 +62,7 @@ mod check;
 mod frame_stack;
 #[cfg(feature = "gymnasium-rs")]
 mod gym;
+mod minatar;
 mod mountain_car;
 mod mountain_car_continuous;
 mod params;

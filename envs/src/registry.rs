@@ -53,6 +53,7 @@ impl Registry {
         registry.insert("MountainCar-v0", || Ok(MountainCar::default()));
         registry.insert("MountainCarContinuous-v0", || Ok(MountainCarContinuous::default()));
         registry.insert("Acrobot-v1", || Ok(Acrobot::default()));
+        crate::minatar::register(&mut registry);
         registry
     }
 
@@ -210,7 +211,7 @@ fn integer(kwargs: &Kwargs, key: &str) -> Result<Option<i64>, EnvError> {
     typed(kwargs, key, "a whole number", Value::as_i64)
 }
 
-fn flag(kwargs: &Kwargs, key: &str) -> Result<Option<bool>, EnvError> {
+pub(crate) fn flag(kwargs: &Kwargs, key: &str) -> Result<Option<bool>, EnvError> {
     typed(kwargs, key, "true or false", Value::as_bool)
 }
 
