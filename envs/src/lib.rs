@@ -14,6 +14,7 @@
 //! | `check.rs` | [`check`](check()): tells what is wrong with an environment of your own |
 //! | `cartpole.rs`, `pendulum.rs`, ... | one environment per file, equal to Gymnasium 1.4 |
 //! | `minatar.rs` | five Atari games on a small grid, equal to `MinAtar` 1.0.15 |
+//! | `canvas.rs` | what [`Env::render`] draws on |
 //! | `gym.rs` | `Gym`: environments of the crate gymnasium-rs (feature `gymnasium-rs`) |
 //!
 //! # Your own environment
@@ -57,6 +58,7 @@ mod action_repeat;
 mod actions;
 mod bounds;
 mod bytes;
+mod canvas;
 mod cartpole;
 mod check;
 mod frame_stack;
