@@ -17,21 +17,21 @@ const DIVER_SPAWN_SPEED: i32 = 30;
 const DIVER_MOVE_INTERVAL: i32 = 5;
 
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-struct Bullet {
-    x: i32,
-    y: i32,
-    rightward: bool,
+pub(super) struct Bullet {
+    pub(super) x: i32,
+    pub(super) y: i32,
+    pub(super) rightward: bool,
 }
 
 /// A diver, or an enemy's fish or submarine.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-struct Swimmer {
-    x: i32,
-    y: i32,
-    rightward: bool,
-    move_timer: i32,
+pub(super) struct Swimmer {
+    pub(super) x: i32,
+    pub(super) y: i32,
+    pub(super) rightward: bool,
+    pub(super) move_timer: i32,
     /// Submarines only.
-    shot_timer: i32,
+    pub(super) shot_timer: i32,
 }
 
 /// The rules.
@@ -40,24 +40,24 @@ struct Swimmer {
 /// of equal things the oldest leaves.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Seaquest {
-    x: i32,
-    y: i32,
-    rightward: bool,
-    oxygen: i32,
+    pub(super) x: i32,
+    pub(super) y: i32,
+    pub(super) rightward: bool,
+    pub(super) oxygen: i32,
     /// Below zero after six have been brought up: one is then taken as at any surfacing.
-    diver_count: i32,
-    surfaced: bool,
-    bullets: Vec<Bullet>,
-    enemy_bullets: Vec<Bullet>,
-    fish: Vec<Swimmer>,
-    subs: Vec<Swimmer>,
-    divers: Vec<Swimmer>,
-    shot_timer: i32,
-    spawn_speed: i32,
-    spawn_timer: i32,
-    diver_timer: i32,
-    move_speed: i32,
-    ramp_index: i32,
+    pub(super) diver_count: i32,
+    pub(super) surfaced: bool,
+    pub(super) bullets: Vec<Bullet>,
+    pub(super) enemy_bullets: Vec<Bullet>,
+    pub(super) fish: Vec<Swimmer>,
+    pub(super) subs: Vec<Swimmer>,
+    pub(super) divers: Vec<Swimmer>,
+    pub(super) shot_timer: i32,
+    pub(super) spawn_speed: i32,
+    pub(super) spawn_timer: i32,
+    pub(super) diver_timer: i32,
+    pub(super) move_speed: i32,
+    pub(super) ramp_index: i32,
 }
 
 impl Seaquest {

@@ -21,16 +21,16 @@ const WAVE: Board = {
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct SpaceInvaders {
     /// The cannon's column.
-    x: i32,
-    bullets: Board,
-    enemy_bullets: Board,
-    aliens: Board,
-    leftward: bool,
+    pub(super) x: i32,
+    pub(super) bullets: Board,
+    pub(super) enemy_bullets: Board,
+    pub(super) aliens: Board,
+    pub(super) leftward: bool,
     /// The most steps between two moves of the aliens.
-    move_interval: i32,
-    move_timer: i32,
-    enemy_shot_timer: i32,
-    shot_timer: i32,
+    pub(super) move_interval: i32,
+    pub(super) move_timer: i32,
+    pub(super) enemy_shot_timer: i32,
+    pub(super) shot_timer: i32,
 }
 
 impl SpaceInvaders {

@@ -15,6 +15,8 @@ to their hard ends; the others are random. CI does not run this.
 draw of whole numbers, counted from the lowest. `actions` are digits. `checks` are the lower 16 bits,
 in hex, of a running CRC-32 after each step, of the observation as bytes (channels first), the reward
 plus 1 as a byte, and the terminal flag; a reset adds its observation only.
+
+With `scenes`, every few steps begin in a drawn scene instead, crowded so that rare meetings happen.
 """
 
 import copy
@@ -82,7 +84,41 @@ def plan(env, name, rng):
     return chosen
 
 
-def play(name, steps, planned, ramping, sticky, seed):
+def seaquest_scene(game, below):
+    game.sub_x, game.sub_y = below(10), below(5)
+    rightward = below(2) == 1
+    game.sub_or = (rightward or game.sub_x == 9) and game.sub_x > 0  # both cells on the board
+    game.oxygen, game.diver_count, game.surface = below(200) + 1, below(9) - 2, below(2) == 1
+    game.shot_timer, game.e_spawn_timer, game.d_spawn_timer = below(3), below(3), below(3)
+    game.e_spawn_speed, game.move_speed, game.ramp_index = below(20) + 1, below(4) + 2, below(8)
+
+    def place():
+        return [below(10), below(3) + 1, below(2) == 1]
+
+    game.f_bullets = [place() for _ in range(below(5))]
+    game.e_bullets = [place() for _ in range(below(4))]
+    game.e_fish = [place() + [below(2)] for _ in range(below(10))]
+    game.e_subs = [place() + [below(2), shot] for shot in range(below(8))]
+    game.divers = [place() + [below(2)] for _ in range(below(4))]
+    game.terminal = False
+
+
+def space_invaders_scene(game, below):
+    def board():
+        rows = [below(32) + 32 * below(32) & below(32) + 32 * below(32) for _ in range(10)]
+        return np.array([[float(row >> x & 1) for x in range(10)] for row in rows])
+
+    game.alien_map, game.f_bullet_map, game.e_bullet_map = board(), board(), board()
+    game.alien_map[0, 0] = 1  # there is always one
+    game.pos, game.alien_dir, game.enemy_move_interval = below(10), 2 * below(2) - 1, below(7) + 6
+    game.alien_move_timer, game.alien_shot_timer, game.shot_timer = below(3), below(3), below(3)
+    game.terminal = False
+
+
+SCENES = {"seaquest": seaquest_scene, "space_invaders": space_invaders_scene}
+
+
+def play(name, steps, planned, ramping, sticky, seed, scenes=False):
     """`planned`: how many steps of an episode are planned; those after it are random."""
     rng = np.random.RandomState(seed)
     env = Environment(name, sticky_action_prob=sticky, difficulty_ramping=ramping)
@@ -94,8 +130,11 @@ def play(name, steps, planned, ramping, sticky, seed):
 
     over, length = True, 0
     while len(actions) < steps:
-        if over:
-            env.reset()
+        if over or scenes and length == 5:
+            if scenes:
+                SCENES[name](env.env, lambda n: int(env.random.randint(n)))
+            else:
+                env.reset()
             env.last_action = 0  # ours begins each episode anew, so that it depends on its seed alone
             crc, length, returns = look(crc), 0, returns + [0]
         action = int(plan(env, name, rng) if length < planned else rng.randint(6))
@@ -108,6 +147,7 @@ def play(name, steps, planned, ramping, sticky, seed):
         length += 1
     print(name, planned, ramping, sticky, "returns", returns, "ramp", max(ramps))
     return {
+        "scenes": scenes,
         "difficulty_ramping": ramping,
         "sticky_action_prob": sticky,
         "returns": returns,
@@ -124,5 +164,7 @@ for game in sys.argv[1:] or LIKES:
         play(game, 500, 10**6, False, 0.0, 3),
         play(game, 1000, 0, True, 0.1, 4),
     ]
+    if game in SCENES:
+        games.append(play(game, 500, 0, True, 0.1, 5, scenes=True))
     text = ",\n".join(json.dumps(game) for game in games)
     (HERE / f"minatar_{game}.json").write_text(f"[{text}]\n")
