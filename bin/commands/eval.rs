@@ -14,10 +14,13 @@ use agents::{
     session, streams,
 };
 use anyhow::{Context, Result, anyhow};
-use envs::Registry;
+use envs::{Env, EnvError, Registry};
 use networks::random;
 
-use crate::output::{note, print};
+use crate::{
+    output::{note, print},
+    video::Video,
+};
 
 pub(super) fn run(
     registry: &Registry,
@@ -25,12 +28,17 @@ pub(super) fn run(
     episodes: usize,
     seed: u64,
     newest: bool,
+    video: Option<(&Path, u16)>,
     json: bool,
 ) -> Result<ExitCode> {
     let (run, checkpoint) = find(path, newest)?;
     let config = RunDir::config(&run)?;
     let make = session::make_env(&config, registry);
-    let spec = make().map_err(|e| anyhow!(e))?.spec();
+    let mut env = make().map_err(|e| anyhow!(e))?;
+    let spec = env.spec();
+    let name = &config.env.name;
+    let begin = |(folder, fps)| Video::begin(folder, fps, episodes, env.as_mut(), name);
+    let video = video.map(begin).transpose()?;
     let mut rng = random::stream(config.seed, streams::INIT);
     let mut agent =
         agent::build(&config, &spec, tch::Device::Cpu, &mut rng).map_err(|e| anyhow!(e))?;
@@ -41,10 +49,19 @@ pub(super) fn run(
     let stream = streams::evaluation(0);
     let mut policy = agent.policy();
     let gamma = config.agent.gamma();
-    let played = evaluate::evaluate(&*make, policy.as_mut(), episodes, gamma, seed, stream)
+    let make: &dyn Fn() -> Result<Box<dyn Env>, EnvError> = match &video {
+        Some(video) => &|| make().map(|env| video.record(env)),
+        None => &*make,
+    };
+    let played = evaluate::evaluate(make, policy.as_mut(), episodes, gamma, seed, stream)
         .map_err(|e| anyhow!(e))?;
     let Played { returns, lengths, paths } = played;
     let result = EvalResult { env_step: checkpoint.state.env_steps, returns, lengths, paths };
+    if let Some(video) = video {
+        let shown = video.folder().display().to_string();
+        video.finish()?;
+        note(&format!("videos: {shown}"));
+    }
     if json {
         let value = serde_json::json!({
             "checkpoint": checkpoint.path.display().to_string(),
