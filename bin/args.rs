@@ -54,9 +54,15 @@ Examples:
   supple eval runs/quickstart-1 --episodes 100 --seed 7 --json
   supple eval runs/quickstart-1/checkpoints/step-000000020000
   supple eval runs/sac_pendulum_gravity-1 --newest --age 0
+  supple eval runs/quickstart-1 --episodes 3 --video videos
 
 The same seed plays the same episodes. The best weights are those of the evaluation with the
 highest mean return; a run that was never evaluated has its newest ones played.
+
+Videos:
+  DIR/episode-000.gif              one for each episode
+  DIR/episode-000/frame-00000.png  a picture of each step, the first from before the first action
+  DIR must be new or empty, and appears when all episodes are played.
 
 Exit codes: 0 done, 1 error, 2 wrong usage";
 
@@ -80,6 +86,9 @@ Columns:
   ACTION       how many choices, or how many numbers in [-1, 1] (rescaled to the environment's own)
   TIME LIMIT   steps after which an episode is cut off
   KWARGS       what env.kwargs takes, physical constants with their values
+
+Names are grouped by what comes before / or :, and NAME... stands for all that begin so. Below the
+table stand those that cannot be made here, and why.
 
 Every environment also takes max_episode_steps (-1 for no limit), action_repeat and frame_stack.
 
@@ -154,6 +163,18 @@ pub(crate) enum Command {
         /// Use the newest checkpoint instead of the best
         #[arg(long)]
         newest: bool,
+        /// Write videos of the episodes into this folder; must be new or empty
+        #[arg(long, value_name = "DIR")]
+        video: Option<PathBuf>,
+        /// Pictures a second in the videos, 1 to 50
+        #[arg(
+            long,
+            value_name = "N",
+            default_value_t = 30,
+            requires = "video",
+            value_parser = RangedU64ValueParser::<u16>::new().range(1..=50),
+        )]
+        fps: u16,
         /// Print the result as one JSON object on the last line of standard output
         #[arg(long)]
         json: bool,

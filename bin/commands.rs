@@ -20,8 +20,10 @@ pub(crate) fn run(args: Args, registry: &Registry) -> Result<ExitCode> {
             train::run(registry, &config, &set, run_dir.as_deref(), json)
         }
         Command::Resume { run, set, json } => resume::run(registry, &run, &set, json),
-        Command::Eval { run, episodes, seed, age, newest, json } => {
-            eval::run(registry, &run, episodes, seed, age, newest, json)
+        Command::Eval { run, episodes, seed, age, newest, video, fps, json } => {
+            let video = video.as_deref().map(|folder| (folder, fps));
+            let how = eval::How { episodes, seed, age, newest, video };
+            eval::run(registry, &run, &how, json)
         }
         Command::Diagnose { run, probe, deep, json } => {
             diagnose::run(registry, &run, probe, deep, json)

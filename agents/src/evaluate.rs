@@ -11,10 +11,13 @@ use crate::{
     streams,
 };
 
+/// Up to so many episodes are played side by side.
+pub const LANES: usize = 16;
+
 /// Plays `episodes` greedy episodes on fresh environments from `make`; the seeds depend on `seed`
 /// and `stream` only.
 ///
-/// Up to 16 episodes run side by side with one batched policy call a step. Each environment plays
+/// Up to [`LANES`] episodes run side by side with one batched policy call a step. Each environment plays
 /// its share of the episodes to the end, so short episodes are not over-represented. `gamma` discounts
 /// the returns of [`Played::paths`]. Environments that drift are as after `age` steps, all the time.
 ///
@@ -29,7 +32,7 @@ pub fn evaluate(
     seed: u64,
     stream: u64,
 ) -> Result<Played, EnvError> {
-    let lanes = episodes.min(16);
+    let lanes = episodes.min(LANES);
     let at_age = |env| Box::new(AtAge::new(env, age)) as Box<dyn Env>;
     let envs = (0..lanes).map(|_| make().map(at_age)).collect::<Result<_, _>>()?;
     let mut envs = VecEnv::new(envs, random::stream(seed, stream))?;

@@ -14,24 +14,35 @@ use agents::{
     session, streams,
 };
 use anyhow::{Context, Result, anyhow};
-use envs::Registry;
+use envs::{Env, EnvError, Registry};
 use networks::random;
 
-use crate::output::{note, print};
+use crate::{
+    output::{note, print},
+    video::Video,
+};
 
-pub(super) fn run(
-    registry: &Registry,
-    path: &Path,
-    episodes: usize,
-    seed: u64,
-    age: Option<u64>,
-    newest: bool,
-    json: bool,
-) -> Result<ExitCode> {
+/// What is played, and how.
+pub(super) struct How<'a> {
+    pub(super) episodes: usize,
+    pub(super) seed: u64,
+    /// Of environments that drift; as the checkpoint's, if not given.
+    pub(super) age: Option<u64>,
+    pub(super) newest: bool,
+    /// Folder and frames per second.
+    pub(super) video: Option<(&'a Path, u16)>,
+}
+
+pub(super) fn run(registry: &Registry, path: &Path, how: &How<'_>, json: bool) -> Result<ExitCode> {
+    let How { episodes, seed, age, newest, video } = *how;
     let (run, checkpoint) = find(path, newest)?;
     let config = RunDir::config(&run)?;
     let make = session::make_env(&config, registry);
-    let spec = make().map_err(|e| anyhow!(e))?.spec();
+    let mut env = make().map_err(|e| anyhow!(e))?;
+    let spec = env.spec();
+    let name = &config.env.name;
+    let begin = |(folder, fps)| Video::begin(folder, fps, episodes, env.as_mut(), name);
+    let video = video.map(begin).transpose()?;
     let mut rng = random::stream(config.seed, streams::INIT);
     let mut agent =
         agent::build(&config, &spec, tch::Device::Cpu, &mut rng).map_err(|e| anyhow!(e))?;
@@ -43,10 +54,19 @@ pub(super) fn run(
     let mut policy = agent.policy();
     let gamma = config.agent.gamma();
     let age = age.unwrap_or(evaluate::age(checkpoint.state.rounds));
-    let played = evaluate::evaluate(&*make, policy.as_mut(), episodes, gamma, age, seed, stream)
+    let make: &dyn Fn() -> Result<Box<dyn Env>, EnvError> = match &video {
+        Some(video) => &|| make().map(|env| video.record(env)),
+        None => &*make,
+    };
+    let played = evaluate::evaluate(make, policy.as_mut(), episodes, gamma, age, seed, stream)
         .map_err(|e| anyhow!(e))?;
     let Played { returns, lengths, paths } = played;
     let result = EvalResult { env_step: checkpoint.state.env_steps, returns, lengths, paths };
+    if let Some(video) = video {
+        let shown = video.folder().display().to_string();
+        video.finish()?;
+        note(&format!("videos: {shown}"));
+    }
     if json {
         let value = serde_json::json!({
             "checkpoint": checkpoint.path.display().to_string(),

@@ -64,6 +64,13 @@ fn a_custom_environment_is_short_checked_and_trained() {
     let json = last_json(&ended.stdout);
     assert_eq!((&json["steps"], &json["restarted"]), (&450.into(), &1.into()), "{json}");
 
+    // It has no pictures, which is said before it plays.
+    let args = ["eval", "runs/thermostat-1", "--video", "film"];
+    let ended = s.start_program(&example, &args).wait();
+    assert_eq!((ended.code, ended.stdout.as_str()), (Some(1), ""));
+    assert_eq!(ended.stderr, "error: thermostat cannot be drawn; leave out --video\n");
+    assert!(!s.path("film").exists() && !s.path("film.partial").exists());
+
     // The stock binary does not know the environment, and says how to find one that it knows.
     let ended = s.run(&["eval", "runs/thermostat-1"]);
     assert_eq!(ended.code, Some(1));

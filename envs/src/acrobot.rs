@@ -9,8 +9,11 @@ use std::f64::consts::PI;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+use crate::canvas::{BLUE, Canvas, GREEN, INK, ORANGE};
 use crate::params::params;
-use crate::{Action, ActionSpace, Env, EnvError, EnvSpec, Params, Space, State, Step, bytes};
+use crate::{
+    Action, ActionSpace, Env, EnvError, EnvSpec, Frame, Params, Space, State, Step, bytes,
+};
 
 const MAX_VEL_1: f64 = 4.0 * PI;
 const MAX_VEL_2: f64 = 9.0 * PI;
@@ -92,6 +95,10 @@ impl Env for Acrobot {
         Ok(Step { reward, terminated, truncated: false })
     }
 
+    fn render(&mut self) -> Result<Option<Frame>, EnvError> {
+        Ok(Some(self.picture()?))
+    }
+
     fn params(&mut self) -> Option<&mut dyn Params> {
         Some(self)
     }
@@ -108,6 +115,24 @@ impl Acrobot {
         for (out, x) in obs.iter_mut().zip(exact) {
             *out = x as f32;
         }
+    }
+
+    /// Both links, and the line that the end must pass; angles turn left from hanging down.
+    fn picture(&self) -> Result<Frame, EnvError> {
+        let [theta1, theta2, ..] = self.state.map(|x| x as f32);
+        let upper = self.link_length_1 as f32;
+        let elbow = [upper * theta1.sin(), -upper * theta1.cos()];
+        let both = theta1 + theta2;
+        let end = [elbow[0] + both.sin(), elbow[1] - both.cos()];
+
+        let mut canvas = Canvas::new([400, 400], [200.0, 200.0], 88.0)?;
+        canvas.line(&[[-2.2, 1.0], [2.2, 1.0]], 0.03, GREEN);
+        canvas.line(&[[0.0, 0.0], elbow], 0.18, BLUE);
+        canvas.line(&[elbow, end], 0.18, ORANGE);
+        for joint in [[0.0, 0.0], elbow] {
+            canvas.disc(joint, 0.06, INK);
+        }
+        Ok(canvas.frame())
     }
 
     /// One step of the classical fourth-order method.

@@ -9,8 +9,11 @@ use std::f64::consts::PI;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+use crate::canvas::{BLUE, Canvas, GREY, INK, ORANGE};
 use crate::params::params;
-use crate::{Action, ActionSpace, Env, EnvError, EnvSpec, Params, Space, State, Step, bytes};
+use crate::{
+    Action, ActionSpace, Env, EnvError, EnvSpec, Frame, Params, Space, State, Step, bytes,
+};
 
 const X_LIMIT: f64 = 2.4;
 const THETA_LIMIT: f64 = 12.0 * 2.0 * PI / 360.0;
@@ -49,6 +52,26 @@ impl CartPole {
         for (out, &x) in obs.iter_mut().zip(&self.state) {
             *out = x as f32;
         }
+    }
+
+    /// The track from limit to limit; positive angles lean right.
+    fn picture(&self) -> Result<Frame, EnvError> {
+        let [x, _, theta, _] = self.state.map(|x| x as f32);
+        let mut canvas = Canvas::new([480, 280], [240.0, 210.0], 90.0)?;
+        let limit = X_LIMIT as f32;
+        canvas.line(&[[-limit, 0.0], [limit, 0.0]], 0.03, GREY);
+        for end in [-limit, limit] {
+            canvas.line(&[[end, -0.12], [end, 0.12]], 0.05, GREY);
+        }
+        for wheel in [-0.16, 0.16] {
+            canvas.disc([x + wheel, 0.07], 0.08, INK);
+        }
+        canvas.rect([x - 0.3, 0.1], [x + 0.3, 0.38], BLUE);
+        let (joint, pole) = ([x, 0.3], 2.0 * self.length as f32);
+        let tip = [x + pole * theta.sin(), joint[1] + pole * theta.cos()];
+        canvas.line(&[joint, tip], 0.1, ORANGE);
+        canvas.disc(joint, 0.06, INK);
+        Ok(canvas.frame())
     }
 }
 
@@ -113,6 +136,10 @@ impl Env for CartPole {
             (_, false) => 1.0,
         };
         Ok(Step { reward, terminated, truncated: false })
+    }
+
+    fn render(&mut self) -> Result<Option<Frame>, EnvError> {
+        Ok(Some(self.picture()?))
     }
 
     fn params(&mut self) -> Option<&mut dyn Params> {

@@ -15,6 +15,8 @@
 //! | `check.rs` | [`check`](check()): tells what is wrong with an environment of your own |
 //! | `cartpole.rs`, `pendulum.rs`, ... | one environment per file, equal to Gymnasium 1.4 |
 //! | `python.rs` | `gymnasium:ID` and `python:MODULE:CALLABLE`: Python environments in worker processes |
+//! | `minatar.rs` | five Atari games on a small grid, equal to `MinAtar` 1.0.15 |
+//! | `canvas.rs` | what [`Env::render`] draws on |
 //! | `gym.rs` | `Gym`: environments of the crate gymnasium-rs (feature `gymnasium-rs`) |
 //!
 //! # Your own environment
@@ -58,12 +60,14 @@ mod action_repeat;
 mod actions;
 mod bounds;
 mod bytes;
+mod canvas;
 mod cartpole;
 mod check;
 pub mod drift;
 mod frame_stack;
 #[cfg(feature = "gymnasium-rs")]
 mod gym;
+mod minatar;
 mod mountain_car;
 mod mountain_car_continuous;
 mod params;

@@ -6,8 +6,11 @@
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+use crate::canvas::{BLUE, Canvas, GREEN, GREY, INK, ORANGE};
 use crate::params::params;
-use crate::{Action, ActionSpace, Env, EnvError, EnvSpec, Params, Space, State, Step, bytes};
+use crate::{
+    Action, ActionSpace, Env, EnvError, EnvSpec, Frame, Params, Space, State, Step, bytes,
+};
 
 const MIN_POSITION: f64 = -1.2;
 const MAX_POSITION: f64 = 0.6;
@@ -71,6 +74,10 @@ impl Env for MountainCar {
         Ok(Step { reward: -1.0, terminated, truncated: false })
     }
 
+    fn render(&mut self) -> Result<Option<Frame>, EnvError> {
+        picture(self.position as f32, GOAL_POSITION as f32).map(Some)
+    }
+
     fn params(&mut self) -> Option<&mut dyn Params> {
         Some(self)
     }
@@ -78,6 +85,34 @@ impl Env for MountainCar {
     fn state(&mut self) -> Option<&mut dyn State> {
         Some(self)
     }
+}
+
+/// Car, valley and goal: of both mountain cars.
+pub(crate) fn picture(position: f32, goal: f32) -> Result<Frame, EnvError> {
+    let height = |x: f32| 0.45 * (3.0 * x).sin();
+    let mut canvas = Canvas::new([480, 320], [324.0, 170.0], 255.0)?;
+    let (first, last) = (-1.28, 0.62);
+    let hill = (0..=95_u8).map(|i| first + f32::from(i) * 0.02).map(|x| [x, height(x)]);
+    let ground: Vec<[f32; 2]> = hill.chain([[last, -0.7], [first, -0.7]]).collect();
+    canvas.polygon(&ground, GREY);
+
+    let foot = height(goal);
+    canvas.line(&[[goal, foot], [goal, foot + 0.19]], 0.012, INK);
+    canvas.polygon(&[[goal, foot + 0.19], [goal + 0.1, foot + 0.15], [goal, foot + 0.11]], GREEN);
+
+    // The car stands on the slope.
+    let slope = (0.45 * 3.0 * (3.0 * position).cos()).atan();
+    let (sin, cos) = slope.sin_cos();
+    let at = |along: f32, above: f32| {
+        [position + along * cos - above * sin, height(position) + along * sin + above * cos]
+    };
+    canvas.polygon(&[at(-0.08, 0.03), at(0.08, 0.03), at(0.08, 0.075), at(-0.08, 0.075)], BLUE);
+    canvas.polygon(&[at(-0.05, 0.07), at(0.045, 0.07), at(0.025, 0.115), at(-0.03, 0.115)], BLUE);
+    for along in [-0.048, 0.048] {
+        canvas.disc(at(along, 0.028), 0.028, INK);
+        canvas.disc(at(along, 0.028), 0.011, ORANGE);
+    }
+    Ok(canvas.frame())
 }
 
 impl State for MountainCar {

@@ -6,8 +6,11 @@
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+use crate::mountain_car;
 use crate::params::params;
-use crate::{Action, ActionSpace, Env, EnvError, EnvSpec, Params, Space, State, Step, bytes};
+use crate::{
+    Action, ActionSpace, Env, EnvError, EnvSpec, Frame, Params, Space, State, Step, bytes,
+};
 
 const MIN_POSITION: f32 = -1.2;
 const MAX_POSITION: f32 = 0.6;
@@ -70,6 +73,10 @@ impl Env for MountainCarContinuous {
         let effort = f64::from(action) * f64::from(action) * 0.1;
         let reward = (if terminated { 100.0 } else { 0.0 } - effort) as f32;
         Ok(Step { reward, terminated, truncated: false })
+    }
+
+    fn render(&mut self) -> Result<Option<Frame>, EnvError> {
+        mountain_car::picture(self.position, GOAL_POSITION).map(Some)
     }
 
     fn params(&mut self) -> Option<&mut dyn Params> {

@@ -7,8 +7,11 @@ use std::f64::consts::PI;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+use crate::canvas::{Canvas, GREY, INK, ORANGE};
 use crate::params::params;
-use crate::{Action, ActionSpace, Env, EnvError, EnvSpec, Params, Space, State, Step, bytes};
+use crate::{
+    Action, ActionSpace, Env, EnvError, EnvSpec, Frame, Params, Space, State, Step, bytes,
+};
 
 const MAX_SPEED: f64 = 8.0;
 const MAX_TORQUE: f32 = 2.0;
@@ -35,6 +38,21 @@ impl Pendulum {
     fn observe(&self, obs: &mut [f32]) {
         let exact = [self.theta.cos(), self.theta.sin(), self.theta_dot];
         obs.copy_from_slice(&exact.map(|x| x as f32));
+    }
+
+    /// The way of the rod's end, and the rod; positive angles lean left, as in Gymnasium.
+    fn picture(&self) -> Result<Frame, EnvError> {
+        let (sin, cos, length) =
+            (self.theta.sin() as f32, self.theta.cos() as f32, self.length as f32);
+        let mut canvas = Canvas::new([360, 360], [180.0, 180.0], 140.0)?;
+        let circle: Vec<[f32; 2]> = (0..=90_u8)
+            .map(|i| f32::from(i) * 4.0_f32.to_radians())
+            .map(|angle| [length * angle.sin(), length * angle.cos()])
+            .collect();
+        canvas.line(&circle, 0.012, GREY);
+        canvas.line(&[[0.0, 0.0], [-length * sin, length * cos]], 0.16, ORANGE);
+        canvas.disc([0.0, 0.0], 0.05, INK);
+        Ok(canvas.frame())
     }
 }
 
@@ -72,6 +90,10 @@ impl Env for Pendulum {
         self.theta += self.theta_dot * self.dt;
         self.observe(obs);
         Ok(Step { reward: -cost as f32, terminated: false, truncated: false })
+    }
+
+    fn render(&mut self) -> Result<Option<Frame>, EnvError> {
+        Ok(Some(self.picture()?))
     }
 
     fn params(&mut self) -> Option<&mut dyn Params> {

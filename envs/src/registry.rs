@@ -55,6 +55,7 @@ impl Registry {
         registry.insert("MountainCarContinuous-v0", || Ok(MountainCarContinuous::default()));
         registry.insert("Acrobot-v1", || Ok(Acrobot::default()));
         crate::python::register(&mut registry);
+        crate::minatar::register(&mut registry);
         registry
     }
 

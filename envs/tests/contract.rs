@@ -92,10 +92,11 @@ fn the_checker_finds_nothing() {
     }
 }
 
-/// Every constant does something, and gravity is one everywhere.
+/// Every constant does something, and gravity is one wherever things fall.
 #[test]
 fn constants_change_the_episode() {
-    for id in Registry::builtin().ids() {
+    let registry = Registry::builtin();
+    for id in registry.ids().filter(|id| !id.starts_with("minatar/")) {
         let names: Vec<String> = {
             let mut env = make(id, 1);
             let params = env.params().expect("has constants");

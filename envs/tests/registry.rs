@@ -24,11 +24,21 @@ fn constant(env: &mut dyn Env, name: &str) -> f64 {
 }
 
 #[test]
-fn ids_are_gymnasiums_and_sorted() {
+fn ids_are_those_of_the_originals_and_sorted() {
     let registry = Registry::builtin();
     let ids: Vec<&str> = registry.ids().collect();
-    let expected =
-        ["Acrobot-v1", "CartPole-v1", "MountainCar-v0", "MountainCarContinuous-v0", "Pendulum-v1"];
+    let expected = [
+        "Acrobot-v1",
+        "CartPole-v1",
+        "MountainCar-v0",
+        "MountainCarContinuous-v0",
+        "Pendulum-v1",
+        "minatar/asterix",
+        "minatar/breakout",
+        "minatar/freeway",
+        "minatar/seaquest",
+        "minatar/space_invaders",
+    ];
     assert_eq!(ids, expected);
 }
 
