@@ -13,6 +13,7 @@
 //! | `wrap.rs`, `action_repeat.rs`, `frame_stack.rs` | [`TimeLimit`], [`ActionRescale`], [`ActionRepeat`], [`FrameStack`] |
 //! | `check.rs` | [`check`](check()): tells what is wrong with an environment of your own |
 //! | `cartpole.rs`, `pendulum.rs`, ... | one environment per file, equal to Gymnasium 1.4 |
+//! | `mujoco/` | Gymnasium's MuJoCo environments, v5 (feature `mujoco`) |
 //! | `gym.rs` | `Gym`: environments of the crate gymnasium-rs (feature `gymnasium-rs`) |
 //!
 //! # Your own environment
@@ -63,6 +64,7 @@ mod frame_stack;
 mod gym;
 mod mountain_car;
 mod mountain_car_continuous;
+mod mujoco;
 mod params;
 mod pendulum;
 mod registry;

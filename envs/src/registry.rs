@@ -53,6 +53,8 @@ impl Registry {
         registry.insert("MountainCar-v0", || Ok(MountainCar::default()));
         registry.insert("MountainCarContinuous-v0", || Ok(MountainCarContinuous::default()));
         registry.insert("Acrobot-v1", || Ok(Acrobot::default()));
+        #[cfg(feature = "mujoco")]
+        crate::mujoco::register(&mut registry);
         registry
     }
 
@@ -140,6 +142,22 @@ impl Registry {
             .build(&own)
             .and_then(|env| wrap(env, &wrapping))
             .map_err(|error| format!("environment '{id}': {error}").into())
+    }
+
+    /// Constructs an environment without the wrappers of [`Registry::make`]: it takes actions
+    /// within its own bounds, and nothing limits an episode.
+    ///
+    /// # Errors
+    /// As [`Registry::make`], and a keyword argument of the wrappers.
+    pub fn make_bare(&self, id: &str, kwargs: &Kwargs) -> Result<Box<dyn Env>, EnvError> {
+        let entry = self.entry(id).ok_or_else(|| self.unknown_id(id))?;
+        if let Some(key) = WRAPPER_KWARGS.iter().find(|key| kwargs.contains_key(**key)) {
+            return Err(format!(
+                "environment '{id}': {key} is of a wrapper, which is left out here; leave it out"
+            )
+            .into());
+        }
+        entry.build(kwargs).map_err(|error| format!("environment '{id}': {error}").into())
     }
 
     fn unknown_id(&self, id: &str) -> EnvError {
