@@ -1,5 +1,6 @@
 //! `supple envs`: a table, read off the environments themselves.
 
+use std::collections::BTreeMap;
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -22,7 +23,13 @@ pub(super) fn run(registry: &Registry) -> Result<ExitCode> {
             line.trim_end().to_owned()
         })
         .collect();
-    print(&lines.join("\n"))?;
+    let mut missing: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for (id, reason) in registry.missing() {
+        missing.entry(reason).or_default().push(id);
+    }
+    let missing =
+        missing.iter().map(|(reason, ids)| format!("\nmissing, as {reason}:\n  {}", ids.join(" ")));
+    print(&lines.into_iter().chain(missing).collect::<Vec<_>>().join("\n"))?;
     Ok(ExitCode::SUCCESS)
 }
 
