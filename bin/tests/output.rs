@@ -84,7 +84,7 @@ fn environments_are_listed_in_columns() {
     let mut lines = text.lines();
     let header = lines.next().expect("a header");
     let columns = ["OBSERVATION", "ACTION", "KWARGS"].map(|c| header.find(c).expect("a column"));
-    for line in lines {
+    for line in lines.take_while(|line| !line.is_empty()) {
         for column in columns {
             let (before, after) = line.split_at(column);
             assert!(before.ends_with("  ") && !after.starts_with(' '), "{column} in\n{text}");
@@ -97,6 +97,11 @@ fn environments_are_listed_in_columns() {
         let found = text.lines().map(|l| l.split_whitespace().collect::<Vec<_>>().join(" "));
         assert!(found.clone().any(|line| line.starts_with(row)), "want {row}\n{text}");
     }
+    // In the table with its feature, else below it with the reason.
+    let (table, missing) = text.split_once("\n\n").unwrap_or((&text, ""));
+    assert_eq!(table.contains("\nHalfCheetah-v5 "), cfg!(feature = "mujoco"), "{text}");
+    assert_eq!(missing.contains(" HalfCheetah-v5 "), !cfg!(feature = "mujoco"), "{text}");
+    assert_eq!(missing.contains("run `cargo xtask setup`"), !cfg!(feature = "mujoco"), "{text}");
 }
 
 #[test]

@@ -18,7 +18,7 @@ const WITHOUT_MUJOCO: [&str; 2] = ["networks", "xtask"];
 pub(crate) enum Command {
     /// Print a help text.
     Help(&'static str),
-    /// Get libtorch.
+    /// Get libtorch and MuJoCo.
     Setup,
     /// Build and run the trainer; without a config, the quickstart's.
     Train { config: Option<OsString>, arguments: Vec<OsString> },
@@ -36,7 +36,7 @@ Builds, tests and runs Supple; gets what it needs on the way.
 Usage: cargo xtask COMMAND [ARGUMENTS]
 
 Commands:
-  setup   get libtorch, once per machine
+  setup   get libtorch and MuJoCo, once per machine
   train   build in release mode and train, by default configs/quickstart.toml
   test    run the tests
   check   formatting, lints, documentation, licences
@@ -46,21 +46,25 @@ Commands:
 ";
 
 const SETUP: &str = "\
-Gets libtorch 2.11.0 (CPU) and links it to .libtorch, where every cargo command finds it.
+Gets libtorch 2.11.0 (CPU) and MuJoCo 3.17.0 and links them to .libtorch and .mujoco, where
+every cargo command finds them. MuJoCo comes with the models of Gymnasium and DeepMind Control.
+If it cannot be had, its environments are off and all else works. `cargo xtask` builds them
+where it can; plain cargo does so with `--features mujoco`.
 The other commands do this by themselves when needed.
 
 Usage: cargo xtask setup
 
 Needs x86-64 Linux, python3 with pip, a C++ compiler, and the first time 1.7 GB of free disk
-(half of which stays used) and access to the package registry that pip is set up for.
+(half of which stays used) and access to the package registry that pip is set up for. MuJoCo
+also needs Rust 1.95.
 
 Environment:
-  LIBTORCH              a libtorch 2.11.0 folder of your own: nothing is downloaded
+  LIBTORCH              a libtorch 2.11.0 folder of your own: none is downloaded
   LIBTORCH_USE_PYTORCH  set to 1 to use the PyTorch 2.11.0 of the Python on PATH
-  SUPPLE_CACHE          where to keep libtorch; default $XDG_CACHE_HOME/supple or
+  SUPPLE_CACHE          where to keep both; default $XDG_CACHE_HOME/supple or
                         ~/.cache/supple
-  SUPPLE_WHEELS         a folder with the wheels of xtask/src/libtorch-wheels.txt, to use
-                        instead of a registry
+  SUPPLE_WHEELS         a folder with the wheels of xtask/src/libtorch-wheels.txt and
+                        xtask/src/mujoco-wheels.txt, to use instead of a registry
 ";
 
 const TRAIN: &str = "\

@@ -1,7 +1,7 @@
 //! `cargo xtask`: the commands a newcomer needs, from a bare checkout to a trained agent.
 //!
 //! Uses the standard library only: it must build in seconds on a machine without
-//! libtorch, because getting libtorch is its first job.
+//! libtorch, because getting libtorch, and MuJoCo, is its first job.
 
 mod cargo;
 mod command_line;

@@ -219,7 +219,8 @@ pub(crate) mod tests {
             assert_eq!(own(None), None);
             assert_eq!(own(os(&format!("/somewhere/supple/{ours}"))), None);
             assert_eq!(own(os(&format!("/somewhere/supple/{ours}/"))), None);
-            for value in ["/opt/lib", &format!("/somewhere/else/{ours}"), ""] {
+            let (elsewhere, beside) = (format!("/somewhere/else/{ours}"), ours.replace('.', ""));
+            for value in ["/opt/lib", &elsewhere, &format!("/somewhere/supple/{beside}"), ""] {
                 assert_eq!(own(os(value)), Some(PathBuf::from(value)), "{value:?}");
             }
         }
@@ -271,14 +272,13 @@ pub(crate) mod tests {
             let path = scratch.0.join(tree.link);
             let found = || tree.link_in(&scratch.0).unwrap();
             assert_eq!(found(), Link::ToMake);
-            for target in [&tree.folder(), old] {
-                link(&scratch.0.join(target), &path).unwrap();
-                assert_eq!(found(), Link::ToMake, "{target}");
+            for target in [tree.folder(), old.to_owned()] {
+                link(&scratch.0.join(&target), &path).unwrap();
+                assert_eq!(found(), Link::ToMake, "{target} is not there");
+                scratch.write(&format!("{target}/a"), "1");
+                scratch.write(&format!("{target}/supple-manifest"), "1 a\n");
             }
-            // Complete by now, but the link is still the old one's.
-            scratch.write(&format!("{}/a", tree.folder()), "1");
-            scratch.write(&format!("{}/supple-manifest", tree.folder()), "1 a\n");
-            assert_eq!(found(), Link::ToMake);
+            assert_eq!(found(), Link::ToMake, "complete, but the old one");
             let ready = scratch.0.join(tree.folder());
             link(&ready, &path).unwrap();
             assert_eq!(found(), Link::Ready(ready));
