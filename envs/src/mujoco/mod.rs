@@ -2,11 +2,12 @@
 //!
 //! | file | holds |
 //! | --- | --- |
-//! | `sim.rs` | [`Sim`](sim::Sim): a model, its state, saving and loading |
+//! | `sim.rs` | `Sim`: a model, its state, saving and loading |
 //! | `constants.rs` | physical constants of a model by name: gravity, friction, masses, gears |
 //! | `engine.rs` | what the bindings leave unsafe |
 //! | `options.rs` | keyword arguments, declared once with type and default |
 //! | `numpy.rs` | sums in `NumPy`'s order |
+//! | `render.rs` | pictures |
 //! | `gymnasium.rs`, `gymnasium/*.rs` | the v5 suite of Gymnasium 1.4, one environment per file |
 //!
 //! # Where the models come from
@@ -42,6 +43,8 @@ mod gymnasium;
 mod numpy;
 #[cfg(feature = "mujoco")]
 mod options;
+#[cfg(feature = "mujoco")]
+mod render;
 #[cfg(feature = "mujoco")]
 mod sim;
 
