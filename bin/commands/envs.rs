@@ -24,6 +24,9 @@ fn listing(registry: &Registry) -> String {
             Err(why) => missing.entry(why).or_default().push(id),
         }
     }
+    for (id, why) in registry.missing() {
+        missing.entry(why.to_owned()).or_default().push(id);
+    }
     for prefix in registry.families() {
         let row = [format!("{prefix}..."), dash(), dash(), dash(), String::new()];
         groups.entry(namespace(prefix)).or_default().push(row);

@@ -19,7 +19,12 @@ fn example() -> PathBuf {
         Some("debug") | None => "dev",
         Some(name) => name,
     };
-    let args = ["build", "--quiet", "--workspace", "--example", "custom_env", "--profile", profile];
+    let mut args =
+        vec!["build", "--quiet", "--workspace", "--example", "custom_env", "--profile", profile];
+    if cfg!(feature = "mujoco") {
+        // As this test was built: otherwise all would be compiled a second time.
+        args.extend(["--features", "mujoco"]);
+    }
     let ended = start_in(Path::new(env!("CARGO_MANIFEST_DIR")), env!("CARGO"), &args).wait();
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
     folder.join("examples/custom_env")

@@ -98,6 +98,11 @@ fn environments_are_listed_in_columns() {
         let found = text.lines().map(|l| l.split_whitespace().collect::<Vec<_>>().join(" "));
         assert!(found.clone().any(|line| line.starts_with(row)), "want {row}\n{text}");
     }
+    // In the table with its feature, else below it with the reason.
+    let (table, missing) = text.split_once("\n\n").unwrap_or((&text, ""));
+    assert_eq!(table.contains("\nHalfCheetah-v5 "), cfg!(feature = "mujoco"), "{text}");
+    assert_eq!(missing.contains(" HalfCheetah-v5 "), !cfg!(feature = "mujoco"), "{text}");
+    assert_eq!(missing.contains("run `cargo xtask setup`"), !cfg!(feature = "mujoco"), "{text}");
 }
 
 #[test]

@@ -32,6 +32,30 @@ pub(crate) fn to_f64s<const N: usize>(bytes: &[u8], id: &str) -> Result<[f64; N]
     Ok(numbers)
 }
 
+/// Any number of finite numbers; `id` names the environment in the error.
+#[cfg(feature = "mujoco")]
+pub(crate) fn to_f64_vec(bytes: &[u8], id: &str) -> Result<Vec<f64>, EnvError> {
+    let chunks = bytes.chunks_exact(size_of::<f64>());
+    if !chunks.remainder().is_empty() {
+        return Err(format!(
+            "a saved state of {id} has {} bytes, which is no whole number of f64; the checkpoint \
+             is damaged",
+            bytes.len()
+        )
+        .into());
+    }
+    let numbers: Vec<f64> =
+        chunks.map(|chunk| chunk.try_into().map(f64::from_le_bytes)).collect::<Result<_, _>>()?;
+    match numbers.iter().position(|x| !x.is_finite()) {
+        None => Ok(numbers),
+        Some(i) => Err(format!(
+            "number {i} of a saved state of {id} is {}; the checkpoint is damaged",
+            numbers[i]
+        )
+        .into()),
+    }
+}
+
 /// Splits off the first `n` bytes, which belong to the wrapper `name`; the rest is the inner
 /// environment's.
 pub(crate) fn split<'a>(

@@ -19,6 +19,8 @@ pub struct Registry {
     entries: BTreeMap<String, Entry>,
     /// By what their names begin with.
     families: BTreeMap<String, Arc<Family>>,
+    /// Known names that cannot be made, and why.
+    missing: BTreeMap<String, String>,
 }
 
 #[derive(Clone)]
@@ -35,6 +37,10 @@ type Constructor = dyn Fn(&Kwargs) -> Result<Box<dyn Env>, EnvError> + Send + Sy
 
 /// Keyword arguments that every environment takes, for the wrappers around it.
 const WRAPPER_KWARGS: [&str; 3] = ["action_repeat", "max_episode_steps", "frame_stack"];
+
+#[cfg(not(feature = "mujoco"))]
+const WITHOUT_MUJOCO: &str = "this program was built without MuJoCo; run `cargo xtask setup` once, \
+                              then `cargo xtask train`, or build with `--features mujoco`";
 
 impl Registry {
     /// The environments of this crate.
@@ -56,6 +62,12 @@ impl Registry {
         registry.insert("Acrobot-v1", || Ok(Acrobot::default()));
         crate::python::register(&mut registry);
         crate::minatar::register(&mut registry);
+        #[cfg(feature = "mujoco")]
+        crate::mujoco::register(&mut registry);
+        #[cfg(not(feature = "mujoco"))]
+        for id in crate::mujoco::IDS {
+            registry.insert_missing(id, WITHOUT_MUJOCO);
+        }
         registry
     }
 
@@ -96,6 +108,18 @@ impl Registry {
         self.families.insert(prefix.to_owned(), Arc::new(make));
     }
 
+    /// Adds a name whose environment this program lacks, and the reason: one sentence, with what
+    /// to do. It is not among [`Registry::ids`], and gives way to an environment of that name.
+    pub fn insert_missing(&mut self, name: &str, reason: &str) {
+        self.missing.insert(name.to_owned(), reason.to_owned());
+    }
+
+    /// Names whose environments this program lacks, sorted, with the reason.
+    pub fn missing(&self) -> impl Iterator<Item = (&str, &str)> {
+        let lacking = self.missing.iter().filter(|(name, _)| self.entry(name).is_none());
+        lacking.map(|(name, reason)| (name.as_str(), reason.as_str()))
+    }
+
     /// Prefixes of families, sorted.
     pub fn families(&self) -> impl Iterator<Item = &str> {
         self.families.keys().map(String::as_str)
@@ -131,7 +155,8 @@ impl Registry {
     /// (keyword `frame_stack`).
     ///
     /// # Errors
-    /// An unknown id, an unknown or ill-typed keyword argument, or what the constructor fails with.
+    /// An unknown or missing id, an unknown or ill-typed keyword argument, or what the constructor
+    /// fails with.
     pub fn make(&self, id: &str, kwargs: &Kwargs) -> Result<Box<dyn Env>, EnvError> {
         let entry = self.entry(id).ok_or_else(|| self.unknown_id(id))?;
         let (wrapping, own): (Kwargs, Kwargs) = kwargs
@@ -159,8 +184,27 @@ impl Registry {
         crate::drift::make(self, id, kwargs, drift)
     }
 
+    /// Constructs an environment without the wrappers of [`Registry::make`]: it takes actions
+    /// within its own bounds, and nothing limits an episode.
+    ///
+    /// # Errors
+    /// As [`Registry::make`], and a keyword argument of the wrappers.
+    pub fn make_bare(&self, id: &str, kwargs: &Kwargs) -> Result<Box<dyn Env>, EnvError> {
+        let entry = self.entry(id).ok_or_else(|| self.unknown_id(id))?;
+        if let Some(key) = WRAPPER_KWARGS.iter().find(|key| kwargs.contains_key(**key)) {
+            return Err(format!(
+                "environment '{id}': {key} is of a wrapper, which is left out here; leave it out"
+            )
+            .into());
+        }
+        entry.build(kwargs).map_err(|error| format!("environment '{id}': {error}").into())
+    }
+
     fn unknown_id(&self, id: &str) -> EnvError {
-        let close = closest(id, self.ids());
+        if let Some(reason) = self.missing.get(id) {
+            return format!("environment '{id}': {reason}").into();
+        }
+        let close = closest(id, self.ids().chain(self.missing.keys().map(String::as_str)));
         format!("there is no environment '{id}'{close}; `supple envs` lists all").into()
     }
 }

@@ -1,4 +1,4 @@
-//! The built-in environments against Gymnasium 1.4: single steps from given states, spaces,
+//! The environments of classic control against Gymnasium 1.4: single steps from given states, spaces,
 //! limits, and where episodes start. `golden/generate.py` made the rows, and says with what.
 //!
 //! Observations, rewards and flags are equal bit for bit in `f32`; elsewhere than on x86-64 Linux,

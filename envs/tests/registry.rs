@@ -26,13 +26,26 @@ fn constant(env: &mut dyn Env, name: &str) -> f64 {
 #[test]
 fn ids_are_those_of_the_originals_and_sorted() {
     let registry = Registry::builtin();
-    let ids: Vec<&str> = registry.ids().collect();
+    let missing = registry.missing().map(|(id, _)| id);
+    let mut ids: Vec<&str> = registry.ids().chain(missing).collect();
+    ids.sort_unstable();
     let expected = [
         "Acrobot-v1",
+        "Ant-v5",
         "CartPole-v1",
+        "HalfCheetah-v5",
+        "Hopper-v5",
+        "Humanoid-v5",
+        "HumanoidStandup-v5",
+        "InvertedDoublePendulum-v5",
+        "InvertedPendulum-v5",
         "MountainCar-v0",
         "MountainCarContinuous-v0",
         "Pendulum-v1",
+        "Pusher-v5",
+        "Reacher-v5",
+        "Swimmer-v5",
+        "Walker2d-v5",
         "minatar/asterix",
         "minatar/breakout",
         "minatar/freeway",
@@ -40,6 +53,26 @@ fn ids_are_those_of_the_originals_and_sorted() {
         "minatar/space_invaders",
     ];
     assert_eq!(ids, expected);
+}
+
+/// The reason goes with the feature alone, and so with the whole suite.
+#[test]
+fn without_its_feature_mujoco_is_known_and_missing() {
+    let registry = Registry::builtin();
+    let missing: Vec<(&str, &str)> = registry.missing().collect();
+    if cfg!(feature = "mujoco") {
+        assert_eq!(missing, []);
+        return;
+    }
+    assert!(missing.iter().any(|(id, _)| *id == "HalfCheetah-v5"), "{missing:?}");
+    assert!(!registry.ids().any(|id| id.ends_with("-v5")));
+    for (id, reason) in missing {
+        let message = refusal(id, json!({}));
+        assert_eq!(message, format!("environment '{id}': {reason}"));
+        assert!(message.contains("`cargo xtask setup`"), "{message}");
+        assert!(message.contains("`--features mujoco`"), "{message}");
+    }
+    assert!(refusal("halfcheetah-v5", json!({})).contains("did you mean 'HalfCheetah-v5'?"));
 }
 
 #[test]
@@ -204,4 +237,28 @@ fn families_are_found_by_prefix_and_named_entries_come_first() {
     assert_eq!(error, "environment 'cars:boat': there is no car 'boat'");
     assert!(registry.make("carts:pole", &Kwargs::new()).is_err());
     assert_eq!(registry.families().collect::<Vec<_>>(), ["cars:"]);
+}
+
+#[test]
+fn missing_names_give_way_to_environments() {
+    let mut registry = Registry::default();
+    registry.insert_missing("cars:pole", "there is no road; build one");
+    registry.insert_missing("boat", "there is no water");
+    let error = registry.make("cars:pole", &Kwargs::new()).err().expect("missing").to_string();
+    assert_eq!(error, "environment 'cars:pole': there is no road; build one");
+    assert_eq!(registry.ids().count(), 0);
+    let missing: Vec<(&str, &str)> = registry.missing().collect();
+    assert_eq!(
+        missing,
+        [("boat", "there is no water"), ("cars:pole", "there is no road; build one")]
+    );
+
+    let mut named = registry.clone();
+    named.insert("cars:pole", || Ok(CartPole::new(false)));
+    assert!(named.make("cars:pole", &Kwargs::new()).is_ok());
+    assert_eq!(named.missing().collect::<Vec<_>>(), [("boat", "there is no water")]);
+
+    registry.insert_family("cars:", |_, _| Ok(Box::new(CartPole::new(false))));
+    assert!(registry.make("cars:pole", &Kwargs::new()).is_ok());
+    assert_eq!(registry.missing().collect::<Vec<_>>(), [("boat", "there is no water")]);
 }

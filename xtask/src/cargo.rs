@@ -1,4 +1,4 @@
-//! The commands that run cargo, in an environment with libtorch.
+//! The commands that run cargo, in an environment with libtorch and, if it is there, MuJoCo.
 
 use std::env;
 use std::ffi::OsString;
@@ -7,19 +7,23 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 
-use crate::command_line::{QUICKSTART, test_arguments};
+use crate::command_line::{MUJOCO_FEATURE, QUICKSTART, test_arguments};
 use crate::error::Error;
-use crate::libtorch::own_variable;
+use crate::libtorch::LIBTORCH;
+use crate::mujoco;
+use crate::tree::own_variable;
 
 /// Cargo as seen from the checkout.
 pub(crate) struct Cargo {
     checkout: PathBuf,
+    /// Whether to build the MuJoCo environments.
+    mujoco: bool,
 }
 
 impl Cargo {
     /// Cargo for the workspace in this folder.
-    pub(crate) fn new(checkout: PathBuf) -> Self {
-        Self { checkout }
+    pub(crate) fn new(checkout: PathBuf, mujoco: bool) -> Self {
+        Self { checkout, mujoco }
     }
 
     /// Builds the trainer and becomes it, so that Ctrl-C and the exit code are its own.
@@ -38,7 +42,7 @@ impl Cargo {
     /// Runs the tests.
     pub(crate) fn test(&self, slow: bool, arguments: Vec<OsString>) -> Result<(), Error> {
         let mut command = self.command(&["test"]);
-        command.args(test_arguments(slow, arguments));
+        command.args(test_arguments(slow, self.mujoco, arguments));
         if slow {
             // The slow tests return at once without it, also when named by hand.
             command.env("SLOW_TESTS", "1");
@@ -57,9 +61,10 @@ impl Cargo {
             Ok(())
         };
         step("fmt", &mut self.command(&["fmt", "--all", "--", "--check"]))?;
-        let clippy = ["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
-        step("clippy", &mut self.command(&clippy))?;
+        let mut clippy = self.command(&["clippy", "--workspace", "--all-targets"]);
+        step("clippy", clippy.args(self.features()).args(["--", "-D", "warnings"]))?;
         let mut doc = self.command(&["doc", "--workspace", "--no-deps"]);
+        doc.args(self.features());
         step("doc", doc.env("RUSTDOCFLAGS", "-D warnings"))?;
         if self.has_deny() {
             step("deny", &mut self.command(&["deny", "check"]))?;
@@ -71,17 +76,26 @@ impl Cargo {
 
     /// Runs the benchmarks.
     pub(crate) fn bench(&self, arguments: Vec<OsString>) -> Result<(), Error> {
-        succeed(self.command(&["bench", "--package", "benchmarks"]).args(arguments))
+        let mut command = self.command(&["bench", "--package", "benchmarks"]);
+        succeed(command.args(self.features()).args(arguments))
+    }
+
+    fn features(&self) -> &'static [&'static str] {
+        if self.mujoco { &MUJOCO_FEATURE } else { &[] }
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
         command.args(arguments);
-        // Cargo set this for us from .cargo/config.toml and will set it again. Passed on,
-        // it would look like the user's own, and torch-sys be rebuilt (minutes) each time
+        // Cargo set these for us from .cargo/config.toml and will set them again. Passed on,
+        // they would look like the user's own, and torch-sys be rebuilt (minutes) each time
         // somebody goes from `cargo xtask test` to `cargo test` or back.
-        if own_variable(env::var_os("LIBTORCH"), &self.checkout).is_none() {
-            command.env_remove("LIBTORCH");
+        for (name, ours) in
+            [("LIBTORCH", LIBTORCH.link), (mujoco::VARIABLE, mujoco::LIBRARY_FOLDER)]
+        {
+            if own_variable(env::var_os(name), &self.checkout, ours).is_none() {
+                command.env_remove(name);
+            }
         }
         command
     }
@@ -90,6 +104,7 @@ impl Cargo {
     /// `CARGO_TARGET_DIR`, on `build.target-dir` and on `build.target`.
     fn build_trainer(&self) -> Result<PathBuf, Error> {
         let mut command = self.command(&["build", "--release", "--package", "supple"]);
+        command.args(self.features());
         command.arg("--message-format=json-render-diagnostics").stdout(Stdio::piped());
         let start = |error| Error::Start { program: "cargo".to_owned(), error };
         let mut child = command.spawn().map_err(start)?;

@@ -1,5 +1,6 @@
 //! From the command line to a [`Command`], and the help texts.
 
+use std::borrow::Cow;
 use std::ffi::OsString;
 
 use crate::error::Error;
@@ -7,12 +8,17 @@ use crate::error::Error;
 /// The config `train` uses when none is named.
 pub(crate) const QUICKSTART: &str = "configs/quickstart.toml";
 
+/// What turns on the MuJoCo environments.
+pub(crate) const MUJOCO_FEATURE: [&str; 2] = ["--features", "mujoco"];
+/// The packages without that feature, because they do not depend on `envs`.
+const WITHOUT_MUJOCO: [&str; 2] = ["networks", "xtask"];
+
 /// What to do.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Command {
     /// Print a help text.
     Help(&'static str),
-    /// Get libtorch.
+    /// Get libtorch and MuJoCo.
     Setup,
     /// Build and run the trainer; without a config, the quickstart's.
     Train { config: Option<OsString>, arguments: Vec<OsString> },
@@ -30,7 +36,7 @@ Builds, tests and runs Supple; gets what it needs on the way.
 Usage: cargo xtask COMMAND [ARGUMENTS]
 
 Commands:
-  setup   get libtorch, once per machine
+  setup   get libtorch and MuJoCo, once per machine
   train   build in release mode and train, by default configs/quickstart.toml
   test    run the tests
   check   formatting, lints, documentation, licences
@@ -40,21 +46,25 @@ Commands:
 ";
 
 const SETUP: &str = "\
-Gets libtorch 2.11.0 (CPU) and links it to .libtorch, where every cargo command finds it.
+Gets libtorch 2.11.0 (CPU) and MuJoCo 3.17.0 and links them to .libtorch and .mujoco, where
+every cargo command finds them. MuJoCo comes with the models of Gymnasium and DeepMind Control.
+If it cannot be had, its environments are off and all else works. `cargo xtask` builds them
+where it can; plain cargo does so with `--features mujoco`.
 The other commands do this by themselves when needed.
 
 Usage: cargo xtask setup
 
 Needs x86-64 Linux, python3 with pip, a C++ compiler, and the first time 1.7 GB of free disk
-(half of which stays used) and access to the package registry that pip is set up for.
+(half of which stays used) and access to the package registry that pip is set up for. MuJoCo
+also needs Rust 1.95.
 
 Environment:
-  LIBTORCH              a libtorch 2.11.0 folder of your own: nothing is downloaded
+  LIBTORCH              a libtorch 2.11.0 folder of your own: none is downloaded
   LIBTORCH_USE_PYTORCH  set to 1 to use the PyTorch 2.11.0 of the Python on PATH
-  SUPPLE_CACHE          where to keep libtorch; default $XDG_CACHE_HOME/supple or
+  SUPPLE_CACHE          where to keep both; default $XDG_CACHE_HOME/supple or
                         ~/.cache/supple
-  SUPPLE_WHEELS         a folder with the wheels of xtask/src/libtorch-wheels.txt, to use
-                        instead of a registry
+  SUPPLE_WHEELS         a folder with the wheels of xtask/src/libtorch-wheels.txt and
+                        xtask/src/mujoco-wheels.txt, to use instead of a registry
 ";
 
 const TRAIN: &str = "\
@@ -132,19 +142,26 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Com
     }
 }
 
-/// The arguments of `cargo test`: the whole workspace unless packages are named, and for
-/// the slow suite the names it selects; the user's own stay on their side of `--`.
-pub(crate) fn test_arguments(slow: bool, mut arguments: Vec<OsString>) -> Vec<OsString> {
+/// The arguments of `cargo test`: the whole workspace unless packages are named, the feature
+/// `mujoco` where there is one, and for the slow suite the names it selects; the user's own
+/// stay on their side of `--`.
+pub(crate) fn test_arguments(
+    slow: bool,
+    mujoco: bool,
+    mut arguments: Vec<OsString>,
+) -> Vec<OsString> {
     let end = arguments.iter().position(|argument| argument == "--").unwrap_or(arguments.len());
     let after = arguments.split_off(end);
-    let names_package = |argument: &OsString| {
-        let argument = argument.as_encoded_bytes();
-        argument.starts_with(b"-p") || argument.starts_with(b"--package")
-    };
+    let packages = packages(&arguments);
     let mut all = Vec::new();
     // Given both, cargo would ignore the package.
-    if !arguments.iter().any(names_package) {
+    if packages.is_empty() {
         all.push("--workspace".into());
+    }
+    // Cargo refuses a feature that none of the named packages has.
+    let without = |name: &String| WITHOUT_MUJOCO.contains(&name.as_str());
+    if mujoco && (packages.is_empty() || !packages.iter().all(without)) {
+        all.extend(MUJOCO_FEATURE.map(OsString::from));
     }
     if slow {
         all.push("--release".into());
@@ -159,12 +176,33 @@ pub(crate) fn test_arguments(slow: bool, mut arguments: Vec<OsString>) -> Vec<Os
     all
 }
 
+/// The packages named among cargo's arguments: `-p NAME`, `-pNAME`, `-p=NAME`, the same
+/// with `--package`.
+fn packages(arguments: &[OsString]) -> Vec<String> {
+    let mut names = Vec::new();
+    let mut arguments = arguments.iter().map(|argument| argument.to_string_lossy());
+    while let Some(argument) = arguments.next() {
+        let prefix = ["--package", "-p"].into_iter().find(|&prefix| argument.starts_with(prefix));
+        let Some(prefix) = prefix else { continue };
+        let attached = &argument[prefix.len()..];
+        if attached.is_empty() {
+            names.extend(arguments.next().map(Cow::into_owned));
+        } else {
+            names.push(attached.trim_start_matches('=').to_owned());
+        }
+    }
+    names
+}
+
 fn starts_with_dash(argument: &OsString) -> bool {
     argument.as_encoded_bytes().starts_with(b"-")
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::path::Path;
+
     use super::*;
 
     fn words(text: &str) -> Vec<OsString> {
@@ -197,7 +235,7 @@ mod tests {
 
     #[test]
     fn test_arguments_keep_their_side_of_the_double_dash() {
-        let test = |slow, text| test_arguments(slow, words(text));
+        let test = |slow, text| test_arguments(slow, false, words(text));
         assert_eq!(test(false, "-- --nocapture"), words("--workspace -- --nocapture"));
         assert_eq!(test(true, ""), words("--workspace --release -- --nocapture slow_"));
         assert_eq!(
@@ -208,7 +246,8 @@ mod tests {
 
     #[test]
     fn a_named_package_replaces_the_workspace() {
-        let whole = |text| test_arguments(false, words(text)).contains(&"--workspace".into());
+        let whole =
+            |text| test_arguments(false, false, words(text)).contains(&"--workspace".into());
         for (text, expected) in [
             ("", true),
             ("--profile x", true),
@@ -218,6 +257,35 @@ mod tests {
             ("--package=envs", false),
         ] {
             assert_eq!(whole(text), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn mujoco_is_turned_on_where_a_package_has_it() {
+        let on = |text| test_arguments(false, true, words(text)).contains(&"mujoco".into());
+        for text in ["", "--release", "-p envs", "-pagents", "-p networks --package=supple"] {
+            assert!(on(text), "{text:?}");
+        }
+        for text in ["-p networks", "-pxtask", "-p=networks", "--package networks -p xtask"] {
+            assert!(!on(text), "{text:?}");
+        }
+        assert!(!test_arguments(false, false, Vec::new()).contains(&"mujoco".into()));
+        assert_eq!(
+            test_arguments(true, true, words("-p envs -- x")),
+            words("--features mujoco --release -p envs -- --nocapture slow_ x")
+        );
+    }
+
+    #[test]
+    fn the_packages_without_mujoco_are_those_that_do_not_declare_it() {
+        let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+        let root = fs::read_to_string(workspace.join("Cargo.toml")).unwrap();
+        let members = root.lines().find_map(|line| line.strip_prefix("members = ")).unwrap();
+        for folder in members.split('"').skip(1).step_by(2) {
+            let manifest = fs::read_to_string(workspace.join(folder).join("Cargo.toml")).unwrap();
+            let name = manifest.lines().find_map(|line| line.strip_prefix("name = ")).unwrap();
+            let declares = manifest.lines().any(|line| line.starts_with("mujoco = ["));
+            assert_eq!(declares, !WITHOUT_MUJOCO.contains(&name.trim_matches('"')), "{name}");
         }
     }
 

@@ -15,32 +15,32 @@ pub(crate) enum Error {
     Steps(Vec<&'static str>),
     /// A program could not be started at all.
     Start { program: String, error: io::Error },
-    /// No ready-made libtorch for this machine.
-    Platform { found: String },
+    /// No wheels for this machine.
+    Platform { name: &'static str, found: String, elsewhere: Option<&'static str> },
     /// glibc is older than the wheels need.
-    OldGlibc { found: String },
+    OldGlibc { name: &'static str, found: String, elsewhere: Option<&'static str> },
     /// `python3` is missing or broken.
-    NoPython,
+    NoPython { name: &'static str },
     /// `python3 -m pip` does not run.
-    NoPip,
+    NoPip { name: &'static str },
     /// pip does not know the platform names of the wheels.
-    OldPip { found: String },
+    OldPip { name: &'static str, found: String },
     /// No C++ compiler, or one that the build would not find.
     NoCompiler { tried: String, alternative: Option<&'static str> },
     /// Neither of the variables that could tell where the cache is.
     NoCache,
     /// Too little room before starting.
-    DiskSpace { cache: PathBuf, free_mb: u64, needed_mb: u64 },
+    DiskSpace { name: &'static str, cache: PathBuf, free_mb: u64, needed_mb: u64 },
     /// Room ran out on the way.
-    DiskFull { cache: PathBuf, needed_mb: u64 },
+    DiskFull { name: &'static str, cache: PathBuf, needed_mb: u64 },
     /// The wheels cannot be had.
-    Registry { reached: bool, wheels: Vec<String>, pip: PipSaid },
+    Registry { name: &'static str, reached: bool, wheels: Vec<String>, pip: PipSaid },
     /// `SUPPLE_WHEELS` lacks something.
-    WheelsFolder { folder: PathBuf, wheels: Vec<String>, pip: PipSaid },
+    WheelsFolder { name: &'static str, folder: PathBuf, wheels: Vec<String>, pip: PipSaid },
     /// A wheel is not the one that was pinned.
-    Hash { pip: PipSaid },
+    Hash { wheels_file: &'static str, pip: PipSaid },
     /// pip or the unpacking failed in a way not foreseen.
-    Fetch { what: &'static str, line: String, log: PathBuf },
+    Fetch { what: String, line: String, log: PathBuf },
     /// `LIBTORCH_USE_PYTORCH` is set but there is no fitting `PyTorch`.
     PyTorch { python: &'static str, problem: String },
     /// `LIBTORCH` is set to nothing.
@@ -94,30 +94,30 @@ impl fmt::Display for Error {
             Self::Start { program, error } => {
                 write!(f, "cannot run `{program}` ({error}); install it or put it on PATH")
             }
-            Self::Platform { found } => write!(
+            Self::Platform { name, found, elsewhere } => write!(
                 f,
-                "there is no ready-made libtorch for {found}, only for x86-64 Linux with glibc; \
-                 set LIBTORCH to a libtorch 2.11.0 folder, or LIBTORCH_USE_PYTORCH=1 with PyTorch \
-                 2.11.0 installed"
+                "there is no ready-made {name} for {found}, only for x86-64 Linux with glibc{}",
+                joined("; ", *elsewhere)
             ),
-            Self::OldGlibc { found } => write!(
+            Self::OldGlibc { name, found, elsewhere } => write!(
                 f,
-                "this system has {found} but libtorch 2.11.0 needs glibc 2.28 or newer; use a \
-                 newer distribution, or set LIBTORCH to a libtorch built for this one"
+                "this system has {found} but the {name} wheels need glibc 2.28 or newer; use a \
+                 newer distribution{}",
+                joined(", or ", *elsewhere)
             ),
-            Self::NoPython => write!(
+            Self::NoPython { name } => write!(
                 f,
-                "`python3` does not run, and setup needs it to fetch libtorch; install Python 3 \
+                "`python3` does not run, and setup needs it to fetch {name}; install Python 3 \
                  (Debian, Ubuntu: `apt install python3 python3-pip`)"
             ),
-            Self::NoPip => write!(
+            Self::NoPip { name } => write!(
                 f,
-                "`python3 -m pip` does not run, and setup needs it to fetch libtorch; install pip \
+                "`python3 -m pip` does not run, and setup needs it to fetch {name}; install pip \
                  (Debian, Ubuntu: `apt install python3-pip`; elsewhere: `python3 -m ensurepip`)"
             ),
-            Self::OldPip { found } => write!(
+            Self::OldPip { name, found } => write!(
                 f,
-                "pip {found} is too old to find the libtorch wheels; upgrade it to 20.3 or newer \
+                "pip {found} is too old to find the {name} wheels; upgrade it to 20.3 or newer \
                  (`python3 -m pip install --upgrade pip`)"
             ),
             Self::NoCompiler { tried, alternative: Some(other) } => write!(
@@ -132,34 +132,34 @@ impl fmt::Display for Error {
             Self::NoCache => {
                 write!(f, "HOME is not set, so there is no cache folder; set SUPPLE_CACHE to one")
             }
-            Self::DiskSpace { cache, free_mb, needed_mb } => write!(
+            Self::DiskSpace { name, cache, free_mb, needed_mb } => write!(
                 f,
-                "setting up libtorch needs {needed_mb} MB free in {} but there are {free_mb} MB; \
+                "setting up {name} needs {needed_mb} MB free in {} but there are {free_mb} MB; \
                  free some, or set SUPPLE_CACHE to a folder on a larger disk",
                 cache.display()
             ),
-            Self::DiskFull { cache, needed_mb } => write!(
+            Self::DiskFull { name, cache, needed_mb } => write!(
                 f,
-                "the disk of {} filled up while setting up libtorch; free {needed_mb} MB, or set \
+                "the disk of {} filled up while setting up {name}; free {needed_mb} MB, or set \
                  SUPPLE_CACHE to a folder on a larger disk",
                 cache.display()
             ),
-            Self::Registry { reached, wheels, pip } => write!(
+            Self::Registry { name, reached, wheels, pip } => write!(
                 f,
-                "the package registry {} the libtorch wheels; restore access, or put {} into a \
+                "the package registry {} the {name} wheels; restore access, or put {} into a \
                  folder and set SUPPLE_WHEELS to it {pip}",
                 if *reached { "does not offer" } else { "cannot be reached for" },
                 wheels.join(", "),
             ),
-            Self::WheelsFolder { folder, wheels, pip } => write!(
+            Self::WheelsFolder { name, folder, wheels, pip } => write!(
                 f,
-                "SUPPLE_WHEELS={} does not hold all libtorch wheels; put {} there {pip}",
+                "SUPPLE_WHEELS={} does not hold all {name} wheels; put {} there {pip}",
                 folder.display(),
                 wheels.join(", "),
             ),
-            Self::Hash { pip } => write!(
+            Self::Hash { wheels_file, pip } => write!(
                 f,
-                "a downloaded wheel is not the one pinned in xtask/src/libtorch-wheels.txt, so it \
+                "a downloaded wheel is not the one pinned in {wheels_file}, so it \
                  was not used; try again, and if it persists suspect the registry or mirror {pip}"
             ),
             Self::Fetch { what, line, log } => {
@@ -184,4 +184,9 @@ impl fmt::Display for Error {
             }
         }
     }
+}
+
+/// A remedy, if there is one, after what joins it to the sentence.
+fn joined(joint: &str, remedy: Option<&str>) -> String {
+    remedy.map(|remedy| format!("{joint}{remedy}")).unwrap_or_default()
 }

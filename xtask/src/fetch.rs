@@ -1,4 +1,4 @@
-//! Fetches libtorch into the cache: pip gets the pinned wheels, Python unpacks them.
+//! Fetches a tree into the cache: pip gets the pinned wheels, Python unpacks them.
 //!
 //! Everything happens in a staging folder inside the cache, which becomes the tree by
 //! one rename. What an interrupted run leaves behind is cleared by the next one; a lock
@@ -11,17 +11,13 @@ use std::path::{Path, PathBuf};
 use std::process::{self, Command, Stdio};
 
 use crate::error::{Error, PipSaid};
-use crate::libtorch::{VERSION, is_complete};
 use crate::pip_log::{self, Cause};
+use crate::tree::{Tree, is_complete};
 
-const WHEELS: &str = include_str!("libtorch-wheels.txt");
-const UNPACK: &str = include_str!("libtorch.py");
+const UNPACK: &str = include_str!("unpack.py");
 const STAGING: &str = ".staging-";
-/// Measured peak: 1100 MB, when pip holds the 540 MB of wheels twice and again when they
-/// and the tree are there together. The rest is headroom.
-const NEEDED_MB: u64 = 1700;
 /// What the wheels are built for. Python's version only selects one of several wheels
-/// with the same libtorch, so it need not be that of `python3`.
+/// with the same libraries, so it need not be that of `python3`.
 const PLATFORM: [&str; 16] = [
     "--platform",
     "manylinux_2_28_x86_64",
@@ -41,31 +37,32 @@ const PLATFORM: [&str; 16] = [
     "none",
 ];
 
-/// Puts a complete libtorch at `tree`, a folder of `cache`.
-pub(crate) fn fetch(cache: &Path, tree: &Path) -> Result<(), Error> {
-    check_platform(env::consts::OS, env::consts::ARCH, cfg!(target_env = "gnu"))?;
-    check_python()?;
+/// Puts the complete tree at `place`, a folder of `cache`.
+pub(crate) fn fetch(tree: &Tree, cache: &Path, place: &Path) -> Result<(), Error> {
+    check_platform(tree, env::consts::OS, env::consts::ARCH, cfg!(target_env = "gnu"))?;
+    check_python(tree)?;
     let _lock = lock(cache)?;
     // Another checkout may have finished while this one waited.
-    if is_complete(tree) {
+    if is_complete(place) {
         return Ok(());
     }
     clear_staging(cache);
-    check_disk(cache)?;
+    check_disk(tree, cache)?;
     let staging = cache.join(format!("{STAGING}{}", process::id()));
-    let fetched = fill(cache, &staging, tree);
+    let fetched = fill(tree, cache, &staging, place);
     let _ = fs::remove_dir_all(&staging);
     fetched
 }
 
-fn fill(cache: &Path, staging: &Path, tree: &Path) -> Result<(), Error> {
+fn fill(tree: &Tree, cache: &Path, staging: &Path, place: &Path) -> Result<(), Error> {
+    let Tree { name, version, download_mb, .. } = tree;
     let log = cache.join("setup.log");
     let (wheels, temporary) = (staging.join("wheels"), staging.join("tmp"));
     for folder in [&wheels, &temporary] {
         fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
     }
     let requirements = staging.join("wheels.txt");
-    fs::write(&requirements, WHEELS).map_err(Error::io("write", &requirements))?;
+    fs::write(&requirements, tree.wheels).map_err(Error::io("write", &requirements))?;
     File::create(&log).map_err(Error::io("write", &log))?;
 
     let own_wheels = env::var_os("SUPPLE_WHEELS").filter(|v| !v.is_empty()).map(PathBuf::from);
@@ -83,60 +80,69 @@ fn fill(cache: &Path, staging: &Path, tree: &Path) -> Result<(), Error> {
         .env("TMPDIR", &temporary);
     match &own_wheels {
         Some(folder) => {
-            eprintln!("taking the libtorch {VERSION} wheels from {} ...", folder.display());
+            eprintln!("taking the {name} {version} wheels from {} ...", folder.display());
             pip.arg("--no-index").arg("--find-links").arg(folder);
         }
-        None => eprintln!("downloading libtorch {VERSION} (540 MB, once per machine) ..."),
+        None => eprintln!("downloading {name} {version} ({download_mb} MB, once per machine) ..."),
     }
     run(&mut pip, &log)?
-        .map_err(|stderr| download_error(cache, own_wheels, log.clone(), &stderr))?;
+        .map_err(|stderr| download_error(tree, cache, own_wheels, log.clone(), &stderr))?;
 
-    eprintln!("unpacking it into {} ...", tree.display());
-    let unpacked = staging.join("libtorch");
+    eprintln!("unpacking it into {} ...", place.display());
+    let unpacked = staging.join("tree");
     let mut unpack = Command::new("python3");
     // -I: a zipfile.py in the working directory must not replace Python's.
-    unpack.args(["-I", "-c", UNPACK]).arg(&wheels).arg(&unpacked).arg(format!("{VERSION}+cpu"));
+    unpack.args(["-I", "-c", UNPACK, tree.stem]).arg(&wheels).arg(&unpacked).arg(version);
     run(&mut unpack, &log)?.map_err(|stderr| match pip_log::cause(&stderr) {
-        Cause::DiskFull => Error::DiskFull { cache: cache.to_path_buf(), needed_mb: NEEDED_MB },
+        Cause::DiskFull => {
+            Error::DiskFull { name, cache: cache.to_path_buf(), needed_mb: tree.needed_mb }
+        }
         Cause::HashMismatch(line)
         | Cause::Unreachable(line)
         | Cause::NotFound(line)
-        | Cause::Other(line) => Error::Fetch { what: "unpacking libtorch", line, log: log.clone() },
+        | Cause::Other(line) => {
+            Error::Fetch { what: format!("unpacking {name}"), line, log: log.clone() }
+        }
     })?;
 
-    if tree.exists() {
+    if place.exists() {
         // Damaged, or it would have been used; a rename cannot replace a full folder.
         let damaged = staging.join("damaged");
-        fs::rename(tree, &damaged).map_err(Error::io("move away", tree))?;
+        fs::rename(place, &damaged).map_err(Error::io("move away", place))?;
     }
-    fs::rename(&unpacked, tree).map_err(Error::io("move libtorch to", tree))?;
+    fs::rename(&unpacked, place).map_err(Error::io("move what was unpacked to", place))?;
     // The rename itself must survive a power cut; some file systems refuse, harmlessly.
     let _ = File::open(cache).and_then(|folder| folder.sync_all());
     Ok(())
 }
 
-fn download_error(cache: &Path, own: Option<PathBuf>, log: PathBuf, stderr: &str) -> Error {
-    let wheels = wheel_names();
+fn download_error(
+    tree: &Tree,
+    cache: &Path,
+    own: Option<PathBuf>,
+    log: PathBuf,
+    stderr: &str,
+) -> Error {
+    let (name, wheels) = (tree.name, tree.wheel_names());
     let said = |line| PipSaid { line, log: log.clone() };
     match (pip_log::cause(stderr), own) {
         (Cause::DiskFull, _) => {
-            Error::DiskFull { cache: cache.to_path_buf(), needed_mb: NEEDED_MB }
+            Error::DiskFull { name, cache: cache.to_path_buf(), needed_mb: tree.needed_mb }
         }
-        (Cause::HashMismatch(line), _) => Error::Hash { pip: said(line) },
+        (Cause::HashMismatch(line), _) => {
+            Error::Hash { wheels_file: tree.wheels_file, pip: said(line) }
+        }
         (Cause::Unreachable(line) | Cause::NotFound(line), Some(folder)) => {
-            Error::WheelsFolder { folder, wheels, pip: said(line) }
+            Error::WheelsFolder { name, folder, wheels, pip: said(line) }
         }
         (Cause::Unreachable(line), None) => {
-            Error::Registry { reached: false, wheels, pip: said(line) }
+            Error::Registry { name, reached: false, wheels, pip: said(line) }
         }
-        (Cause::NotFound(line), None) => Error::Registry { reached: true, wheels, pip: said(line) },
-        (Cause::Other(line), _) => Error::Fetch { what: "pip download", line, log },
+        (Cause::NotFound(line), None) => {
+            Error::Registry { name, reached: true, wheels, pip: said(line) }
+        }
+        (Cause::Other(line), _) => Error::Fetch { what: "pip download".to_owned(), line, log },
     }
-}
-
-/// The pinned wheels' file names.
-fn wheel_names() -> Vec<String> {
-    WHEELS.lines().filter_map(|line| line.split_once("  # ")).map(|(_, name)| name.into()).collect()
 }
 
 /// Runs a step; on failure the inner error is what it wrote to stderr, which goes to the
@@ -177,38 +183,41 @@ fn clear_staging(cache: &Path) {
     }
 }
 
-fn check_platform(os: &str, arch: &str, gnu: bool) -> Result<(), Error> {
+fn check_platform(tree: &Tree, os: &str, arch: &str, gnu: bool) -> Result<(), Error> {
+    let Tree { name, elsewhere, .. } = *tree;
     if (os, arch, gnu) != ("linux", "x86_64", true) {
         let libc = if os == "linux" && !gnu { " without glibc" } else { "" };
-        return Err(Error::Platform { found: format!("{arch} {os}{libc}") });
+        let found = format!("{arch} {os}{libc}");
+        return Err(Error::Platform { name, found, elsewhere });
     }
     // Without getconf there is nothing to compare; the build would tell.
     let found = output("getconf", &["GNU_LIBC_VERSION"]).unwrap_or_default();
     match found.strip_prefix("glibc ").and_then(version) {
-        Some(number) if number < (2, 28) => Err(Error::OldGlibc { found }),
+        Some(number) if number < (2, 28) => Err(Error::OldGlibc { name, found, elsewhere }),
         _ => Ok(()),
     }
 }
 
-fn check_python() -> Result<(), Error> {
+fn check_python(tree: &Tree) -> Result<(), Error> {
+    let name = tree.name;
     // 3.6: the oldest that the unpacking script is written for.
     let script = "import sys; sys.exit(sys.version_info < (3, 6))";
-    output("python3", &["-c", script]).ok_or(Error::NoPython)?;
-    let pip = output("python3", &["-m", "pip", "--version"]).ok_or(Error::NoPip)?;
+    output("python3", &["-c", script]).ok_or(Error::NoPython { name })?;
+    let pip = output("python3", &["-m", "pip", "--version"]).ok_or(Error::NoPip { name })?;
     let found = pip.split_whitespace().nth(1).unwrap_or_default().to_owned();
     match version(&found) {
         // manylinux_2_28 is a name of the kind that pip learned in 20.3.
-        Some(number) if number < (20, 3) => Err(Error::OldPip { found }),
+        Some(number) if number < (20, 3) => Err(Error::OldPip { name, found }),
         _ => Ok(()),
     }
 }
 
-fn check_disk(cache: &Path) -> Result<(), Error> {
+fn check_disk(tree: &Tree, cache: &Path) -> Result<(), Error> {
+    let Tree { name, needed_mb, .. } = *tree;
     let table = output("df", &["-Pk", &cache.to_string_lossy()]);
     match table.as_deref().and_then(free_mb) {
-        Some(free_mb) if free_mb < NEEDED_MB => {
-            let needed_mb = NEEDED_MB;
-            Err(Error::DiskSpace { cache: cache.to_path_buf(), free_mb, needed_mb })
+        Some(free_mb) if free_mb < needed_mb => {
+            Err(Error::DiskSpace { name, cache: cache.to_path_buf(), free_mb, needed_mb })
         }
         _ => Ok(()),
     }
@@ -223,13 +232,13 @@ fn free_mb(table: &str) -> Option<u64> {
 }
 
 /// Major and minor of `2.36` or `20.0.2`.
-fn version(text: &str) -> Option<(u32, u32)> {
+pub(crate) fn version(text: &str) -> Option<(u32, u32)> {
     let mut parts = text.trim().split('.').map(str::parse);
     Some((parts.next()?.ok()?, parts.next()?.ok()?))
 }
 
 /// What a program prints, or nothing if it is missing or fails.
-fn output(program: &str, arguments: &[&str]) -> Option<String> {
+pub(crate) fn output(program: &str, arguments: &[&str]) -> Option<String> {
     let output = Command::new(program).args(arguments).stdin(Stdio::null()).output().ok()?;
     let text = String::from_utf8_lossy(&output.stdout).trim().to_owned();
     output.status.success().then_some(text)
@@ -238,23 +247,22 @@ fn output(program: &str, arguments: &[&str]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_wheels_are_of_the_version_and_all_pinned() {
-        let names = wheel_names();
-        assert_eq!(names.len(), 3, "{names:?}");
-        assert!(names[0].starts_with(&format!("torch-{VERSION}-")), "{names:?}");
-        assert_eq!(WHEELS.matches("--hash=sha256:").count(), 3);
-    }
+    use crate::libtorch::LIBTORCH;
+    use crate::mujoco::MUJOCO;
 
     #[test]
     fn only_glibc_linux_on_x86_64_is_served() {
-        assert!(check_platform("linux", "x86_64", true).is_ok());
+        assert!(check_platform(&LIBTORCH, "linux", "x86_64", true).is_ok());
         for (os, arch, gnu) in
             [("linux", "aarch64", true), ("macos", "x86_64", false), ("linux", "x86_64", false)]
         {
-            let error = check_platform(os, arch, gnu).unwrap_err().to_string();
-            assert!(error.contains(arch) && error.contains("LIBTORCH_USE_PYTORCH=1"), "{error}");
+            let error = |tree| check_platform(tree, os, arch, gnu).unwrap_err().to_string();
+            let libtorch = error(&LIBTORCH);
+            assert!(libtorch.contains(&format!("ready-made libtorch for {arch}")), "{libtorch}");
+            assert!(libtorch.contains("LIBTORCH_USE_PYTORCH=1"), "{libtorch}");
+            let mujoco = error(&MUJOCO);
+            assert!(mujoco.contains(&format!("ready-made MuJoCo for {arch}")), "{mujoco}");
+            assert!(!mujoco.contains("LIBTORCH"), "{mujoco}");
         }
     }
 
@@ -275,11 +283,19 @@ mod tests {
 
     #[test]
     fn a_wheels_folder_is_blamed_when_there_is_one() {
-        let stderr = "ERROR: No matching distribution found for torch==2.11.0";
-        let error =
-            |own| download_error(Path::new("/c"), own, PathBuf::from("/c/setup.log"), stderr);
-        assert!(error(None).to_string().contains("set SUPPLE_WHEELS"));
-        let folder = error(Some(PathBuf::from("/wheels"))).to_string();
-        assert!(folder.contains("SUPPLE_WHEELS=/wheels"), "{folder}");
+        let stderr = "ERROR: No matching distribution found";
+        for (tree, wheel) in [(&LIBTORCH, "torch-2.11.0"), (&MUJOCO, "dm_control-1.0.50")] {
+            let error = |own| {
+                let log = PathBuf::from("/c/setup.log");
+                download_error(tree, Path::new("/c"), own, log, stderr).to_string()
+            };
+            let registry = error(None);
+            assert!(registry.contains("set SUPPLE_WHEELS"), "{registry}");
+            let folder = error(Some(PathBuf::from("/wheels")));
+            assert!(folder.contains("SUPPLE_WHEELS=/wheels"), "{folder}");
+            for error in [registry, folder] {
+                assert!(error.contains(tree.name) && error.contains(wheel), "{error}");
+            }
+        }
     }
 }

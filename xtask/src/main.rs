@@ -1,7 +1,7 @@
 //! `cargo xtask`: the commands a newcomer needs, from a bare checkout to a trained agent.
 //!
 //! Uses the standard library only: it must build in seconds on a machine without
-//! libtorch, because getting libtorch is its first job.
+//! libtorch, because getting libtorch, and MuJoCo, is its first job.
 
 mod cargo;
 mod command_line;
@@ -9,9 +9,12 @@ mod compiler;
 mod error;
 mod fetch;
 mod libtorch;
+mod mujoco;
 mod pip_log;
+mod tree;
 
 use std::env;
+use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -19,7 +22,9 @@ use std::process::ExitCode;
 use cargo::Cargo;
 use command_line::Command;
 use error::Error;
-use libtorch::Source;
+use libtorch::{LIBTORCH, Source};
+use mujoco::{MUJOCO, State};
+use tree::Tree;
 
 fn main() -> ExitCode {
     match run() {
@@ -43,14 +48,28 @@ fn run() -> Result<(), Error> {
     }
     let checkout = checkout();
     compiler::check()?;
+    let linked = || fs::symlink_metadata(checkout.join(LIBTORCH.link)).is_ok();
+    let was_linked = linked();
     let source = libtorch::ensure(&checkout)?;
-    let cargo = Cargo::new(checkout);
-    match command {
-        Command::Help(_) => Ok(()),
-        Command::Setup => {
-            eprintln!("{}", describe(&source));
-            Ok(())
+    // Whatever sets up libtorch is the first command in this checkout, and gets MuJoCo too.
+    let fetch = command == Command::Setup || (linked() && !was_linked);
+    let mujoco = mujoco::ensure(&checkout, fetch);
+    if command == Command::Setup {
+        eprintln!("{}", describe(&source));
+    }
+    match &mujoco {
+        State::Ready(tree) if command == Command::Setup => {
+            let Tree { name, version, link, .. } = MUJOCO;
+            eprintln!("{name} {version} is ready: {link} -> {}", tree.display());
         }
+        State::Off(why) => {
+            eprintln!("note: the MuJoCo environments are off, all else works: {why}");
+        }
+        State::Ready(_) | State::Absent => {}
+    }
+    let cargo = Cargo::new(checkout, matches!(mujoco, State::Ready(_)));
+    match command {
+        Command::Help(_) | Command::Setup => Ok(()),
         Command::Train { config, arguments } => cargo.train(config, arguments),
         Command::Test { slow, arguments } => cargo.test(slow, arguments),
         Command::Check => cargo.check(),

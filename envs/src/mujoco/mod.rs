@@ -1,0 +1,52 @@
+//! Environments simulated by MuJoCo (feature `mujoco`).
+//!
+//! | file | holds |
+//! | --- | --- |
+//! | `sim.rs` | `Sim`: a model, its state, saving and loading |
+//! | `constants.rs` | physical constants of a model by name: gravity, friction, masses, gears |
+//! | `engine.rs` | what the bindings leave unsafe |
+//! | `options.rs` | keyword arguments, declared once with type and default |
+//! | `numpy.rs` | sums in `NumPy`'s order |
+//! | `render.rs` | pictures |
+//! | `gymnasium.rs`, `gymnasium/*.rs` | the v5 suite of Gymnasium 1.4, one environment per file |
+//!
+//! # Where the models come from
+//!
+//! The XML models of Gymnasium (62 kB) are compiled into the executable from the folder beside
+//! `MUJOCO_DYNAMIC_LINK_DIR`, the one that also holds the libmujoco linked against. So library and
+//! models always belong together, and an installed executable needs no file of the checkout but
+//! the library.
+
+/// Names of the environments that feature `mujoco` brings, sorted.
+#[cfg_attr(feature = "mujoco", expect(dead_code, reason = "tells what is missing without it"))]
+pub(crate) const IDS: [&str; 11] = [
+    "Ant-v5",
+    "HalfCheetah-v5",
+    "Hopper-v5",
+    "Humanoid-v5",
+    "HumanoidStandup-v5",
+    "InvertedDoublePendulum-v5",
+    "InvertedPendulum-v5",
+    "Pusher-v5",
+    "Reacher-v5",
+    "Swimmer-v5",
+    "Walker2d-v5",
+];
+
+#[cfg(feature = "mujoco")]
+mod constants;
+#[cfg(feature = "mujoco")]
+mod engine;
+#[cfg(feature = "mujoco")]
+mod gymnasium;
+#[cfg(feature = "mujoco")]
+mod numpy;
+#[cfg(feature = "mujoco")]
+mod options;
+#[cfg(feature = "mujoco")]
+mod render;
+#[cfg(feature = "mujoco")]
+mod sim;
+
+#[cfg(feature = "mujoco")]
+pub(crate) use gymnasium::register;
