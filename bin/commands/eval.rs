@@ -43,6 +43,7 @@ pub(super) fn run(registry: &Registry, path: &Path, how: &How<'_>, json: bool) -
     let name = &config.env.name;
     let begin = |(folder, fps)| Video::begin(folder, fps, episodes, env.as_mut(), name);
     let video = video.map(begin).transpose()?;
+    drop(env); // it may hold a process or much memory
     let mut rng = random::stream(config.seed, streams::INIT);
     let mut agent =
         agent::build(&config, &spec, tch::Device::Cpu, &mut rng).map_err(|e| anyhow!(e))?;

@@ -69,7 +69,7 @@ fn space_invaders() {
     equals_the_package(100, space_invaders_scene);
 }
 
-/// As `seaquest_scene` of generate_minatar.py; so is the next.
+/// As `seaquest_scene` of `generate_minatar.py`; so is the next.
 fn seaquest_scene(dice: &mut Drawn) -> Seaquest {
     let mut below = |n: u32| dice.below(n) as i32;
     let (x, y, rightward) = (below(10), below(5), below(2) == 1);
