@@ -139,9 +139,8 @@ impl Sim {
             .into());
         }
         self.data.set_state(state, STATE)?;
+        // Leaves the state alone.
         self.data.forward();
-        // `forward` moved the solver's start.
-        self.data.set_state(state, STATE)?;
         Ok(())
     }
 }
