@@ -13,7 +13,7 @@
 //! | `wrap.rs`, `action_repeat.rs`, `frame_stack.rs` | [`TimeLimit`], [`ActionRescale`], [`ActionRepeat`], [`FrameStack`] |
 //! | `check.rs` | [`check`](check()): tells what is wrong with an environment of your own |
 //! | `cartpole.rs`, `pendulum.rs`, ... | one environment per file, equal to Gymnasium 1.4 |
-//! | `mujoco/` | Gymnasium's MuJoCo environments, v5 (feature `mujoco`) |
+//! | `mujoco/` | Gymnasium's MuJoCo environments, v5, and `DeepMind` Control (feature `mujoco`) |
 //! | `gym.rs` | `Gym`: environments of the crate gymnasium-rs (feature `gymnasium-rs`) |
 //!
 //! # Your own environment

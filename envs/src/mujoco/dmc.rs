@@ -79,7 +79,7 @@ trait Task: Send + 'static {
     ///
     /// # Errors
     /// No start was found.
-    fn start(&mut self, sim: &mut Sim, rng: &mut ChaCha8Rng) -> Result<(), EnvError>;
+    fn start(&self, data: &mut Data, rng: &mut ChaCha8Rng) -> Result<(), EnvError>;
 
     /// What an agent sees.
     fn observation(&self, data: &Data) -> impl Iterator<Item = f64>;
@@ -126,7 +126,7 @@ impl<T: Task> Env for Dmc<T> {
     fn reset(&mut self, seed: u64, obs: &mut [f32]) -> Result<(), EnvError> {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         physics::reset(self.sim.data_mut());
-        self.task.start(&mut self.sim, &mut rng)?;
+        self.task.start(self.sim.data_mut(), &mut rng)?;
         physics::settle(self.sim.data_mut());
         self.observe(obs);
         Ok(())

@@ -16,7 +16,7 @@
 //! executable from the folders beside `MUJOCO_DYNAMIC_LINK_DIR`, the one that also holds the
 //! libmujoco linked against. So library and models always belong together, and an installed
 //! executable needs no file of the checkout but the library and, for the dog, the meshes of its
-//! bones (17 MB), which are read from there when a dog is made.
+//! bones (15 MB), which are read from there when a dog is made.
 
 /// Names of the environments that feature `mujoco` brings, sorted.
 #[cfg_attr(feature = "mujoco", expect(dead_code, reason = "tells what is missing without it"))]

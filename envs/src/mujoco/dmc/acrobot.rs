@@ -11,7 +11,6 @@ use super::rewards::{GAUSSIAN, tolerance, within};
 use super::{Made, Task, models};
 use crate::EnvError;
 use crate::mujoco::engine::Data;
-use crate::mujoco::sim::Sim;
 
 pub(super) struct Acrobot {
     sparse: bool,
@@ -32,8 +31,8 @@ pub(super) fn make(sparse: bool) -> Made<Acrobot> {
 }
 
 impl Task for Acrobot {
-    fn start(&mut self, sim: &mut Sim, rng: &mut ChaCha8Rng) -> Result<(), EnvError> {
-        sim.data_mut().qpos_mut().fill_with(|| uniform(-PI, PI, rng));
+    fn start(&self, data: &mut Data, rng: &mut ChaCha8Rng) -> Result<(), EnvError> {
+        data.qpos_mut().fill_with(|| uniform(-PI, PI, rng));
         Ok(())
     }
 

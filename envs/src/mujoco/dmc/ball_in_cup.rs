@@ -8,7 +8,6 @@ use super::physics::{body, geom, joint, settle, site, uniform};
 use super::{Made, Task, models};
 use crate::EnvError;
 use crate::mujoco::engine::Data;
-use crate::mujoco::sim::Sim;
 
 pub(super) struct BallInCup {
     /// Positions of its two joints.
@@ -32,8 +31,7 @@ pub(super) fn make() -> Made<BallInCup> {
 impl Task for BallInCup {
     const SUB_STEPS: u32 = 10;
 
-    fn start(&mut self, sim: &mut Sim, rng: &mut ChaCha8Rng) -> Result<(), EnvError> {
-        let data = sim.data_mut();
+    fn start(&self, data: &mut Data, rng: &mut ChaCha8Rng) -> Result<(), EnvError> {
         let [x, z] = self.joints;
         // The cup takes up little of that space.
         loop {

@@ -11,7 +11,6 @@ use super::rewards::{GAUSSIAN, small_controls, tolerance, within};
 use super::{Made, Task, models};
 use crate::EnvError;
 use crate::mujoco::engine::Data;
-use crate::mujoco::sim::Sim;
 
 pub(super) struct Cartpole {
     swing_up: bool,
@@ -26,8 +25,7 @@ pub(super) fn make(swing_up: bool, sparse: bool) -> Made<Cartpole> {
 }
 
 impl Task for Cartpole {
-    fn start(&mut self, sim: &mut Sim, rng: &mut ChaCha8Rng) -> Result<(), EnvError> {
-        let data = sim.data_mut();
+    fn start(&self, data: &mut Data, rng: &mut ChaCha8Rng) -> Result<(), EnvError> {
         let place = if self.swing_up {
             [0.01 * normal(rng), PI + 0.01 * normal(rng)]
         } else {

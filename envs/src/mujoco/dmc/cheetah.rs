@@ -9,7 +9,6 @@ use super::rewards::{Sigmoid, tolerance};
 use super::{Made, Task, models};
 use crate::EnvError;
 use crate::mujoco::engine::Data;
-use crate::mujoco::sim::Sim;
 
 /// In metres a second, from which the reward is one.
 const SPEED: f64 = 10.0;
@@ -25,8 +24,7 @@ pub(super) fn make() -> Made<Cheetah> {
 }
 
 impl Task for Cheetah {
-    fn start(&mut self, sim: &mut Sim, rng: &mut ChaCha8Rng) -> Result<(), EnvError> {
-        let data = sim.data_mut();
+    fn start(&self, data: &mut Data, rng: &mut ChaCha8Rng) -> Result<(), EnvError> {
         for joint in 0..data.qpos().len() {
             if data.model().jnt_limited()[joint] {
                 let [low, high] = data.model().jnt_range()[joint];

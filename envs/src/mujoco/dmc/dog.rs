@@ -1,11 +1,10 @@
 //! `dmc/dog-*`: a dog of 38 muscles, to stand, to move at a speed, or to fetch a ball.
 //!
-//! Start and reward of `dm_control` 1.0.50, `suite/dog.py`. Bones have the mass of their meshes,
-//! which are read from the folder of the models when the first dog is made.
+//! Start and reward of `dm_control` 1.0.50, `suite/dog.py`.
+
+mod model;
 
 use std::f64::consts::PI;
-use std::path::Path;
-use std::sync::{Mutex, PoisonError};
 
 use mujoco_rs::prelude::{MjModel, MjtJoint, MjtObjBase};
 use rand_chacha::ChaCha8Rng;
@@ -14,13 +13,10 @@ use super::physics::{
     ZX, ZZ, between, body, geom, joint, norm, normal, reset, sensor, site, uniform,
 };
 use super::rewards::{GAUSSIAN, Sigmoid, tolerance};
-use super::{Made, Task, models};
+use super::{Made, Task};
 use crate::EnvError;
 use crate::mujoco::engine::Data;
 use crate::mujoco::sim::{self, Sim};
-
-/// With meshes and textures.
-const FOLDER: &str = concat!(env!("MUJOCO_DYNAMIC_LINK_DIR"), "/../dm_control/dog_assets");
 
 /// Seconds of an episode, in which the floor can be crossed at full speed.
 const SECONDS: f64 = 15.0;
@@ -37,8 +33,10 @@ pub(super) struct Dog {
     goal: Goal,
     /// Of torso and pelvis, from which standing is rewarded in full.
     heights: [f64; 2],
-    /// Positions and velocities of the joints.
-    joints: [Vec<usize>; 2],
+    /// Where its position begins.
+    root: usize,
+    /// Positions and velocities of the hinges.
+    hinges: [Vec<usize>; 2],
     torso: usize,
     pelvis: usize,
     skull: usize,
@@ -63,7 +61,7 @@ struct Ball {
 
 pub(super) fn make(goal: Goal) -> Made<Dog> {
     let fetch = matches!(goal, Goal::Fetch);
-    let mut model = compiled(fetch)?;
+    let mut model = model::compiled(fetch)?;
     let side = match goal {
         Goal::Stand => Some(SECONDS),
         Goal::Move(speed) => Some(speed * SECONDS),
@@ -82,7 +80,8 @@ pub(super) fn make(goal: Goal) -> Made<Dog> {
     let task = Dog {
         goal,
         heights: [torso, pelvis].map(|body| sim.data().xpos()[body][2] * 0.9),
-        joints: hinges(sim.model()),
+        root: joint(&sim, "root")?.0,
+        hinges: hinges(sim.model()),
         torso,
         pelvis,
         skull: body(&sim, "skull")?,
@@ -172,12 +171,10 @@ impl Dog {
 impl Task for Dog {
     const SUB_STEPS: u32 = 3;
 
-    fn start(&mut self, sim: &mut Sim, rng: &mut ChaCha8Rng) -> Result<(), EnvError> {
-        let root = joint(sim, "root")?.0;
-        let data = sim.data_mut();
+    fn start(&self, data: &mut Data, rng: &mut ChaCha8Rng) -> Result<(), EnvError> {
         let azimuth = uniform(0.0, 2.0 * PI, rng);
         let orientation = [(azimuth / 2.0).cos(), 0.0, 0.0, (azimuth / 2.0).sin()];
-        data.qpos_mut()[root + 3..root + 7].copy_from_slice(&orientation);
+        data.qpos_mut()[self.root + 3..self.root + 7].copy_from_slice(&orientation);
         for i in [0, 1, 5] {
             data.qvel_mut()[i] = 2.0 * normal(rng);
         }
@@ -193,7 +190,7 @@ impl Task for Dog {
 
     fn observation(&self, data: &Data) -> impl Iterator<Item = f64> {
         let sensors = data.sensordata();
-        let [positions, velocities] = &self.joints;
+        let [positions, velocities] = &self.hinges;
         let up = [self.skull, self.torso, self.pelvis];
         positions
             .iter()
@@ -254,65 +251,4 @@ fn hinges(model: &MjModel) -> [Vec<usize>; 2] {
 /// A vector of the world, as a frame of it sees it.
 fn in_frame(vector: [f64; 3], frame: [f64; 9]) -> [f64; 3] {
     [0, 1, 2].map(|i| vector[0] * frame[i] + vector[1] * frame[3 + i] + vector[2] * frame[6 + i])
-}
-
-/// The model with or without ball, target and walls. To compile its meshes takes half a second, so
-/// that is done once; every environment has its copy.
-fn compiled(ball: bool) -> Result<MjModel, EnvError> {
-    static COMPILED: Mutex<[Option<MjModel>; 2]> = Mutex::new([None, None]);
-    let mut compiled = COMPILED.lock().unwrap_or_else(PoisonError::into_inner);
-    let slot = &mut compiled[usize::from(ball)];
-    let model = match slot {
-        Some(model) => model,
-        None => slot.insert(compile(ball)?),
-    };
-    Ok(model.clone())
-}
-
-fn compile(ball: bool) -> Result<MjModel, EnvError> {
-    // What can only be seen, and is large.
-    let mut xml = without(models::file!("dog.xml"), "<skin ", "/>")?;
-    for name in ["skin", "tennis_ball"] {
-        xml = without(&xml, &format!("<texture name=\"{name}\""), "/>")?;
-        xml = xml.replace(&format!(" texture=\"{name}\""), "");
-    }
-    if !ball {
-        xml = without(&xml, "<body name=\"ball\"", "</body>")?;
-        xml = without(&xml, "<geom name=\"target\"", "/>")?;
-        for camera in ["ball", "head"] {
-            xml = without(&xml, &format!("<camera name=\"{camera}\""), "/>")?;
-        }
-        for wall in ["px", "nx", "py", "ny"] {
-            xml = without(&xml, &format!("<geom name=\"wall_{wall}\""), "/>")?;
-        }
-    }
-    let mut files: Vec<(String, Vec<u8>)> = Vec::new();
-    for (name, content) in models::COMMON {
-        files.push((name.into(), content.into()));
-    }
-    // `file="BONE...stl"`
-    for name in xml.split("file=\"").skip(1).filter_map(|rest| rest.split('"').next()) {
-        if name.ends_with(".stl") {
-            let path = Path::new(FOLDER).join(name);
-            let content = std::fs::read(&path).map_err(|error| {
-                format!(
-                    "the dog's bone '{}' cannot be read: {error}; run `cargo xtask setup`",
-                    path.display()
-                )
-            })?;
-            files.push((name.into(), content));
-        }
-    }
-    let files: Vec<(&str, &[u8])> =
-        files.iter().map(|(name, content)| (name.as_str(), content.as_slice())).collect();
-    Sim::compile("dog", &xml, &files)
-}
-
-/// The text without its one element that begins and ends so.
-fn without(xml: &str, begin: &str, end: &str) -> Result<String, EnvError> {
-    let cut = xml.split_once(begin).and_then(|(before, rest)| {
-        let (_, after) = rest.split_once(end)?;
-        Some(format!("{before}{after}"))
-    });
-    cut.ok_or_else(|| format!("the dog's model has no '{begin}'; run `cargo xtask setup`").into())
 }

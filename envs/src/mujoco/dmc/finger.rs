@@ -12,7 +12,7 @@ use super::physics::{geom, norm, randomize_joints_apart, sensor, site, uniform};
 use super::{Made, Task, models};
 use crate::EnvError;
 use crate::mujoco::engine::{self, Data};
-use crate::mujoco::sim::{self, Sim};
+use crate::mujoco::sim;
 
 /// In radians a second, from which the body spins.
 const SPIN: f64 = 15.0;
@@ -98,8 +98,7 @@ impl Finger {
 impl Task for Finger {
     const SUB_STEPS: u32 = 2;
 
-    fn start(&mut self, sim: &mut Sim, rng: &mut ChaCha8Rng) -> Result<(), EnvError> {
-        let data = sim.data_mut();
+    fn start(&self, data: &mut Data, rng: &mut ChaCha8Rng) -> Result<(), EnvError> {
         if let Goal::Turn(_) = self.goal {
             let angle = uniform(-PI, PI, rng);
             let [x, _, z] = data.xanchor()[self.hinge];

@@ -9,7 +9,6 @@ use super::rewards::{Sigmoid, small_controls, tolerance, within};
 use super::{Made, Task, models};
 use crate::EnvError;
 use crate::mujoco::engine::Data;
-use crate::mujoco::sim::Sim;
 
 /// In metres a second, from which hopping is rewarded in full.
 const SPEED: f64 = 2.0;
@@ -37,8 +36,8 @@ pub(super) fn make(hop: bool) -> Made<Hopper> {
 impl Task for Hopper {
     const SUB_STEPS: u32 = 4;
 
-    fn start(&mut self, sim: &mut Sim, rng: &mut ChaCha8Rng) -> Result<(), EnvError> {
-        randomize_joints(sim.data_mut(), rng);
+    fn start(&self, data: &mut Data, rng: &mut ChaCha8Rng) -> Result<(), EnvError> {
+        randomize_joints(data, rng);
         Ok(())
     }
 

@@ -11,7 +11,6 @@ use super::rewards::within;
 use super::{Made, Task, models};
 use crate::EnvError;
 use crate::mujoco::engine::Data;
-use crate::mujoco::sim::Sim;
 
 pub(super) struct Pendulum {
     pole: usize,
@@ -24,8 +23,8 @@ pub(super) fn make() -> Made<Pendulum> {
 }
 
 impl Task for Pendulum {
-    fn start(&mut self, sim: &mut Sim, rng: &mut ChaCha8Rng) -> Result<(), EnvError> {
-        sim.data_mut().qpos_mut()[0] = uniform(-PI, PI, rng);
+    fn start(&self, data: &mut Data, rng: &mut ChaCha8Rng) -> Result<(), EnvError> {
+        data.qpos_mut()[0] = uniform(-PI, PI, rng);
         Ok(())
     }
 

@@ -9,7 +9,6 @@ use super::rewards::{GAUSSIAN, small_controls, tolerance};
 use super::{Made, Task, models};
 use crate::EnvError;
 use crate::mujoco::engine::Data;
-use crate::mujoco::sim::Sim;
 
 pub(super) struct PointMass {
     point: usize,
@@ -23,8 +22,8 @@ pub(super) fn make() -> Made<PointMass> {
 }
 
 impl Task for PointMass {
-    fn start(&mut self, sim: &mut Sim, rng: &mut ChaCha8Rng) -> Result<(), EnvError> {
-        randomize_joints(sim.data_mut(), rng);
+    fn start(&self, data: &mut Data, rng: &mut ChaCha8Rng) -> Result<(), EnvError> {
+        randomize_joints(data, rng);
         Ok(())
     }
 

@@ -12,7 +12,7 @@ use super::rewards::within;
 use super::{Made, Task, models};
 use crate::EnvError;
 use crate::mujoco::engine::{self, Data};
-use crate::mujoco::sim::{self, Sim};
+use crate::mujoco::sim;
 
 pub(super) struct Reacher {
     target: usize,
@@ -38,10 +38,10 @@ impl Reacher {
 }
 
 impl Task for Reacher {
-    fn start(&mut self, sim: &mut Sim, rng: &mut ChaCha8Rng) -> Result<(), EnvError> {
-        randomize_joints(sim.data_mut(), rng);
+    fn start(&self, data: &mut Data, rng: &mut ChaCha8Rng) -> Result<(), EnvError> {
+        randomize_joints(data, rng);
         let (angle, radius) = (uniform(0.0, 2.0 * PI, rng), uniform(0.05, 0.2, rng));
-        self.set_target(sim.data_mut(), [radius * angle.sin(), radius * angle.cos()]);
+        self.set_target(data, [radius * angle.sin(), radius * angle.cos()]);
         Ok(())
     }
 

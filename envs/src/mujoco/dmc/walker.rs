@@ -9,7 +9,6 @@ use super::rewards::{GAUSSIAN, Sigmoid, tolerance};
 use super::{Made, Task, models};
 use crate::EnvError;
 use crate::mujoco::engine::Data;
-use crate::mujoco::sim::Sim;
 
 /// Of the torso in metres, from which standing is rewarded in full.
 const HEIGHT: f64 = 1.2;
@@ -30,8 +29,8 @@ pub(super) fn make(speed: Option<f64>) -> Made<Walker> {
 impl Task for Walker {
     const SUB_STEPS: u32 = 10;
 
-    fn start(&mut self, sim: &mut Sim, rng: &mut ChaCha8Rng) -> Result<(), EnvError> {
-        randomize_joints(sim.data_mut(), rng);
+    fn start(&self, data: &mut Data, rng: &mut ChaCha8Rng) -> Result<(), EnvError> {
+        randomize_joints(data, rng);
         Ok(())
     }
 
