@@ -11,9 +11,9 @@
 //! MuJoCo takes the larger coefficient of the two geoms of a contact, so `friction` is that of
 //! most contacts with the floor, and lowering it makes everything slippery. Bodies without a name
 //! go by their number, actuators without a name by that of their joint or tendon, or by their
-//! number.
+//! number. Models that switch gravity or contacts off have no `gravity`, no `friction`.
 
-use mujoco_rs::prelude::{MjModel, MjtObjBase, MjtTrn};
+use mujoco_rs::prelude::{MjModel, MjtDisableBit, MjtObjBase, MjtTrn};
 
 use super::engine::{self, Data};
 use crate::EnvError;
@@ -55,9 +55,13 @@ impl Constants {
             damping: model.dof_damping().to_vec(),
             geom_friction,
         };
-        constants.add("gravity".into(), What::Gravity, norm(gravity));
+        let has = |bit: MjtDisableBit| model.opt().disableflags & bit as i32 == 0;
+        if has(MjtDisableBit::mjDSBL_GRAVITY) {
+            constants.add("gravity".into(), What::Gravity, norm(gravity));
+        }
+        let contacts = has(MjtDisableBit::mjDSBL_CONTACT) && has(MjtDisableBit::mjDSBL_CONSTRAINT);
         let friction = constants.geom_friction.iter().copied().fold(0.0, f64::max);
-        if friction > 0.0 {
+        if friction > 0.0 && contacts {
             constants.add("friction".into(), What::Friction, friction);
         }
         if constants.damping.iter().any(|&damping| damping > 0.0) {
