@@ -66,16 +66,16 @@ mod tests {
     #[test]
     fn rewards_are_dm_controls() {
         let cases = [
-            (0.3, [0.0, 0.0], 2.0, GAUSSIAN, 0.9495109992021982),
-            (-1.7, [0.0, 0.5], 2.0, GAUSSIAN, 0.1894523514356592),
+            (0.3, [0.0, 0.0], 2.0, GAUSSIAN, 0.949_510_999_202_198_2),
+            (-1.7, [0.0, 0.5], 2.0, GAUSSIAN, 0.189_452_351_435_659_2),
             (1.9, [2.0, INF], 1.0, Sigmoid::Linear(0.5), 0.95),
-            (0.1, [2.0, INF], 1.0, Sigmoid::Linear(0.5), 0.050000000000000044),
+            (0.1, [2.0, INF], 1.0, Sigmoid::Linear(0.5), 0.050_000_000_000_000_044),
             (-1.0, [2.0, INF], 1.0, Sigmoid::Linear(0.5), 0.0),
             (4.0, [10.0, INF], 10.0, Sigmoid::Linear(0.0), 0.4),
-            (70.0, [123.0, INF], 123.0, Sigmoid::Linear(0.9), 0.9569105691056911),
+            (70.0, [123.0, INF], 123.0, Sigmoid::Linear(0.9), 0.956_910_569_105_691_1),
             (-0.3, [0.0, 0.0], 1.0, Sigmoid::Quadratic(0.0), 0.91),
             (1.2, [0.0, 0.0], 1.0, Sigmoid::Quadratic(0.0), 0.0),
-            (0.9, [0.0, 0.25], 2.0, Sigmoid::Reciprocal(0.1), 0.25477707006369427),
+            (0.9, [0.0, 0.25], 2.0, Sigmoid::Reciprocal(0.1), 0.254_777_070_063_694_27),
             (0.25, [0.0, 0.25], 2.0, Sigmoid::Reciprocal(0.1), 1.0),
         ];
         for (x, bounds, margin, sigmoid, expected) in cases {
