@@ -17,7 +17,7 @@
 //! | `python.rs` | `gymnasium:ID` and `python:MODULE:CALLABLE`: Python environments in worker processes |
 //! | `minatar.rs` | five Atari games on a small grid, equal to `MinAtar` 1.0.15 |
 //! | `canvas.rs` | what [`Env::render`] draws on |
-//! | `mujoco/` | Gymnasium's MuJoCo environments, v5 (feature `mujoco`) |
+//! | `mujoco/` | Gymnasium's MuJoCo environments, v5, and `DeepMind` Control (feature `mujoco`) |
 //! | `gym.rs` | `Gym`: environments of the crate gymnasium-rs (feature `gymnasium-rs`) |
 //!
 //! # Your own environment

@@ -1,5 +1,6 @@
-//! The MuJoCo environments against Gymnasium 1.4: trajectories, single steps, starts and spaces.
-//! `golden/generate_mujoco.py` made `golden/mujoco.json`, and says with what.
+//! The MuJoCo environments against Gymnasium 1.4 and `dm_control` 1.0.50: trajectories, single steps,
+//! starts and spaces. `golden/generate_mujoco.py` made `golden/mujoco.json`, `generate_dmc.py` made
+//! `dmc.json`, and they say with what.
 //!
 //! On x86-64 Linux with AVX2 and FMA, where the file was made, everything is compared bit for bit:
 //! observations and rewards after rounding to `f32`, positions and velocities of joints in `f64`,
@@ -28,6 +29,9 @@ struct Case {
     kwargs: Kwargs,
     seed: u64,
     steps: usize,
+    /// How many numbers of a state are before those of the engine.
+    #[serde(default = "one")]
+    extra: usize,
     starts: Vec<Vec<f64>>,
     singles: Vec<Single>,
     checksums: Vec<String>,
@@ -52,6 +56,9 @@ struct Spec {
     low: Vec<f32>,
     high: Vec<f32>,
     time_limit: u32,
+    /// Of how many starts the following are; none if they are as those of another task.
+    #[serde(default = "five_hundred")]
+    resets: u64,
     reset_mean: Vec<f32>,
     reset_std: Vec<f32>,
 }
@@ -62,7 +69,7 @@ fn trajectories() {
     let golden = golden();
     let default = golden.cases.iter().filter(|case| case.kwargs.is_empty());
     assert!(default.clone().all(|case| case.steps >= 1000), "trajectories are too short");
-    assert_eq!(default.count(), 11, "environments are missing");
+    assert_eq!(default.count(), 11 + 25, "environments are missing");
     for case in &golden.cases {
         let sums = play(case);
         if exact {
@@ -79,14 +86,14 @@ fn trajectories() {
 fn single_steps() {
     let exact = exact();
     let mut terminal = 0;
-    for Case { id, kwargs, singles, .. } in golden().cases {
+    for Case { id, kwargs, extra, singles, .. } in golden().cases {
         let mut env = bare(&id, &kwargs);
         for (i, Single(state, action, inner, obs, reward, terminated)) in singles.iter().enumerate()
         {
             load(env.as_mut(), state);
             let mut next = vec![f32::NAN; obs.len()];
             let step = env.step(Action::Continuous(action), &mut next).expect("a good action");
-            let ours = &save(env.as_mut())[2..2 + inner.len()];
+            let ours = &save(env.as_mut())[extra + 1..][..inner.len()];
 
             let what = format!("{id} {kwargs:?}, single step {i}");
             assert_eq!(step.terminated, *terminated, "{what}: terminated");
@@ -139,29 +146,31 @@ fn spaces_and_limits() {
     }
 }
 
-/// Of 500 starts each: means within a third of the deviation, deviations within a quarter.
+/// Of at least 500 starts each: means within a third of the deviation, deviations within a quarter.
 #[test]
-fn episodes_start_where_gymnasiums_do() {
-    for Spec { id, obs: size, reset_mean, reset_std, .. } in golden().specs {
+fn episodes_start_where_theirs_do() {
+    for Spec { id, obs: size, resets, reset_mean, reset_std, .. } in golden().specs {
         let mut env = bare(&id, &Kwargs::new());
         let mut obs = vec![0.0; size];
-        let starts: Vec<Vec<f32>> = (0..500)
+        let starts: Vec<Vec<f32>> = (0..resets)
             .map(|seed| {
                 env.reset(seed, &mut obs).expect("reset");
                 obs.clone()
             })
             .collect();
-        for i in 0..size {
+        let compared = if resets > 0 { size } else { 0 };
+        assert_eq!([reset_mean.len(), reset_std.len()], [compared; 2], "{id}");
+        for i in 0..compared {
             let (mean, std) = moments(starts.iter().map(|start| f64::from(start[i])));
             let (mean_of, std_of) = (f64::from(reset_mean[i]), f64::from(reset_std[i]));
             let slack = 1e-6 * mean_of.abs().max(1.0);
             assert!(
                 (mean - mean_of).abs() <= std_of / 3.0 + slack,
-                "{id} {i}: mean {mean}, Gymnasium's {mean_of}"
+                "{id} {i}: mean {mean}, theirs {mean_of}"
             );
             assert!(
                 (std - std_of).abs() <= std_of / 4.0 + slack,
-                "{id} {i}: deviation {std}, Gymnasium's {std_of}"
+                "{id} {i}: deviation {std}, theirs {std_of}"
             );
         }
     }
@@ -197,7 +206,7 @@ fn play(case: &Case) -> Vec<String> {
             .collect();
         let next = env.step(Action::Continuous(&action), &mut obs).expect("a good action");
         add(&obs.iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<_>>());
-        add(&env.state().expect("has a state").save()[16..16 + 8 * inner]);
+        add(&env.state().expect("has a state").save()[8 * case.extra + 8..][..8 * inner]);
         add(&next.reward.to_le_bytes());
         let sum = add(&[next.terminated.into()]);
         if (step + 1) % BLOCK == 0 {
@@ -229,7 +238,7 @@ fn load(env: &mut dyn Env, state: &[f64]) {
     env.state().expect("has a state").load(&bytes).expect("a good state");
 }
 
-/// Position, time, positions, velocities, and what else there is.
+/// What is before the engine's state, time, positions, velocities, and what else there is.
 fn save(env: &mut dyn Env) -> Vec<f64> {
     let bytes = env.state().expect("has a state").save();
     bytes.chunks_exact(8).map(|x| f64::from_le_bytes(x.try_into().expect("eight"))).collect()
@@ -239,7 +248,7 @@ fn near(ours: &[f64], theirs: &[f64], tolerance: f64, what: &str) {
     assert_eq!(ours.len(), theirs.len(), "{what}");
     for (i, (x, y)) in ours.iter().zip(theirs).enumerate() {
         let close = (x - y).abs() <= tolerance * y.abs().max(1.0);
-        assert!(close, "{what}: number {i} is {x}, Gymnasium's {y}");
+        assert!(close, "{what}: number {i} is {x}, theirs {y}");
     }
 }
 
@@ -253,8 +262,23 @@ fn moments(numbers: impl Iterator<Item = f64> + Clone) -> (f64, f64) {
     (mean, (numbers.map(|x| (x - mean) * (x - mean)).sum::<f64>() / n).sqrt())
 }
 
+fn one() -> usize {
+    1
+}
+
+fn five_hundred() -> u64 {
+    500
+}
+
+/// Of both suites.
 fn golden() -> Golden {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/mujoco.json");
-    let text = std::fs::read_to_string(&path).expect("the golden file is committed");
-    serde_json::from_str(&text).expect("the golden file is as generate_mujoco.py wrote it")
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
+    let mut all = Golden { cases: Vec::new(), specs: Vec::new() };
+    for file in ["mujoco.json", "dmc.json"] {
+        let text = std::fs::read_to_string(folder.join(file)).expect("golden files are committed");
+        let golden: Golden = serde_json::from_str(&text).expect("golden files are as generated");
+        all.cases.extend(golden.cases);
+        all.specs.extend(golden.specs);
+    }
+    all
 }

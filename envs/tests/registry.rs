@@ -46,6 +46,31 @@ fn ids_are_those_of_the_originals_and_sorted() {
         "Reacher-v5",
         "Swimmer-v5",
         "Walker2d-v5",
+        "dmc/acrobot-swingup",
+        "dmc/acrobot-swingup_sparse",
+        "dmc/ball_in_cup-catch",
+        "dmc/cartpole-balance",
+        "dmc/cartpole-balance_sparse",
+        "dmc/cartpole-swingup",
+        "dmc/cartpole-swingup_sparse",
+        "dmc/cheetah-run",
+        "dmc/dog-fetch",
+        "dmc/dog-run",
+        "dmc/dog-stand",
+        "dmc/dog-trot",
+        "dmc/dog-walk",
+        "dmc/finger-spin",
+        "dmc/finger-turn_easy",
+        "dmc/finger-turn_hard",
+        "dmc/hopper-hop",
+        "dmc/hopper-stand",
+        "dmc/pendulum-swingup",
+        "dmc/point_mass-easy",
+        "dmc/reacher-easy",
+        "dmc/reacher-hard",
+        "dmc/walker-run",
+        "dmc/walker-stand",
+        "dmc/walker-walk",
         "minatar/asterix",
         "minatar/breakout",
         "minatar/freeway",
@@ -65,7 +90,7 @@ fn without_its_feature_mujoco_is_known_and_missing() {
         return;
     }
     assert!(missing.iter().any(|(id, _)| *id == "HalfCheetah-v5"), "{missing:?}");
-    assert!(!registry.ids().any(|id| id.ends_with("-v5")));
+    assert!(!registry.ids().any(|id| id.ends_with("-v5") || id.starts_with("dmc/")));
     for (id, reason) in missing {
         let message = refusal(id, json!({}));
         assert_eq!(message, format!("environment '{id}': {reason}"));

@@ -12,9 +12,9 @@
 //! most contacts with the floor, and lowering it makes everything slippery. A model in which nothing
 //! rubs has no `friction`, and one without damping no `damping`. Bodies without a name
 //! go by their number, actuators without a name by that of their joint or tendon, or by their
-//! number.
+//! number. Models that switch gravity or contacts off have no `gravity`, no `friction`.
 
-use mujoco_rs::prelude::{MjModel, MjtObjBase, MjtTrn};
+use mujoco_rs::prelude::{MjModel, MjtDisableBit, MjtObjBase, MjtTrn};
 
 use super::engine::{self, Data};
 use crate::EnvError;
@@ -56,9 +56,13 @@ impl Constants {
             damping: model.dof_damping().to_vec(),
             geom_friction,
         };
-        constants.add("gravity".into(), What::Gravity, norm(gravity));
+        let has = |bit: MjtDisableBit| model.opt().disableflags & bit as i32 == 0;
+        if has(MjtDisableBit::mjDSBL_GRAVITY) {
+            constants.add("gravity".into(), What::Gravity, norm(gravity));
+        }
+        let contacts = has(MjtDisableBit::mjDSBL_CONTACT) && has(MjtDisableBit::mjDSBL_CONSTRAINT);
         let friction = constants.geom_friction.iter().copied().fold(0.0, f64::max);
-        if friction > 0.0 && has_friction(model) {
+        if friction > 0.0 && contacts && has_friction(model) {
             constants.add("friction".into(), What::Friction, friction);
         }
         if constants.damping.iter().any(|&damping| damping > 0.0) {

@@ -52,7 +52,7 @@ fn print(message: &MjLogMessage) {
 
 /// The model of `data`, for writing numbers into its arrays.
 pub(super) fn edit(data: &mut Data, write: impl FnOnce(&mut MjModel)) {
-    // SAFETY: the closures are those of `constants.rs`, which write masses, gears and the like,
-    // never a size or an index, and do not exchange the model.
+    // SAFETY: the closures are those of `constants.rs` and of tasks with a target, which write
+    // masses, gears, places and the like, never a size or an index, and do not exchange the model.
     write(unsafe { data.model_mut() });
 }

@@ -9,17 +9,19 @@
 //! | `numpy.rs` | sums in `NumPy`'s order |
 //! | `render.rs` | pictures |
 //! | `gymnasium.rs`, `gymnasium/*.rs` | the v5 suite of Gymnasium 1.4, one environment per file |
+//! | `dmc.rs`, `dmc/*.rs` | the `DeepMind` Control Suite, one domain per file |
 //!
 //! # Where the models come from
 //!
-//! The XML models of Gymnasium (62 kB) are compiled into the executable from the folder beside
-//! `MUJOCO_DYNAMIC_LINK_DIR`, the one that also holds the libmujoco linked against. So library and
-//! models always belong together, and an installed executable needs no file of the checkout but
-//! the library.
+//! The XML models of Gymnasium (62 kB) and `DeepMind` Control (100 kB) are compiled into the
+//! executable from the folders beside `MUJOCO_DYNAMIC_LINK_DIR`, the one that also holds the
+//! libmujoco linked against. So library and models always belong together, and an installed
+//! executable needs no file of the checkout but the library and, for the dog, the meshes of its
+//! bones (15 MB), which are read from there when a dog is made.
 
 /// Names of the environments that feature `mujoco` brings, sorted.
 #[cfg_attr(feature = "mujoco", expect(dead_code, reason = "tells what is missing without it"))]
-pub(crate) const IDS: [&str; 11] = [
+pub(crate) const IDS: [&str; 36] = [
     "Ant-v5",
     "HalfCheetah-v5",
     "Hopper-v5",
@@ -31,10 +33,37 @@ pub(crate) const IDS: [&str; 11] = [
     "Reacher-v5",
     "Swimmer-v5",
     "Walker2d-v5",
+    "dmc/acrobot-swingup",
+    "dmc/acrobot-swingup_sparse",
+    "dmc/ball_in_cup-catch",
+    "dmc/cartpole-balance",
+    "dmc/cartpole-balance_sparse",
+    "dmc/cartpole-swingup",
+    "dmc/cartpole-swingup_sparse",
+    "dmc/cheetah-run",
+    "dmc/dog-fetch",
+    "dmc/dog-run",
+    "dmc/dog-stand",
+    "dmc/dog-trot",
+    "dmc/dog-walk",
+    "dmc/finger-spin",
+    "dmc/finger-turn_easy",
+    "dmc/finger-turn_hard",
+    "dmc/hopper-hop",
+    "dmc/hopper-stand",
+    "dmc/pendulum-swingup",
+    "dmc/point_mass-easy",
+    "dmc/reacher-easy",
+    "dmc/reacher-hard",
+    "dmc/walker-run",
+    "dmc/walker-stand",
+    "dmc/walker-walk",
 ];
 
 #[cfg(feature = "mujoco")]
 mod constants;
+#[cfg(feature = "mujoco")]
+mod dmc;
 #[cfg(feature = "mujoco")]
 mod engine;
 #[cfg(feature = "mujoco")]
@@ -48,5 +77,9 @@ mod render;
 #[cfg(feature = "mujoco")]
 mod sim;
 
+/// Adds all of them to a registry.
 #[cfg(feature = "mujoco")]
-pub(crate) use gymnasium::register;
+pub(crate) fn register(registry: &mut crate::Registry) {
+    gymnasium::register(registry);
+    dmc::register(registry);
+}

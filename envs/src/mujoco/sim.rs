@@ -20,15 +20,15 @@ pub(crate) struct Sim {
 }
 
 impl Sim {
-    /// From the text of a model. Files it names are looked for among `files`: name and content.
+    /// A model from its text. Files it names are looked for among `files`: name and content.
     ///
     /// # Errors
     /// What MuJoCo finds wrong with the model, called `name` then.
-    pub(crate) fn from_xml(
+    pub(crate) fn compile(
         name: &str,
         xml: &str,
         files: &[(&str, &[u8])],
-    ) -> Result<Self, EnvError> {
+    ) -> Result<MjModel, EnvError> {
         engine::start()?;
         let mut vfs = MjVfs::new();
         let all = [("model.xml", xml.as_bytes())].into_iter().chain(files.iter().copied());
@@ -36,7 +36,15 @@ impl Sim {
             vfs.add_from_buffer(file, content)
                 .map_err(|error| format!("file '{file}' of model '{name}': {error}"))?;
         }
-        Self::new(name, MjModel::from_xml_vfs("model.xml", &vfs))
+        accept(name, MjModel::from_xml_vfs("model.xml", &vfs))
+    }
+
+    /// From the text of a model that needs no other files.
+    ///
+    /// # Errors
+    /// As [`Sim::compile`].
+    pub(crate) fn from_xml(name: &str, xml: &str) -> Result<Self, EnvError> {
+        Self::new(name, Self::compile(name, xml, &[])?)
     }
 
     /// From a model's file; other files are looked for beside it.
@@ -50,11 +58,14 @@ impl Sim {
         if !path.is_file() || name.contains('\0') {
             return Err(format!("there is no model file '{name}'; check xml_file").into());
         }
-        Self::new(&name, MjModel::from_xml(path))
+        Self::new(&name, accept(&name, MjModel::from_xml(path))?)
     }
 
-    fn new(name: &str, model: Result<MjModel, impl std::fmt::Display>) -> Result<Self, EnvError> {
-        let model = model.map_err(|error| format!("MuJoCo refuses the model '{name}': {error}"))?;
+    /// From a model, whose numbers are its constants from then on.
+    ///
+    /// # Errors
+    /// Too little memory.
+    pub(crate) fn new(name: &str, model: MjModel) -> Result<Self, EnvError> {
         let constants = Constants::new(&model);
         let data = MjData::try_new(Box::new(model))
             .map_err(|error| format!("no memory for model '{name}': {error}"))?;
@@ -86,12 +97,7 @@ impl Sim {
     /// # Errors
     /// The model has none.
     pub(crate) fn find(&self, kind: MjtObjBase, name: &str) -> Result<usize, EnvError> {
-        // The bindings panic on a zero byte.
-        let found = if name.contains('\0') { None } else { self.model().name_to_id(kind, name) };
-        found.ok_or_else(|| {
-            let kind = format!("{kind:?}").trim_start_matches("mjOBJ_").to_lowercase();
-            format!("the model has no {kind} named '{name}'; check xml_file").into()
-        })
+        find(self.model(), kind, name)
     }
 
     /// Puts the model into its rest position, lets `place` change positions and velocities, and
@@ -143,6 +149,20 @@ impl Sim {
         self.data.forward();
         Ok(())
     }
+}
+
+/// As [`Sim::find`], in a model.
+pub(crate) fn find(model: &MjModel, kind: MjtObjBase, name: &str) -> Result<usize, EnvError> {
+    // The bindings panic on a zero byte.
+    let found = if name.contains('\0') { None } else { model.name_to_id(kind, name) };
+    found.ok_or_else(|| {
+        let kind = format!("{kind:?}").trim_start_matches("mjOBJ_").to_lowercase();
+        format!("the model has no {kind} named '{name}'; check xml_file").into()
+    })
+}
+
+fn accept(name: &str, model: Result<MjModel, impl std::fmt::Display>) -> Result<MjModel, EnvError> {
+    model.map_err(|error| format!("MuJoCo refuses the model '{name}': {error}").into())
 }
 
 impl Params for Sim {

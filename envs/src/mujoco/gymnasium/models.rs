@@ -35,7 +35,7 @@ const MODELS: [(&str, &str); 14] = models!(
 /// the suite.
 pub(super) fn load(xml_file: &str) -> Result<Sim, EnvError> {
     if let Some((name, xml)) = MODELS.iter().find(|(name, _)| *name == xml_file) {
-        return Sim::from_xml(name, xml, &[]);
+        return Sim::from_xml(name, xml);
     }
     if xml_file.starts_with(['.', '/']) {
         return Sim::from_path(&PathBuf::from(xml_file));
