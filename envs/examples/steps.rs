@@ -3,7 +3,7 @@
 //!
 //! `cargo run --release -p envs --features mujoco --example steps [SECONDS [ID ...]]`
 //!
-//! `benchmarks/compare_envs.py` sets these beside Gymnasium and EnvPool.
+//! `benchmarks/compare_envs.py` sets these beside Gymnasium and `EnvPool`.
 #![allow(clippy::print_stdout, reason = "the result of this program")]
 
 use std::sync::Barrier;

@@ -22,9 +22,11 @@ use rand_chacha::ChaCha8Rng;
 
 use super::engine::Data;
 use super::options::Options;
+use super::render;
 use super::sim::Sim;
 use crate::{
-    Action, ActionSpace, Env, EnvError, EnvSpec, Kwargs, Params, Registry, State, Step, bytes,
+    Action, ActionSpace, Env, EnvError, EnvSpec, Frame, Kwargs, Params, Registry, State, Step,
+    bytes,
 };
 
 /// Adds the suite to a registry.
@@ -162,6 +164,10 @@ impl<T: Task> Env for Gymnasium<T> {
         let (reward, terminated) = self.task.judge(data, action, (self.position - before) / dt);
         self.observe(obs);
         Ok(Step { reward: reward as f32, terminated, truncated: false })
+    }
+
+    fn render(&mut self) -> Result<Option<Frame>, EnvError> {
+        render::picture(self.sim.data_mut()).map(Some)
     }
 
     fn params(&mut self) -> Option<&mut dyn Params> {

@@ -2,11 +2,12 @@
 //!
 //! | file | holds |
 //! | --- | --- |
-//! | `sim.rs` | [`Sim`](sim::Sim): a model, its state, saving and loading |
+//! | `sim.rs` | `Sim`: a model, its state, saving and loading |
 //! | `constants.rs` | physical constants of a model by name: gravity, friction, masses, gears |
 //! | `engine.rs` | what the bindings leave unsafe |
 //! | `options.rs` | keyword arguments, declared once with type and default |
 //! | `numpy.rs` | sums in `NumPy`'s order |
+//! | `render.rs` | pictures |
 //! | `gymnasium.rs`, `gymnasium/*.rs` | the v5 suite of Gymnasium 1.4, one environment per file |
 //! | `dmc.rs`, `dmc/*.rs` | the `DeepMind` Control Suite, one domain per file |
 //!
@@ -15,8 +16,8 @@
 //! The XML models of Gymnasium (62 kB) and `DeepMind` Control (100 kB) are compiled into the
 //! executable from the folders beside `MUJOCO_DYNAMIC_LINK_DIR`, the one that also holds the
 //! libmujoco linked against. So library and models always belong together, and an installed
-//! executable needs no file of the checkout but the library and, for the dog, the meshes of its
-//! bones (15 MB), which are read from there when a dog is made.
+//! executable needs no file of the checkout but the library and, for the dog, its bones and skin
+//! (17 MB), which are read from there when a dog is made.
 
 /// Names of the environments that feature `mujoco` brings, sorted.
 #[cfg_attr(feature = "mujoco", expect(dead_code, reason = "tells what is missing without it"))]
@@ -71,6 +72,8 @@ mod gymnasium;
 mod numpy;
 #[cfg(feature = "mujoco")]
 mod options;
+#[cfg(feature = "mujoco")]
+mod render;
 #[cfg(feature = "mujoco")]
 mod sim;
 

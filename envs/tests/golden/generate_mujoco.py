@@ -14,6 +14,7 @@ state before, so that each can be repeated on its own. CI does not run this.
 """
 
 import json
+import math
 from pathlib import Path
 
 import gymnasium as gym
@@ -87,8 +88,32 @@ def plain(kwargs):
     }
 
 
-def case(env_id, steps, kwargs={}, seed=0):
+def change(env, constants):
+    """Writes physical constants into the model, by the names they have in Rust."""
+    model = env.model
+    for name, value in constants.items():
+        if name == "gravity":
+            model.opt.gravity[:] *= value / math.sqrt(sum(x * x for x in model.opt.gravity))
+        elif name == "friction":
+            model.geom_friction[:, 0] *= value / model.geom_friction[:, 0].max()
+        elif name == "damping":
+            model.dof_damping[:] *= value
+        elif name.startswith("mass/"):
+            body = model.body(name[5:]).id
+            model.body_inertia[body] *= value / model.body_mass[body]
+            model.body_mass[body] = value
+            mujoco.mj_setConst(model, env.data)
+        elif name.startswith("gear/"):
+            joint = model.joint(name[5:]).id
+            (actuator,) = np.flatnonzero(model.actuator_trnid[:, 0] == joint)
+            model.actuator_gear[actuator, 0] = value
+        else:
+            raise KeyError(name)
+
+
+def case(env_id, steps, kwargs={}, constants={}, seed=0):
     env = gym.make(env_id, max_episode_steps=10**9, **kwargs).unwrapped
+    change(env, constants)
     lcg, checksum = Lcg(seed + 1), Fnv()
     singles, sums, ended, begun = [], [], 0, 0
     high = env.action_space.high
@@ -137,10 +162,10 @@ def case(env_id, steps, kwargs={}, seed=0):
         env._reset_noise_scale = 0.0
         obs, _ = env.reset(seed=0)
         rest = {"obs": floats(f32(obs)), "state": floats(state(env))}
-    print(f"{env_id} {kwargs}: {steps} steps, {begun} starts, {ended} terminated")
+    print(f"{env_id} {kwargs | constants}: {steps} steps, {begun} starts, {ended} terminated")
     return {
         "id": env_id,
-        "kwargs": plain(kwargs),
+        "kwargs": plain(kwargs) | constants,
         "seed": seed + 1,
         "steps": steps,
         "starts": [start[2] for start in starts],
@@ -301,9 +326,19 @@ OPTIONS = [
         ),
     ),
 ]
+CONSTANTS = [
+    ("Ant-v5", {"friction": 0.05}),
+    ("HalfCheetah-v5", {"gravity": 3.7, "mass/torso": 9.0, "gear/bthigh": 60.0, "damping": 1.5}),
+    ("Hopper-v5", {"friction": 0.3, "mass/foot": 1.0, "mass/torso": 7.0, "gravity": 12.0}),
+    ("Humanoid-v5", {"gravity": 5.0, "mass/lwaist": 5.0, "gear/right_knee": 300.0}),
+]
 
 cases = [case(env_id, 1200, seed=i) for i, env_id in enumerate(IDS)]
 cases += [case(env_id, 200, kwargs, seed=100 + i) for i, (env_id, kwargs) in enumerate(OPTIONS)]
+cases += [
+    case(env_id, 200, constants=constants, seed=200 + i)
+    for i, (env_id, constants) in enumerate(CONSTANTS)
+]
 lines = ",\n".join(json.dumps(each) for each in cases)
 specs = ",\n".join(json.dumps(spec(env_id)) for env_id in IDS)
 (HERE / "mujoco.json").write_text(f'{{"cases": [\n{lines}\n], "specs": [\n{specs}\n]}}\n')

@@ -51,7 +51,7 @@ pub(super) struct Dog {
 /// What fetching needs.
 struct Ball {
     root: (usize, usize),
-    ball: usize,
+    geom: usize,
     target: usize,
     floor: usize,
     head: usize,
@@ -98,7 +98,7 @@ impl Ball {
     fn new(sim: &Sim) -> Result<Self, EnvError> {
         Ok(Self {
             root: joint(sim, "ball_root")?,
-            ball: geom(sim, "ball")?,
+            geom: geom(sim, "ball")?,
             target: geom(sim, "target")?,
             floor: geom(sim, "floor")?,
             head: site(sim, "head")?,
@@ -126,13 +126,13 @@ impl Ball {
     /// Position and velocity of the ball, position of the target, as the head sees them.
     fn seen(&self, data: &Data) -> [[f64; 3]; 3] {
         let (frame, head) = (data.site_xmat()[self.head], data.site_xpos()[self.head]);
-        let [ball, target] = [self.ball, self.target].map(|geom| data.geom_xpos()[geom]);
+        let [ball, target] = [self.geom, self.target].map(|geom| data.geom_xpos()[geom]);
         let linear = |kind, id| {
             let [.., x, y, z] = data.object_velocity(kind, id, false);
             [x, y, z]
         };
         let head_velocity = linear(MjtObjBase::mjOBJ_SITE, self.head);
-        let velocity = linear(MjtObjBase::mjOBJ_GEOM, self.ball);
+        let velocity = linear(MjtObjBase::mjOBJ_GEOM, self.geom);
         [between(head, ball), between(head_velocity, velocity), between(head, target)]
             .map(|vector| in_frame(vector, frame))
     }
@@ -140,7 +140,7 @@ impl Ball {
     /// Factors for reaching the ball and for bringing it.
     fn reward(&self, data: &Data) -> [f64; 2] {
         let model = data.model();
-        let ball = data.geom_xpos()[self.ball];
+        let ball = data.geom_xpos()[self.geom];
         let [upper, lower] = [self.upper_bite, self.lower_bite]
             .map(|bite| norm(between(data.site_xpos()[bite], ball)));
         let bite = [0.0, model.site_size()[self.upper_bite][0]];
