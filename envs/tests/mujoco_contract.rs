@@ -146,13 +146,23 @@ fn constants_take_effect_and_go_back_bitwise() {
     assert_eq!(idle, WITHOUT_EFFECT);
 }
 
-/// The arm and the swimmer move in the plane; the cylinder is not touched so early.
-const WITHOUT_EFFECT: [&str; 5] = [
+/// Arms, swimmer and point move in the plane; cylinder, ball and spinner are not touched so early.
+const WITHOUT_EFFECT: [&str; 15] = [
     "Pusher-v5 mass/object",
     "Pusher-v5 mass/goal",
     "Reacher-v5 gravity",
     "Reacher-v5 mass/target",
     "Swimmer-v5 gravity",
+    "dmc/dog-fetch mass/ball",
+    "dmc/finger-spin friction",
+    "dmc/finger-spin mass/spinner",
+    "dmc/finger-turn_easy friction",
+    "dmc/finger-turn_easy mass/spinner",
+    "dmc/finger-turn_hard friction",
+    "dmc/finger-turn_hard mass/spinner",
+    "dmc/point_mass-easy gravity",
+    "dmc/reacher-easy gravity",
+    "dmc/reacher-hard gravity",
 ];
 
 #[test]

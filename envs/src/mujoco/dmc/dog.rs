@@ -16,10 +16,7 @@ use super::rewards::{GAUSSIAN, Sigmoid, tolerance};
 use super::{Made, Task};
 use crate::EnvError;
 use crate::mujoco::engine::Data;
-use crate::mujoco::sim::{self, Sim};
-
-/// Seconds of an episode, in which the floor can be crossed at full speed.
-const SECONDS: f64 = 15.0;
+use crate::mujoco::sim::Sim;
 
 #[derive(Clone, Copy)]
 pub(super) enum Goal {
@@ -61,18 +58,7 @@ struct Ball {
 
 pub(super) fn make(goal: Goal) -> Made<Dog> {
     let fetch = matches!(goal, Goal::Fetch);
-    let mut model = model::compiled(fetch)?;
-    let side = match goal {
-        Goal::Stand => Some(SECONDS),
-        Goal::Move(speed) => Some(speed * SECONDS),
-        Goal::Fetch => None,
-    };
-    if let Some(side) = side {
-        let floor = sim::find(&model, MjtObjBase::mjOBJ_GEOM, "floor")?;
-        model.geom_size_mut()[floor][..2].fill(side);
-    }
-
-    let mut sim = Sim::new("dog", model)?;
+    let mut sim = Sim::new("dog", model::compiled(fetch)?)?;
     reset(sim.data_mut());
     let sim = sim;
     let sensor = |name| sensor(&sim, name);

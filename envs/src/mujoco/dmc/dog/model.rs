@@ -34,6 +34,9 @@ fn compile(ball: bool) -> Result<MjModel, EnvError> {
         xml = xml.replace(&format!(" texture=\"{name}\""), "");
     }
     if !ball {
+        // As far as it runs in an episode. Planes have no end for the engine, so the size of the
+        // floor, which `dm_control` makes smaller for other tasks, can only be seen.
+        xml = xml.replace("size=\"10 10 0.1\"", "size=\"135 135 0.1\"");
         xml = without(&xml, "<body name=\"ball\"", "</body>")?;
         xml = without(&xml, "<geom name=\"target\"", "/>")?;
         for camera in ["ball", "head"] {
