@@ -61,6 +61,9 @@ struct Spec {
     resets: u64,
     reset_mean: Vec<f32>,
     reset_std: Vec<f32>,
+    /// Relative standard errors of the deviations, where some are large.
+    #[serde(default)]
+    reset_std_error: Vec<f64>,
 }
 
 #[test]
@@ -146,10 +149,12 @@ fn spaces_and_limits() {
     }
 }
 
-/// Of at least 500 starts each: means within a third of the deviation, deviations within a quarter.
+/// Of at least 500 starts each: means within a third of the deviation, deviations within a
+/// quarter, or 5 standard errors where rare contacts make these large.
 #[test]
 fn episodes_start_where_theirs_do() {
-    for Spec { id, obs: size, resets, reset_mean, reset_std, .. } in golden().specs {
+    for spec in golden().specs {
+        let Spec { id, obs: size, resets, reset_mean, reset_std, reset_std_error, .. } = spec;
         let mut env = bare(&id, &Kwargs::new());
         let mut obs = vec![0.0; size];
         let starts: Vec<Vec<f32>> = (0..resets)
@@ -163,13 +168,14 @@ fn episodes_start_where_theirs_do() {
         for i in 0..compared {
             let (mean, std) = moments(starts.iter().map(|start| f64::from(start[i])));
             let (mean_of, std_of) = (f64::from(reset_mean[i]), f64::from(reset_std[i]));
+            let error = reset_std_error.get(i).copied().unwrap_or(0.0);
             let slack = 1e-6 * mean_of.abs().max(1.0);
             assert!(
                 (mean - mean_of).abs() <= std_of / 3.0 + slack,
                 "{id} {i}: mean {mean}, theirs {mean_of}"
             );
             assert!(
-                (std - std_of).abs() <= std_of / 4.0 + slack,
+                (std - std_of).abs() <= std_of * f64::max(0.25, 5.0 * error) + slack,
                 "{id} {i}: deviation {std}, theirs {std_of}"
             );
         }

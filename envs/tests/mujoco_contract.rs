@@ -5,7 +5,7 @@
 use envs::{Action, ActionSpace, Env, Kwargs, Registry};
 use serde_json::json;
 
-const IDS: [&str; 11] = [
+const IDS: [&str; 36] = [
     "Ant-v5",
     "HalfCheetah-v5",
     "Hopper-v5",
@@ -17,19 +17,36 @@ const IDS: [&str; 11] = [
     "Reacher-v5",
     "Swimmer-v5",
     "Walker2d-v5",
+    "dmc/acrobot-swingup",
+    "dmc/acrobot-swingup_sparse",
+    "dmc/ball_in_cup-catch",
+    "dmc/cartpole-balance",
+    "dmc/cartpole-balance_sparse",
+    "dmc/cartpole-swingup",
+    "dmc/cartpole-swingup_sparse",
+    "dmc/cheetah-run",
+    "dmc/dog-fetch",
+    "dmc/dog-run",
+    "dmc/dog-stand",
+    "dmc/dog-trot",
+    "dmc/dog-walk",
+    "dmc/finger-spin",
+    "dmc/finger-turn_easy",
+    "dmc/finger-turn_hard",
+    "dmc/hopper-hop",
+    "dmc/hopper-stand",
+    "dmc/pendulum-swingup",
+    "dmc/point_mass-easy",
+    "dmc/reacher-easy",
+    "dmc/reacher-hard",
+    "dmc/walker-run",
+    "dmc/walker-stand",
+    "dmc/walker-walk",
 ];
-
-/// All of both suites, but one of the dog's tasks, which are slow: it is the same dog in each.
-fn all() -> Vec<String> {
-    let registry = Registry::builtin();
-    let dmc = registry.ids().filter(|id| id.starts_with("dmc/"));
-    let dmc = dmc.filter(|id| !id.starts_with("dmc/dog-") || *id == "dmc/dog-fetch");
-    IDS.into_iter().chain(dmc).map(String::from).collect()
-}
 
 #[test]
 fn check_finds_nothing() {
-    for id in &all() {
+    for id in IDS {
         let mut env = make(id, json!({}));
         assert_eq!(envs::check(env.as_mut(), id), []);
     }
@@ -37,7 +54,7 @@ fn check_finds_nothing() {
 
 #[test]
 fn seeds_repeat_and_differ() {
-    for id in &all() {
+    for id in IDS {
         let (mut one, mut other) = (make(id, json!({})), make(id, json!({})));
         let first = episode(one.as_mut(), 5, 60);
         // The other has lived before.
@@ -49,7 +66,7 @@ fn seeds_repeat_and_differ() {
 
 #[test]
 fn a_saved_episode_goes_on_bitwise_in_another_environment() {
-    for id in &all() {
+    for id in IDS {
         let (mut one, mut other) = (make(id, json!({})), make(id, json!({})));
         let mut obs = vec![0.0; one.spec().obs.size()];
         one.reset(3, &mut obs).expect("reset");
@@ -82,6 +99,26 @@ fn damaged_states_are_refused() {
     }
 }
 
+/// Where the target is belongs to the state; one that is refused leaves it alone.
+#[test]
+fn targets_are_saved_and_loaded() {
+    for id in ["dmc/finger-turn_easy", "dmc/reacher-hard"] {
+        let mut env = bare(id, json!({}));
+        let mut obs = vec![0.0; env.spec().obs.size()];
+        let [one, other] = [0, 1].map(|seed| {
+            env.reset(seed, &mut obs).expect("reset");
+            env.state().expect("has a state").save()
+        });
+        assert_ne!(one[..16], other[..16], "{id}: both starts have one target");
+        for damaged in [&one[..8], &one[..one.len() - 8]] {
+            env.state().expect("has a state").load(damaged).expect_err("too short");
+            assert_eq!(env.state().expect("has a state").save(), other, "{id}");
+        }
+        env.state().expect("has a state").load(&one).expect("a good state");
+        assert_eq!(env.state().expect("has a state").save(), one, "{id}");
+    }
+}
+
 /// All but a few make a difference.
 #[test]
 fn constants_take_effect_and_go_back_bitwise() {
@@ -91,7 +128,9 @@ fn constants_take_effect_and_go_back_bitwise() {
         let before = episode(env.as_mut(), 0, 50);
         let names: Vec<String> =
             env.params().expect("has constants").names().into_iter().map(String::from).collect();
-        assert!(names.iter().any(|name| name == "gravity"), "{id}: {names:?}");
+        // The finger's model switches it off.
+        let heavy = !id.starts_with("dmc/finger-");
+        assert_eq!(names.iter().any(|name| name == "gravity"), heavy, "{id}: {names:?}");
         for name in names {
             let params = env.params().expect("has constants");
             let value = params.get(&name).expect("a value");
@@ -107,13 +146,23 @@ fn constants_take_effect_and_go_back_bitwise() {
     assert_eq!(idle, WITHOUT_EFFECT);
 }
 
-/// The arm and the swimmer move in the plane; the cylinder is not touched so early.
-const WITHOUT_EFFECT: [&str; 5] = [
+/// Arms, swimmer and point move in the plane; cylinder, ball and spinner are not touched so early.
+const WITHOUT_EFFECT: [&str; 15] = [
     "Pusher-v5 mass/object",
     "Pusher-v5 mass/goal",
     "Reacher-v5 gravity",
     "Reacher-v5 mass/target",
     "Swimmer-v5 gravity",
+    "dmc/dog-fetch mass/ball",
+    "dmc/finger-spin friction",
+    "dmc/finger-spin mass/spinner",
+    "dmc/finger-turn_easy friction",
+    "dmc/finger-turn_easy mass/spinner",
+    "dmc/finger-turn_hard friction",
+    "dmc/finger-turn_hard mass/spinner",
+    "dmc/point_mass-easy gravity",
+    "dmc/reacher-easy gravity",
+    "dmc/reacher-hard gravity",
 ];
 
 #[test]
@@ -213,6 +262,9 @@ fn bad_keyword_arguments_are_refused() {
         ("Ant-v5", json!({"gravity": -1.0}), "gravity"),
         // Nothing rubs there.
         ("Swimmer-v5", json!({"friction": 0.5}), "unknown"),
+        ("dmc/cartpole-balance", json!({"friction": 0.5}), "unknown"),
+        ("dmc/finger-spin", json!({"gravity": 9.81}), "unknown"),
+        ("dmc/walker-run", json!({"frame_skip": 2}), "unknown"),
     ] {
         let kwargs = kwargs.as_object().expect("an object");
         let made = Registry::builtin().make(id, kwargs).map(|_| ());

@@ -113,7 +113,9 @@ fn cells_of_minatar() {
 #[test]
 fn drawing_changes_nothing() {
     let registry = Registry::builtin();
-    for id in registry.ids() {
+    // MuJoCo's pictures depend on the machine: see mujoco_contract.rs.
+    let mujoco = |id: &str| id.ends_with("-v5") || id.starts_with("dmc/");
+    for id in registry.ids().filter(|id| !mujoco(id)) {
         let mut env = registry.make(id, &Kwargs::new()).expect("built in");
         let mut obs = vec![0.0; env.spec().obs.size()];
         env.reset(2, &mut obs).expect("reset");

@@ -10,9 +10,10 @@
 //!
 //! MuJoCo takes the larger coefficient of the two geoms of a contact, so `friction` is that of
 //! most contacts with the floor, and lowering it makes everything slippery. A model in which nothing
-//! rubs has no `friction`, and one without damping no `damping`. Bodies without a name
+//! rubs has no `friction`, one without damping no `damping`,
+//! and one that switches gravity off no `gravity`. Bodies without a name
 //! go by their number, actuators without a name by that of their joint or tendon, or by their
-//! number. Models that switch gravity or contacts off have no `gravity`, no `friction`.
+//! number.
 
 use mujoco_rs::prelude::{MjModel, MjtDisableBit, MjtObjBase, MjtTrn};
 
@@ -56,13 +57,11 @@ impl Constants {
             damping: model.dof_damping().to_vec(),
             geom_friction,
         };
-        let has = |bit: MjtDisableBit| model.opt().disableflags & bit as i32 == 0;
-        if has(MjtDisableBit::mjDSBL_GRAVITY) {
+        if has(model, MjtDisableBit::mjDSBL_GRAVITY) {
             constants.add("gravity".into(), What::Gravity, norm(gravity));
         }
-        let contacts = has(MjtDisableBit::mjDSBL_CONTACT) && has(MjtDisableBit::mjDSBL_CONSTRAINT);
         let friction = constants.geom_friction.iter().copied().fold(0.0, f64::max);
-        if friction > 0.0 && contacts && has_friction(model) {
+        if friction > 0.0 && has_friction(model) {
             constants.add("friction".into(), What::Friction, friction);
         }
         if constants.damping.iter().any(|&damping| damping > 0.0) {
@@ -155,8 +154,16 @@ impl Constants {
     }
 }
 
+/// Whether the model leaves a part of the engine on.
+fn has(model: &MjModel, part: MjtDisableBit) -> bool {
+    model.opt().disableflags & part as i32 == 0
+}
+
 /// Whether there are geoms on two bodies that may touch and rub.
 fn has_friction(model: &MjModel) -> bool {
+    if !has(model, MjtDisableBit::mjDSBL_CONTACT) || !has(model, MjtDisableBit::mjDSBL_CONSTRAINT) {
+        return false;
+    }
     let (kinds, partners) = (model.geom_contype(), model.geom_conaffinity());
     let may_rub = |i: usize, j: usize| {
         let touch = kinds[i] & partners[j] != 0 || kinds[j] & partners[i] != 0;

@@ -24,8 +24,11 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
 use super::engine::Data;
+use super::render;
 use super::sim::Sim;
-use crate::{Action, ActionSpace, Env, EnvError, EnvSpec, Params, Registry, State, Step, bytes};
+use crate::{
+    Action, ActionSpace, Env, EnvError, EnvSpec, Frame, Params, Registry, State, Step, bytes,
+};
 
 /// Steps in an episode of every task, whatever its seconds.
 const TIME_LIMIT: u32 = 1000;
@@ -142,6 +145,10 @@ impl<T: Task> Env for Dmc<T> {
         self.observe(obs);
         let reward = self.task.reward(self.sim.data()) as f32;
         Ok(Step { reward, terminated: false, truncated: false })
+    }
+
+    fn render(&mut self) -> Result<Option<Frame>, EnvError> {
+        render::picture(self.sim.data_mut()).map(Some)
     }
 
     fn params(&mut self) -> Option<&mut dyn Params> {

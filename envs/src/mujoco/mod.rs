@@ -16,8 +16,8 @@
 //! The XML models of Gymnasium (62 kB) and `DeepMind` Control (100 kB) are compiled into the
 //! executable from the folders beside `MUJOCO_DYNAMIC_LINK_DIR`, the one that also holds the
 //! libmujoco linked against. So library and models always belong together, and an installed
-//! executable needs no file of the checkout but the library and, for the dog, the meshes of its
-//! bones (15 MB), which are read from there when a dog is made.
+//! executable needs no file of the checkout but the library and, for the dog, its bones and skin
+//! (17 MB), which are read from there when a dog is made.
 
 /// Names of the environments that feature `mujoco` brings, sorted.
 #[cfg_attr(feature = "mujoco", expect(dead_code, reason = "tells what is missing without it"))]

@@ -20,7 +20,8 @@ thread_local! {
     static RENDERER: RefCell<Option<MjRenderer>> = const { RefCell::new(None) };
 }
 
-/// The simulation as the model's camera `track` sees it, or a free camera that sees all.
+/// The simulation as the model's camera `track` sees it, or its first one, or a free camera that
+/// sees all.
 ///
 /// # Errors
 /// No EGL, or what it fails with.
@@ -46,7 +47,8 @@ fn renderer(model: &MjModel) -> Result<MjRenderer, EnvError> {
 }
 
 fn camera(model: &MjModel) -> MjvCamera {
-    match model.name_to_id(MjtObjBase::mjOBJ_CAMERA, "track") {
+    let first = (model.ncam() > 0).then_some(0);
+    match model.name_to_id(MjtObjBase::mjOBJ_CAMERA, "track").or(first) {
         Some(camera) => MjvCamera::new_fixed(camera),
         None => MjvCamera::new_free(model),
     }

@@ -154,6 +154,13 @@ def case(domain, task, seed):
     }
 
 
+def std_error(obs):
+    """Standard errors of the deviations, relative to them."""
+    std = obs.std(axis=0)
+    kurtosis = (((obs - obs.mean(axis=0)) / np.where(std > 0, std, 1)) ** 4).mean(axis=0)
+    return floats(np.round(np.sqrt(np.maximum(kurtosis - 1, 0) / (4 * len(obs))), 3))
+
+
 def spec(domain, task):
     """Spaces, limits, and where episodes start."""
     limit = suite.load(domain, task)._step_limit
@@ -170,6 +177,7 @@ def spec(domain, task):
         "resets": resets,
         "reset_mean": floats(f32(obs.mean(axis=0))) if resets else [],
         "reset_std": floats(f32(obs.std(axis=0))) if resets else [],
+        "reset_std_error": std_error(obs) if resets else [],
     }
 
 

@@ -16,10 +16,7 @@ use super::rewards::{GAUSSIAN, Sigmoid, tolerance};
 use super::{Made, Task};
 use crate::EnvError;
 use crate::mujoco::engine::Data;
-use crate::mujoco::sim::{self, Sim};
-
-/// Seconds of an episode, in which the floor can be crossed at full speed.
-const SECONDS: f64 = 15.0;
+use crate::mujoco::sim::Sim;
 
 #[derive(Clone, Copy)]
 pub(super) enum Goal {
@@ -51,7 +48,7 @@ pub(super) struct Dog {
 /// What fetching needs.
 struct Ball {
     root: (usize, usize),
-    ball: usize,
+    geom: usize,
     target: usize,
     floor: usize,
     head: usize,
@@ -61,18 +58,7 @@ struct Ball {
 
 pub(super) fn make(goal: Goal) -> Made<Dog> {
     let fetch = matches!(goal, Goal::Fetch);
-    let mut model = model::compiled(fetch)?;
-    let side = match goal {
-        Goal::Stand => Some(SECONDS),
-        Goal::Move(speed) => Some(speed * SECONDS),
-        Goal::Fetch => None,
-    };
-    if let Some(side) = side {
-        let floor = sim::find(&model, MjtObjBase::mjOBJ_GEOM, "floor")?;
-        model.geom_size_mut()[floor][..2].fill(side);
-    }
-
-    let mut sim = Sim::new("dog", model)?;
+    let mut sim = Sim::new("dog", model::compiled(fetch)?)?;
     reset(sim.data_mut());
     let sim = sim;
     let sensor = |name| sensor(&sim, name);
@@ -98,7 +84,7 @@ impl Ball {
     fn new(sim: &Sim) -> Result<Self, EnvError> {
         Ok(Self {
             root: joint(sim, "ball_root")?,
-            ball: geom(sim, "ball")?,
+            geom: geom(sim, "ball")?,
             target: geom(sim, "target")?,
             floor: geom(sim, "floor")?,
             head: site(sim, "head")?,
@@ -126,13 +112,13 @@ impl Ball {
     /// Position and velocity of the ball, position of the target, as the head sees them.
     fn seen(&self, data: &Data) -> [[f64; 3]; 3] {
         let (frame, head) = (data.site_xmat()[self.head], data.site_xpos()[self.head]);
-        let [ball, target] = [self.ball, self.target].map(|geom| data.geom_xpos()[geom]);
+        let [ball, target] = [self.geom, self.target].map(|geom| data.geom_xpos()[geom]);
         let linear = |kind, id| {
             let [.., x, y, z] = data.object_velocity(kind, id, false);
             [x, y, z]
         };
         let head_velocity = linear(MjtObjBase::mjOBJ_SITE, self.head);
-        let velocity = linear(MjtObjBase::mjOBJ_GEOM, self.ball);
+        let velocity = linear(MjtObjBase::mjOBJ_GEOM, self.geom);
         [between(head, ball), between(head_velocity, velocity), between(head, target)]
             .map(|vector| in_frame(vector, frame))
     }
@@ -140,7 +126,7 @@ impl Ball {
     /// Factors for reaching the ball and for bringing it.
     fn reward(&self, data: &Data) -> [f64; 2] {
         let model = data.model();
-        let ball = data.geom_xpos()[self.ball];
+        let ball = data.geom_xpos()[self.geom];
         let [upper, lower] = [self.upper_bite, self.lower_bite]
             .map(|bite| norm(between(data.site_xpos()[bite], ball)));
         let bite = [0.0, model.site_size()[self.upper_bite][0]];

@@ -10,7 +10,7 @@ use super::super::models;
 use crate::EnvError;
 use crate::mujoco::sim::Sim;
 
-/// Of the meshes.
+/// Of meshes and skin.
 const FOLDER: &str = concat!(env!("MUJOCO_DYNAMIC_LINK_DIR"), "/../dm_control/dog_assets");
 
 /// The model with or without ball, target and walls. To compile its meshes takes half a second, so
@@ -27,13 +27,16 @@ pub(super) fn compiled(ball: bool) -> Result<MjModel, EnvError> {
 }
 
 fn compile(ball: bool) -> Result<MjModel, EnvError> {
-    // What can only be seen, and is large.
-    let mut xml = without(models::file!("dog.xml"), "<skin ", "/>")?;
+    // Textures are large, and skin and ball can be seen without.
+    let mut xml = models::file!("dog.xml").to_owned();
     for name in ["skin", "tennis_ball"] {
         xml = without(&xml, &format!("<texture name=\"{name}\""), "/>")?;
         xml = xml.replace(&format!(" texture=\"{name}\""), "");
     }
     if !ball {
+        // As far as it runs in an episode. Planes have no end for the engine, so the size of the
+        // floor, which `dm_control` makes smaller for other tasks, can only be seen.
+        xml = xml.replace("size=\"10 10 0.1\"", "size=\"135 135 0.1\"");
         xml = without(&xml, "<body name=\"ball\"", "</body>")?;
         xml = without(&xml, "<geom name=\"target\"", "/>")?;
         for camera in ["ball", "head"] {
@@ -47,18 +50,16 @@ fn compile(ball: bool) -> Result<MjModel, EnvError> {
     for (name, content) in models::COMMON {
         files.push((name.into(), content.into()));
     }
-    // `file="BONE...stl"`
-    for name in xml.split("file=\"").skip(1).filter_map(|rest| rest.split('"').next()) {
-        if name.ends_with(".stl") {
-            let path = Path::new(FOLDER).join(name);
-            let content = std::fs::read(&path).map_err(|error| {
-                format!(
-                    "the dog's bone '{}' cannot be read: {error}; run `cargo xtask setup`",
-                    path.display()
-                )
-            })?;
-            files.push((name.into(), content));
-        }
+    let named = xml.split("file=\"").skip(1).filter_map(|rest| rest.split('"').next());
+    for name in named.filter(|name| !name.starts_with("./common/")) {
+        let path = Path::new(FOLDER).join(name);
+        let content = std::fs::read(&path).map_err(|error| {
+            format!(
+                "the dog's file '{}' cannot be read: {error}; run `cargo xtask setup`",
+                path.display()
+            )
+        })?;
+        files.push((name.into(), content));
     }
     let files: Vec<(&str, &[u8])> =
         files.iter().map(|(name, content)| (name.as_str(), content.as_slice())).collect();
