@@ -4,7 +4,11 @@
 
 mod harness;
 
-use agents::{agent, config::Config};
+use agents::{
+    agent::{self, Batch},
+    config::Config,
+    plasticity::{self, Look},
+};
 use envs::{
     Action, ActionSpace, Dtype, Env, EnvError, EnvSpec, FrameStack, Registry, Space, State, Step,
 };
@@ -15,7 +19,7 @@ use networks::{
     random::{self, Rng},
 };
 use rand::{RngExt, SeedableRng};
-use tch::Device;
+use tch::{Device, Kind, Tensor};
 
 const SIDE: usize = 8;
 const LENGTH: u32 = 20;
@@ -183,4 +187,48 @@ fn a_replay_shorter_than_its_stacks_is_refused() {
     let error = run.train().unwrap_err().to_string();
     assert!(error.contains("replay.capacity is 205") && error.contains("at least 206"), "{error}");
     assert_eq!(FrameStack::new(Box::new(Afterglow::new()), 100).unwrap().spec().obs.frames, 100);
+}
+
+/// Every measure of a network with convolutions is finite where it says something, and a channel counts
+/// as one unit beside the units of other layers.
+#[test]
+fn channels_count_as_units() {
+    let config = config(
+        "agent = { kind = 'dqn', network = { arch = { kind = 'conv', torso = 'minatar', \
+         body = { kind = 'mlp', hidden = [5] } } } }",
+    );
+    let spec = spec(picture(255.0), ActionSpace::Discrete(3));
+    let dqn = agent::build(&config, &spec, Device::Cpu, &mut random::stream(3, 0)).unwrap();
+    let mut start = networks::params::StateDict::new();
+    dqn.save(&mut start);
+    // Of zeros, channels with a negative bias are off everywhere.
+    let zeros = || Tensor::zeros([32, 1024], (Kind::Float, Device::Cpu));
+    let batch = Batch {
+        obs: zeros(),
+        action: Tensor::zeros([32, 1], (Kind::Int64, Device::Cpu)),
+        reward: Tensor::ones([32], (Kind::Float, Device::Cpu)),
+        discount: Tensor::zeros([32], (Kind::Float, Device::Cpu)),
+        next_obs: zeros(),
+    };
+    let mut rng = random::stream(3, 1);
+    let probes = dqn.probe(&batch, &mut rng);
+    let found = plasticity::measures(&probes, Look::ALL, &start, 3, &mut rng);
+    let value = |layer: &str, measure: &str| {
+        let m = found.iter().find(|m| m.layer == layer && m.measure == measure);
+        m.unwrap_or_else(|| panic!("{measure} of {layer}")).value
+    };
+    let (conv, hidden) = (value("q/conv_0", "dead"), value("q/hidden_0", "dead"));
+    assert!(conv > 0.0 && conv < 1.0 && (conv - hidden).abs() > 0.01, "{conv} and {hidden}");
+    let mean = (16.0 * conv + 5.0 * hidden) / 21.0;
+    assert!(
+        (value("_global", "dead") - mean).abs() < 1e-12,
+        "{} is not {mean}",
+        value("_global", "dead")
+    );
+    // All positions of all pictures look alike.
+    assert!((value("q/conv_0", "effective_rank") - 1.0).abs() < 1e-3);
+    assert!(value("q/conv_0", "weight_stable_rank") > 1.5);
+    assert!(
+        value("_global", "hessian_top").is_finite() && value("_global", "refit_loss").is_finite()
+    );
 }

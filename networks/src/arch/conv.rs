@@ -31,7 +31,7 @@ pub enum Torso {
     /// The smaller network of IMPALA (Espeholt et al. 2018, arXiv 1802.01561, figure 3 left),
     /// without its LSTM.
     ImpalaSmall,
-    /// MinAtar (Young & Tian 2019, arXiv 1903.03176, section 4).
+    /// `MinAtar` (Young & Tian 2019, arXiv 1903.03176, section 4).
     Minatar,
 }
 
