@@ -112,7 +112,7 @@ fn plastic_simba_v2() -> Config {
     Config { normalize, diagnostics, agent, ..sac() }
 }
 
-/// Convolutions on stacks of frames, which replay holds once: CartPole's three newest observations as
+/// Convolutions on stacks of frames, which replay holds once: `CartPole`'s three newest observations as
 /// a picture of 3 x 4.
 fn pixels() -> Config {
     config(&format!(
