@@ -132,7 +132,7 @@ pub struct Dqn {
 
 impl Dqn {
     /// # Errors
-    /// When the action space is not discrete.
+    /// When the action space is not discrete, or the network cannot take these observations.
     pub fn new(
         config: &DqnConfig,
         spec: &EnvSpec,
@@ -151,7 +151,11 @@ impl Dqn {
         } else {
             &[("q", actions as i64 * width)]
         };
-        let net = config.network.arch.build(&mut p, "q", spec.obs.size() as i64, heads, rng);
+        let shape: Vec<i64> = spec.obs.shape.iter().map(|&n| n as i64).collect();
+        let arch = &config.network.arch;
+        let net = arch
+            .build(&mut p, "q", &shape, heads, rng)
+            .map_err(|e| format!("agent.network.arch: {e}"))?;
         let online = config
             .network
             .model("q", net, p, device)

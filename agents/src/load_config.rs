@@ -49,13 +49,20 @@ impl Config {
     }
 
     /// Puts numbers where the configuration leaves them to the run: the length of learning-rate
-    /// schedules, and the discount if it follows the episode's length. The run folder holds the
-    /// result.
+    /// schedules, the discount if it follows the episode's length, and what convolutions divide
+    /// pictures by. The run folder holds the result.
     ///
     /// # Errors
     /// When the discount should follow the time limit of an environment without one.
     pub fn resolve(&mut self, spec: &EnvSpec) -> Result<(), String> {
         self.resolve_schedules();
+        let high = spec.obs.high.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        // Normalised observations have no bounds.
+        let bounded = high.is_finite() && high > 0.0 && !self.normalize.obs;
+        let high = if bounded { f64::from(high) } else { 1.0 };
+        for network in self.agent.networks_mut() {
+            network.arch.resolve(high);
+        }
         let (gamma, heuristic) = match &mut self.agent {
             AgentConfig::Sac(c) => (&mut c.gamma, &mut c.gamma_heuristic),
             AgentConfig::Dqn(c) => (&mut c.gamma, &mut c.gamma_heuristic),

@@ -2,7 +2,8 @@
 //!
 //! A row is an observation and, once it is known, what was done there: action, reward, and whether
 //! the episode ended. The next observation is simply the next row; an episode's true last
-//! observation is a row without an action. n-step returns are summed when sampling, from rows, so
+//! observation is a row without an action. Of stacked frames ([`envs::Space::frames`]) a row holds the
+//! newest one, and stacks are put together again when sampling. n-step returns are summed when sampling, from rows, so
 //! nothing is stored twice and `n` and `gamma` can differ between runs on the same data.
 
 use envs::EnvSpec;
@@ -53,6 +54,34 @@ impl Replay {
             device,
             scratch: Scratch::default(),
         }
+    }
+
+    /// Whether rings of this capacity always hold a whole transition: `n_step + 3` rows, and as many
+    /// more as a stack of frames reaches back.
+    ///
+    /// # Errors
+    /// One sentence with the least capacity; or about frames that observations cannot be made of.
+    pub fn check_rows(
+        spec: &EnvSpec,
+        envs: usize,
+        capacity: usize,
+        n_step: usize,
+    ) -> Result<(), String> {
+        let (frames, size) = (spec.obs.frames, spec.obs.size());
+        if frames == 0 || !size.is_multiple_of(frames) {
+            return Err(format!(
+                "the environment's observations of {size} components cannot be a stack of {frames} \
+                 frames; `supple check-env` says more"
+            ));
+        }
+        let least = (n_step + 2 + frames).saturating_mul(envs);
+        if capacity >= least {
+            return Ok(());
+        }
+        Err(format!(
+            "replay.capacity is {capacity}; with {envs} environments, n_step {n_step} and \
+             observations of {frames} frames it must be at least {least}"
+        ))
     }
 
     /// Whether the system would give the memory of such a replay. It is asked for and handed back
@@ -122,8 +151,9 @@ impl Replay {
 
     /// `batch` transitions drawn uniformly with replacement.
     ///
-    /// Every ring must hold at least `n_step + 3` rows (`Config::validate` sees to it): then some
-    /// row starts a whole n-step transition and the search below ends.
+    /// Every ring must hold at least `n_step + 3` rows (`Config::validate` sees to it), and one that has
+    /// forgotten rows `n_step + 2 + frames` ([`Replay::check_rows`]): then some row starts a whole
+    /// n-step transition from a whole stack of frames and the search below ends.
     ///
     /// # Panics
     /// If nothing was pushed yet.
@@ -146,9 +176,11 @@ impl Replay {
             let Some((reward, discount, next)) = ring.n_step(row, &self.discounts) else {
                 continue; // an episode's last observation, or the n steps are not over yet
             };
+            if !ring.gather(row, next, &mut s) {
+                continue; // the oldest of its frames were forgotten
+            }
             s.reward.push(reward);
             s.discount.push(discount);
-            ring.gather(row, next, &mut s);
         }
         let out = self.tensors(&s, batch as i64);
         self.scratch = s;

@@ -1,4 +1,10 @@
 //! One environment's part of the replay: columns of rows in a ring.
+//!
+//! Where observations are stacks of `k` frames, a row holds the newest frame alone. The others are
+//! those of the rows before it, back to the first row of the episode, whose frame stands for all that
+//! there would be before it.
+
+use std::ops::Range;
 
 use envs::{Action, ActionSpace, Actions, Dtype, EnvSpec};
 
@@ -51,7 +57,10 @@ enum ActionColumn {
 pub(crate) struct Ring {
     rows: usize,
     pub(crate) written: u64,
-    obs_dim: usize,
+    /// Of a stack, oldest first.
+    frames: usize,
+    /// Components of one frame; of the whole observation where there is no stack.
+    frame_dim: usize,
     action_dim: usize,
     obs: ObsColumn,
     action: ActionColumn,
@@ -61,7 +70,8 @@ pub(crate) struct Ring {
 
 impl Ring {
     pub(crate) fn new(spec: &EnvSpec, rows: usize) -> Self {
-        let obs_dim = spec.obs.size();
+        let frames = spec.obs.frames;
+        let frame_dim = spec.obs.size() / frames;
         let action_dim = match &spec.action {
             ActionSpace::Discrete(_) => 1,
             ActionSpace::Box { low, .. } => low.len(),
@@ -69,11 +79,12 @@ impl Ring {
         Ring {
             rows,
             written: 0,
-            obs_dim,
+            frames,
+            frame_dim,
             action_dim,
             obs: match spec.obs.dtype {
-                Dtype::F32 => ObsColumn::F32(vec![0.0; rows * obs_dim]),
-                Dtype::U8 => ObsColumn::U8(vec![0; rows * obs_dim]),
+                Dtype::F32 => ObsColumn::F32(vec![0.0; rows * frame_dim]),
+                Dtype::U8 => ObsColumn::U8(vec![0; rows * frame_dim]),
             },
             action: match &spec.action {
                 ActionSpace::Discrete(_) => ActionColumn::Discrete(vec![0; rows]),
@@ -92,7 +103,7 @@ impl Ring {
         self.written - self.held() as u64
     }
 
-    pub(crate) fn indices(&self) -> std::ops::Range<u64> {
+    pub(crate) fn indices(&self) -> Range<u64> {
         self.oldest()..self.written
     }
 
@@ -109,13 +120,37 @@ impl Ring {
             ObsColumn::F32(_) => 4,
             ObsColumn::U8(_) => 1,
         };
-        self.obs_dim * obs + self.action_dim * 4 + 4 + 1
+        self.frame_dim * obs + self.action_dim * 4 + 4 + 1
+    }
+
+    /// Where a row's frame is in its column.
+    fn span(&self, row: u64) -> Range<usize> {
+        let at = self.at(row) * self.frame_dim;
+        at..at + self.frame_dim
+    }
+
+    /// The rows whose frames make up the observation of `row`, oldest first, or `None` if some of them
+    /// were forgotten.
+    fn stack(&self, row: u64) -> Option<impl Iterator<Item = u64> + use<>> {
+        let (mut first, oldest, frames) = (row, self.oldest(), self.frames as u64);
+        while row - first + 1 < frames {
+            // What is before the oldest row cannot be told, unless there never was anything.
+            if first == oldest && oldest > 0 {
+                return None;
+            }
+            if first == 0 || self.flags(first - 1) & ACTED == 0 {
+                break; // the episode begins
+            }
+            first -= 1;
+        }
+        Some((0..frames).map(move |i| (row + 1 + i).saturating_sub(frames).max(first)))
     }
 
     /// Appends a row with an observation and no action yet.
     pub(crate) fn open_row(&mut self, obs: &[f32]) {
         let at = self.at(self.written);
-        let span = at * self.obs_dim..(at + 1) * self.obs_dim;
+        let span = self.span(self.written);
+        let obs = &obs[obs.len() - self.frame_dim..]; // the newest frame
         match &mut self.obs {
             ObsColumn::F32(column) => column[span].copy_from_slice(obs),
             ObsColumn::U8(column) => {
@@ -149,13 +184,14 @@ impl Ring {
         if self.written == 0 || self.flags(self.written - 1) != 0 {
             return false;
         }
-        let at = self.at(self.written - 1) * self.obs_dim;
-        match &self.obs {
-            ObsColumn::F32(column) => column[at..at + self.obs_dim] == *obs,
+        let Some(rows) = self.stack(self.written - 1) else { return false };
+        let mut frames = rows.zip(obs.chunks_exact(self.frame_dim));
+        frames.all(|(row, obs)| match &self.obs {
+            ObsColumn::F32(column) => column[self.span(row)] == *obs,
             ObsColumn::U8(column) => {
-                column[at..at + self.obs_dim].iter().zip(obs).all(|(&b, &x)| f32::from(b) == x)
+                column[self.span(row)].iter().zip(obs).all(|(&b, &x)| f32::from(b) == x)
             }
-        }
+        })
     }
 
     /// The environment restarted in the middle of an episode (a resume without environment state):
@@ -194,19 +230,23 @@ impl Ring {
         Some((reward, discounts[n], row + n as u64))
     }
 
-    pub(crate) fn gather(&self, row: u64, next: u64, s: &mut Scratch) {
-        let (at, next) = (self.at(row), self.at(next));
-        let d = self.obs_dim;
+    /// Adds the observations of both rows and the action of the first one to `s`, or nothing if a frame
+    /// of theirs was forgotten.
+    pub(crate) fn gather(&self, row: u64, next: u64, s: &mut Scratch) -> bool {
+        let (Some(rows), Some(next_rows)) = (self.stack(row), self.stack(next)) else {
+            return false;
+        };
         match &self.obs {
             ObsColumn::F32(column) => {
-                s.obs.extend_from_slice(&column[at * d..(at + 1) * d]);
-                s.next_obs.extend_from_slice(&column[next * d..(next + 1) * d]);
+                rows.for_each(|r| s.obs.extend_from_slice(&column[self.span(r)]));
+                next_rows.for_each(|r| s.next_obs.extend_from_slice(&column[self.span(r)]));
             }
             ObsColumn::U8(column) => {
-                s.obs_u8.extend_from_slice(&column[at * d..(at + 1) * d]);
-                s.next_obs_u8.extend_from_slice(&column[next * d..(next + 1) * d]);
+                rows.for_each(|r| s.obs_u8.extend_from_slice(&column[self.span(r)]));
+                next_rows.for_each(|r| s.next_obs_u8.extend_from_slice(&column[self.span(r)]));
             }
         }
+        let at = self.at(row);
         match &self.action {
             ActionColumn::Discrete(column) => s.choice.push(i64::from(column[at])),
             ActionColumn::Continuous(column) => {
@@ -214,6 +254,7 @@ impl Ring {
                 s.action.extend_from_slice(&column[at * a..(at + 1) * a]);
             }
         }
+        true
     }
 
     /// Only the rows held are saved, in storage order.
@@ -221,8 +262,8 @@ impl Ring {
         let n = self.held();
         let name = |column: &str| format!("env_{i}/{column}");
         let obs = match &self.obs {
-            ObsColumn::F32(v) => Saved::f32(&[n, self.obs_dim], &v[..n * self.obs_dim]),
-            ObsColumn::U8(v) => Saved::u8(&[n, self.obs_dim], &v[..n * self.obs_dim]),
+            ObsColumn::F32(v) => Saved::f32(&[n, self.frame_dim], &v[..n * self.frame_dim]),
+            ObsColumn::U8(v) => Saved::u8(&[n, self.frame_dim], &v[..n * self.frame_dim]),
         };
         let action = match &self.action {
             ActionColumn::Discrete(v) => Saved::u32(&[n], &v[..n]),
@@ -243,8 +284,8 @@ impl Ring {
         let n = self.held();
         let name = |column: &str| format!("env_{i}/{column}");
         match &mut self.obs {
-            ObsColumn::F32(v) => file.read_f32(&name("obs"), &mut v[..n * self.obs_dim])?,
-            ObsColumn::U8(v) => file.read_u8(&name("obs"), &mut v[..n * self.obs_dim])?,
+            ObsColumn::F32(v) => file.read_f32(&name("obs"), &mut v[..n * self.frame_dim])?,
+            ObsColumn::U8(v) => file.read_u8(&name("obs"), &mut v[..n * self.frame_dim])?,
         }
         match &mut self.action {
             ActionColumn::Discrete(v) => file.read_u32(&name("action"), &mut v[..n])?,

@@ -16,7 +16,7 @@ use networks::{
     init::Init,
     methods::Clock,
     model::{Model, NonFinite, Target},
-    network::Ensemble,
+    network::{ArchConfig, Ensemble},
     optim::OptimConfig,
     params::{LoadError, ParamId, Params, Role, StateDict},
     random::{self, Rng},
@@ -100,7 +100,7 @@ pub struct Sac {
 
 impl Sac {
     /// # Errors
-    /// When the action space is not continuous.
+    /// When the action space is not continuous, or a network cannot take its inputs.
     pub fn new(
         config: &SacConfig,
         spec: &EnvSpec,
@@ -117,17 +117,29 @@ impl Sac {
         let at = |key: &'static str| move |e| format!("agent.{key}.methods: {e}");
         let mut p = Params::default();
         let heads = [("mean", action_dim), ("log_std", action_dim)];
-        let net = config.actor.arch.build(&mut p, "pi", obs_dim, &heads, rng);
+        let shape: Vec<i64> = spec.obs.shape.iter().map(|&n| n as i64).collect();
+        let net = config
+            .actor
+            .arch
+            .build(&mut p, "pi", &shape, &heads, rng)
+            .map_err(|e| format!("agent.actor.arch: {e}"))?;
         let actor = config.actor.model("actor", net, p, device).map_err(at("actor"))?;
 
+        if matches!(config.critic.arch, ArchConfig::Conv(_)) {
+            return Err("agent.critic.arch.kind is \"conv\" and SAC's critics take a flat vector, \
+                        observation and action one after the other; give them \"mlp\", \"simba\" or \
+                        \"simba_v2\" (agent.actor.arch can be \"conv\")"
+                .to_owned());
+        }
         let mut p = Params::default();
         let nets = (0..config.critics)
             .map(|i| {
                 let input = obs_dim + action_dim;
                 let head = ("value", config.value.width());
-                config.critic.arch.build(&mut p, &format!("q{i}"), input, &[head], rng)
+                config.critic.arch.build(&mut p, &format!("q{i}"), &[input], &[head], rng)
             })
-            .collect();
+            .collect::<Result<_, _>>()
+            .map_err(|e| format!("agent.critic.arch: {e}"))?;
         let critic = config
             .critic
             .model("critic", Arc::new(Ensemble(nets)), p, device)

@@ -1,5 +1,5 @@
-//! A full replay takes the memory of its raw data: each observation once, the action, the reward
-//! and one byte of flags. Alone in its process, because it reads the process' memory.
+//! A full replay takes the memory of its raw data: each observation once (of stacked frames, each frame
+//! once), the action, the reward and one byte of flags. Alone in its process, because it reads the process' memory.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use agents::{message::Experience, replay::Replay};
@@ -15,14 +15,21 @@ fn resident() -> f64 {
 
 /// Fills a replay with episodes of 200 steps, past its capacity, and compares what it says and what
 /// the process grew by with the raw data.
-fn takes_its_raw_data(dtype: Dtype, dim: usize, action: ActionSpace, capacity: usize) {
+fn takes_its_raw_data(
+    dtype: Dtype,
+    frames: usize,
+    frame: usize,
+    action: ActionSpace,
+    capacity: usize,
+) {
+    let dim = frames * frame;
     let (action_dim, obs_bytes) = (
         if let ActionSpace::Box { low, .. } = &action { low.len() } else { 1 },
         if dtype == Dtype::U8 { 1 } else { 4 },
     );
     let mut spec = EnvSpec::vector(dim, action);
-    spec.obs.dtype = dtype;
-    let raw = (capacity * (dim * obs_bytes + action_dim * 4 + 4 + 1)) as f64;
+    (spec.obs.dtype, spec.obs.frames) = (dtype, frames);
+    let raw = (capacity * (frame * obs_bytes + action_dim * 4 + 4 + 1)) as f64;
 
     let before = resident();
     let mut replay = Replay::new(&spec, 2, capacity, 3, 0.99, Device::Cpu);
@@ -56,6 +63,7 @@ fn takes_its_raw_data(dtype: Dtype, dim: usize, action: ActionSpace, capacity: u
 
 #[test]
 fn a_full_replay_takes_the_memory_of_its_data() {
-    takes_its_raw_data(Dtype::F32, 17, ActionSpace::symmetric(6), 500_000);
-    takes_its_raw_data(Dtype::U8, 400, ActionSpace::Discrete(6), 120_000);
+    takes_its_raw_data(Dtype::F32, 1, 17, ActionSpace::symmetric(6), 500_000);
+    takes_its_raw_data(Dtype::U8, 1, 400, ActionSpace::Discrete(6), 120_000);
+    takes_its_raw_data(Dtype::U8, 4, 400, ActionSpace::Discrete(6), 120_000);
 }

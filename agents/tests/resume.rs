@@ -112,12 +112,29 @@ fn plastic_simba_v2() -> Config {
     Config { normalize, diagnostics, agent, ..sac() }
 }
 
-fn plastic() -> [Config; 4] {
+/// Convolutions on stacks of frames, which replay holds once: `CartPole`'s three newest observations as
+/// a picture of 3 x 4.
+fn pixels() -> Config {
+    config(&format!(
+        "{COMMON}{EVERYTHING}
+        env = {{ name = 'CartPole-v1', kwargs = {{ frame_stack = 3 }} }}
+        replay = {{ capacity = 240, batch_size = 8, learning_starts = 48, n_step = 2 }}
+        [agent]
+        kind = 'dqn'
+        target = {{ kind = 'polyak', tau = 0.05 }}
+        network.arch = {{ kind = 'conv', torso = 'minatar', body = {{ kind = 'mlp', hidden = [12] }} }}
+        network.methods = [{BEFORE}, {CBP}, {RESETS}, {SHRINK}]
+        network.optim.lr = 0.01"
+    ))
+}
+
+fn plastic() -> [Config; 5] {
     [
         plastic_dqn(CBP, "{ kind = 'hard', every_updates = 7 }"),
         plastic_dqn(REDO, "{ kind = 'polyak', tau = 0.05 }"),
         plastic_sac(),
         plastic_simba_v2(),
+        pixels(),
     ]
 }
 

@@ -112,6 +112,13 @@ fn agents_devices_and_sizes() {
     set_refused(&s, "agent.network.arch.hidden=[16, 1000000]", &["1000000 units", "65536"]);
     set_refused(&s, "agent.network.arch.hidden=[65536, 65536]", &["4294967296 weights"]);
     set_refused(&s, "agent.network.arch.hidden=[0]", &["agent.network.arch.hidden", "0 units"]);
+    // CartPole's four numbers are no picture.
+    let conv = "agent.network.arch={ kind = 'conv' }";
+    set_refused(&s, conv, &["agent.network.arch: ", "the shape [4]", "[C, H, W]"]);
+    let nested = "agent.network.arch={ kind = 'conv', body = { kind = 'conv' } }";
+    set_refused(&s, nested, &["agent.network.arch.body.kind", "\"mlp\""]);
+    let none = "agent.network.arch={ kind = 'conv', divide_by = 0.0 }";
+    set_refused(&s, none, &["agent.network.arch.divide_by is 0", "greater than 0"]);
     for capacity in ["1000000000000000", "9000000000000000000"] {
         let wanted = format!("replay.capacity is {capacity}");
         set_refused(&s, &format!("replay.capacity={capacity}"), &[&wanted, "lower it"]);

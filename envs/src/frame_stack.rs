@@ -45,6 +45,8 @@ impl Env for FrameStack {
             low: spec.obs.low.repeat(self.count),
             high: spec.obs.high.repeat(self.count),
             dtype: spec.obs.dtype,
+            // Of a stack of stacks, the inner stack is the frame.
+            frames: self.count,
         };
         EnvSpec { obs, ..spec }
     }

@@ -228,6 +228,16 @@ pub struct Space {
     pub high: Vec<f32>,
     /// What the numbers are, for who stores many of them.
     pub dtype: Dtype,
+    /// 1, or the number `k` of frames that every observation is a stack of: equal parts one after
+    /// another, oldest first, of which each step drops the first and appends one, and a reset
+    /// repeats its only one. Replay stores such frames once, so a wrapper that changes observations
+    /// in any other way must put it back to 1.
+    #[serde(default = "one")]
+    pub frames: usize,
+}
+
+fn one() -> usize {
+    1
 }
 
 impl Space {
@@ -238,7 +248,7 @@ impl Space {
 
     /// A vector with the given bounds, one pair per component.
     pub fn bounded(low: Vec<f32>, high: Vec<f32>) -> Self {
-        Self { shape: vec![low.len()], low, high, dtype: Dtype::F32 }
+        Self { shape: vec![low.len()], low, high, dtype: Dtype::F32, frames: 1 }
     }
 
     /// Number of flat components.

@@ -300,6 +300,38 @@ fn bytes_that_are_fractions() {
 }
 
 #[test]
+fn stacks_that_are_none() {
+    error(|env| env.spec.obs.frames = 0, "cannot be a stack of 0 frames", "spec().obs");
+    error(|env| env.spec.obs.frames = 3, "2 components cannot be a stack of 3", "spec().obs");
+    // Right at the start of an episode, but no stack afterwards.
+    error(
+        |env| {
+            env.spec.obs.frames = 2;
+            env.observe = |env, _, obs| {
+                let x = (env.start * 10 + env.t) as f32;
+                obs.copy_from_slice(&[x, x]);
+                Ok(())
+            };
+        },
+        "no stack of 2 frames",
+        "step 1 of reset(seed 0)",
+    );
+    error(
+        |env| {
+            env.spec.obs.frames = 2;
+            env.observe = |env, _, obs| {
+                let x = (env.start * 10 + env.t) as f32;
+                obs.copy_from_slice(&[x - 1.0, x]);
+                Ok(())
+            };
+            env.spec.obs.low = vec![-1.0; 2];
+        },
+        "no stack of 2 frames",
+        "reset(seed 0)",
+    );
+}
+
+#[test]
 fn starts_that_ignore_the_seed_but_not_the_time() {
     error(
         |env| {

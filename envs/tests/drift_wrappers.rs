@@ -5,7 +5,7 @@ mod probe;
 use std::collections::BTreeSet;
 
 use envs::drift::Drift;
-use envs::{Action, ActionSpace, Dtype, Env, Kwargs, Registry};
+use envs::{Action, ActionSpace, Dtype, Env, Kwargs, Registry, check};
 use probe::{Probe, choose, inside, make, reset, reset_at, reset_with, step};
 use serde_json::{Value, json};
 
@@ -267,3 +267,62 @@ const PERMUTED: [[f32; 9]; 2] = [
     [5.0, 9.0, 2.0, 3.0, 0.0, 6.0, 10.0, 1.0, 4.0],
 ];
 const WALKED: [f32; 3] = [10.085_654, 8.933_264, 6.705_14];
+
+/// Observations that are no longer a stack of frames say so, and all others still say it.
+#[test]
+fn what_changes_observations_undoes_frame_stacks() {
+    let mut registry = Registry::default();
+    let probe = || Probe::new(ActionSpace::Discrete(5));
+    registry.insert("discrete", move || Ok(probe()));
+    let table = json!({ "kind": "table", "values": [1.0, 2.0], "period": 20 });
+    let tasks = json!([{ "kwargs": { "frame_stack": 3 } }, { "kwargs": { "frame_stack": 3 } }]);
+    let kinds = [
+        (json!({ "kind": "task_sequence", "tasks": tasks, "steps_per_task": 50 }), 3),
+        (json!({ "kind": "permute_obs", "period": 10 }), 1),
+        (json!({ "kind": "mask_obs", "count": 2, "period": 10 }), 1),
+        (json!({ "kind": "shift_obs", "std": 1.0, "period": 10 }), 1),
+        (json!({ "kind": "remap_actions", "period": 10 }), 3),
+        (json!({ "kind": "reward", "scales": [1.0, 2.0], "period": 10 }), 3),
+        (json!({ "kind": "physics", "constant": "constant", "course": table }), 3),
+        (json!({ "kind": "obs_noise", "std": 1.0 }), 1),
+        (json!({ "kind": "obs_delay", "steps": 2 }), 1),
+        (json!({ "kind": "action_delay", "steps": 2 }), 3),
+    ];
+    let kwargs = json!({ "frame_stack": 3, "max_episode_steps": 30 });
+    let kwargs: Kwargs = serde_json::from_value(kwargs).expect("a table");
+    for (drift, frames) in kinds {
+        let list: Vec<Drift> = serde_json::from_value(json!([drift])).expect("drift");
+        let mut env = registry.make_drifting("discrete", &kwargs, &list).expect("it fits");
+        let obs = env.spec().obs;
+        assert_eq!((obs.frames, obs.shape), (frames, vec![3, 9]), "{drift}");
+        let faults: Vec<String> = check(env.as_mut(), "probe")
+            .iter()
+            .filter(|f| f.what.contains("stack"))
+            .map(ToString::to_string)
+            .collect();
+        assert!(faults.is_empty(), "{drift}: {faults:#?}");
+    }
+}
+
+/// Tasks of one shape, of which only one is of stacks, are not stored as such.
+#[test]
+fn tasks_with_and_without_a_stack_have_none() {
+    let mut registry = Registry::default();
+    registry.insert("one", || Ok(Probe::new(ActionSpace::Discrete(5))));
+    registry.insert("three", || {
+        let mut probe = Probe::new(ActionSpace::Discrete(5));
+        probe.spec.obs.shape = vec![3, 9];
+        (probe.spec.obs.low, probe.spec.obs.high) = (vec![-9.0; 27], vec![9.0; 27]);
+        Ok(probe)
+    });
+    for (second, frames) in [("one", 3), ("three", 1)] {
+        let stack = json!({ "frame_stack": 3 });
+        let kwargs = if second == "one" { stack.clone() } else { json!({}) };
+        let tasks =
+            json!([{ "name": "one", "kwargs": stack }, { "name": second, "kwargs": kwargs }]);
+        let list = json!([{ "kind": "task_sequence", "tasks": tasks, "steps_per_task": 50 }]);
+        let list: Vec<Drift> = serde_json::from_value(list).expect("drift");
+        let env = registry.make_drifting("one", &Kwargs::new(), &list).expect("one shape");
+        assert_eq!(env.spec().obs.frames, frames, "{second}");
+    }
+}

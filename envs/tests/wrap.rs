@@ -118,7 +118,7 @@ fn time_limits_truncate_and_start_anew_on_reset() {
 fn frames_are_oldest_first_and_the_first_is_repeated() {
     let counter = Counter::boxed(ActionSpace::Discrete(9), false);
     let mut env = FrameStack::new(counter, 3).expect("above 1");
-    assert_eq!(env.spec().obs.shape, [3, 2]);
+    assert_eq!((env.spec().obs.shape, env.spec().obs.frames), (vec![3, 2], 3));
     assert_eq!(reset(&mut env, 10), [10.0, 0.0, 10.0, 0.0, 10.0, 0.0]);
     assert_eq!(step(&mut env, 1.0).1, [10.0, 0.0, 10.0, 0.0, 11.0, 1.0]);
     assert_eq!(step(&mut env, 2.0).1, [10.0, 0.0, 11.0, 1.0, 12.0, 2.0]);

@@ -22,7 +22,7 @@
 //! let mut rng = random::stream(1, 0);
 //! let mut params = Params::default();
 //! let arch = ArchConfig::Mlp(MlpConfig { hidden: vec![16], ..MlpConfig::default() });
-//! let net = arch.build(&mut params, "f", 1, &[("y", 1)], &mut rng);
+//! let net = arch.build(&mut params, "f", &[1], &[("y", 1)], &mut rng).expect("any shape");
 //! let optim = OptimConfig { lr: 0.01, ..OptimConfig::default() };
 //! let mut model = Model::new("line", net, params, &optim, &[], tch::Device::Cpu).expect("fits");
 //! let x = random::uniform(&[64, 1], -1.0, 1.0, &mut rng); // [B, 1]

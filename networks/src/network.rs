@@ -7,6 +7,7 @@ use tch::Tensor;
 
 use crate::{
     arch::{
+        conv::{Conv, ConvConfig},
         mlp::{Mlp, MlpConfig},
         simba::{Simba, SimbaConfig},
         simba_v2::{SimbaV2, SimbaV2Config},
@@ -18,7 +19,7 @@ use crate::{
 
 /// From input to raw outputs, as a function of its parameters.
 pub trait Network: Send + Sync {
-    /// `x` is `[B, input]`; one `[B, width]` tensor per requested output, in that order.
+    /// `x` is `[B, D]`, inputs of any shape flattened; one `[B, width]` tensor per requested output, in that order.
     fn forward(&self, p: &Params, x: &Tensor, trace: &mut Trace) -> Vec<Tensor>;
 }
 
@@ -32,23 +33,38 @@ pub enum ArchConfig {
     Simba(SimbaConfig),
     /// SimbaV2: features and weights on unit spheres.
     SimbaV2(SimbaV2Config),
+    /// Convolutions in front of one of the others.
+    Conv(ConvConfig),
 }
 
 impl ArchConfig {
-    /// Builds the network under `prefix`, adding its parameters to `p`. `outputs` are
-    /// `(name, width)`, one head each.
+    /// Builds the network under `prefix`, adding its parameters to `p`. `input` is the shape of one
+    /// input, which comes flat whatever it is; `outputs` are `(name, width)`, one head each.
+    ///
+    /// # Errors
+    /// One sentence when the architecture cannot take inputs of this shape.
     pub fn build(
         &self,
         p: &mut Params,
         prefix: &str,
-        input: i64,
+        input: &[i64],
         outputs: &[(&str, i64)],
         rng: &mut Rng,
-    ) -> Arc<dyn Network> {
-        match self {
-            ArchConfig::Mlp(c) => Arc::new(Mlp::new(c, p, prefix, input, outputs, rng)),
-            ArchConfig::Simba(c) => Arc::new(Simba::new(c, p, prefix, input, outputs, rng)),
-            ArchConfig::SimbaV2(c) => Arc::new(SimbaV2::new(c, p, prefix, input, outputs, rng)),
+    ) -> Result<Arc<dyn Network>, String> {
+        let width = input.iter().product();
+        Ok(match self {
+            ArchConfig::Mlp(c) => Arc::new(Mlp::new(c, p, prefix, width, outputs, rng)),
+            ArchConfig::Simba(c) => Arc::new(Simba::new(c, p, prefix, width, outputs, rng)),
+            ArchConfig::SimbaV2(c) => Arc::new(SimbaV2::new(c, p, prefix, width, outputs, rng)),
+            ArchConfig::Conv(c) => Arc::new(Conv::new(c, p, prefix, input, outputs, rng)?),
+        })
+    }
+
+    /// Puts numbers where the configuration leaves them to the run; `high` is the largest number that
+    /// an input can hold, or 1 where there is none.
+    pub fn resolve(&mut self, high: f64) {
+        if let ArchConfig::Conv(config) = self {
+            config.resolve(high);
         }
     }
 
@@ -61,6 +77,7 @@ impl ArchConfig {
             ArchConfig::Mlp(config) => config.validate(),
             ArchConfig::Simba(config) => config.validate(),
             ArchConfig::SimbaV2(config) => config.validate(),
+            ArchConfig::Conv(config) => config.validate(),
         }
     }
 }

@@ -20,7 +20,7 @@ pub type StateDict = BTreeMap<String, Tensor>;
 /// What a parameter is to the network; plasticity methods select by role, never by name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// Weight `[out, in]` of a hidden layer.
+    /// Weight `[out, in]` of a hidden layer, or `[out, in, height, width]` of a convolution.
     Hidden,
     /// Weight `[out, in]` of a hidden layer whose outputs are normalised at once: scaling it, and the
     /// bias that follows it if there is one, has no effect.

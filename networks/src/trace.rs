@@ -25,7 +25,7 @@ pub struct Entry {
     pub layer: String,
     /// What produced them.
     pub activity: Activity,
-    /// `[B, units]`
+    /// `[B, units]`; of a convolution `[B, channels, height, width]`.
     pub values: Tensor,
 }
 
@@ -48,7 +48,7 @@ impl Trace {
     }
 
     /// Called by networks after each nonlinearity and where features pass between layers: `layer` is
-    /// the name of the layer, `values` is `[B, units]`.
+    /// the name of the layer, `values` is as in [`Entry`].
     pub fn record(&mut self, layer: &str, activity: Activity, values: &Tensor) {
         if self.recording {
             let values = values.shallow_clone();

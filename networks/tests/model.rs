@@ -37,7 +37,7 @@ fn mlp(
         init: InitKind::Orthogonal,
     };
     let mut rng = random::stream(seed, 0);
-    ArchConfig::Mlp(config).build(p, "f", 3, &[("mean", 2), ("value", 1)], &mut rng)
+    ArchConfig::Mlp(config).build(p, "f", &[3], &[("mean", 2), ("value", 1)], &mut rng).unwrap()
 }
 
 fn model(name: &str, seed: u64, optim: &OptimConfig, methods: &[MethodConfig]) -> Model {

@@ -156,7 +156,7 @@ fn build(
     methods: &[MethodConfig],
 ) -> Result<Model, String> {
     let mut p = Params::default();
-    let net = arch.build(&mut p, "f", 3, &[("y", 2)], &mut random::stream(2, 0));
+    let net = arch.build(&mut p, "f", &[3], &[("y", 2)], &mut random::stream(2, 0)).unwrap();
     Model::new("m", net, p, optim, methods, Device::Cpu)
 }
 
@@ -294,7 +294,7 @@ fn a_saved_model_goes_on_bit_for_bit() {
     let mut saved = StateDict::new();
     a.save(&mut saved);
     let mut p = Params::default();
-    let net = arch.build(&mut p, "f", 3, &[("y", 2)], &mut random::stream(99, 0));
+    let net = arch.build(&mut p, "f", &[3], &[("y", 2)], &mut random::stream(99, 0)).unwrap();
     let mut b = Model::new("m", net, p, &optim, &methods, Device::Cpu).unwrap();
     b.load(&saved).unwrap();
     assert_eq!(a.lr(), b.lr(), "the cycle began at update 4");

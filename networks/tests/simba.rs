@@ -33,7 +33,7 @@ fn the_network_is_its_formulas() {
     let mut rng = random::stream(1, 0);
     let mut p = Params::default();
     let arch = ArchConfig::Simba(SimbaConfig { width: 6, blocks: 2, expansion: 3 });
-    let net = arch.build(&mut p, "f", 4, &[("mean", 2), ("log_std", 3)], &mut rng);
+    let net = arch.build(&mut p, "f", &[4], &[("mean", 2), ("log_std", 3)], &mut rng).unwrap();
     let flat: Vec<f32> = p.to_flat().to_vec();
     let moved = random::normal(&[flat.len() as i64], &mut rng) * 0.3 + Tensor::from_slice(&flat);
     p.load_flat(&Vec::<f32>::try_from(&moved).unwrap());
@@ -70,7 +70,9 @@ fn sizes_and_laws() {
     {
         let mut p = Params::default();
         let config = SimbaConfig { width, blocks, ..SimbaConfig::default() };
-        ArchConfig::Simba(config).build(&mut p, "f", input, heads, &mut random::stream(1, 0));
+        ArchConfig::Simba(config)
+            .build(&mut p, "f", &[input], heads, &mut random::stream(1, 0))
+            .unwrap();
         let d = width;
         let block = 2 * d + (4 * d * d + 4 * d) + (4 * d * d + d);
         let outputs: i64 = heads.iter().map(|(_, n)| d * n + n).sum();

@@ -105,7 +105,8 @@ fn run(
         heads.iter().zip(widths).map(|((_, ours), &width)| (*ours, width)).collect();
     let mut p = Params::default();
     let arch = ArchConfig::SimbaV2(config(hp));
-    let built = arch.build(&mut p, "f", x.size()[1], &outputs, &mut random::stream(1, 0));
+    let built =
+        arch.build(&mut p, "f", &[x.size()[1]], &outputs, &mut random::stream(1, 0)).unwrap();
     let mut p = p.to_kind(x.kind());
     let state = state(net, heads);
     assert_eq!(state.len(), p.iter().count(), "every parameter is in the file");
@@ -255,7 +256,7 @@ fn parameter_counts_are_the_published_ones() {
         let mut p = Params::default();
         let arch = ArchConfig::SimbaV2(SimbaV2Config { width, blocks, ..SimbaV2Config::default() });
         // Constant weights would do, but orthogonal ones are what there is.
-        arch.build(&mut p, "f", input, outputs, &mut random::stream(1, 0));
+        arch.build(&mut p, "f", &[input], outputs, &mut random::stream(1, 0)).unwrap();
         p.count()
     };
     for (o, a, critics, actor, critic) in [
@@ -280,7 +281,7 @@ fn model(
 ) -> Model {
     let arch = ArchConfig::SimbaV2(SimbaV2Config { width, blocks, ..SimbaV2Config::default() });
     let mut p = Params::default();
-    let net = arch.build(&mut p, "f", input, &[("y", 3)], &mut random::stream(2, 0));
+    let net = arch.build(&mut p, "f", &[input], &[("y", 3)], &mut random::stream(2, 0)).unwrap();
     Model::new("m", net, p, optim, methods, Device::Cpu).unwrap()
 }
 
@@ -382,7 +383,7 @@ fn the_shift_keeps_magnitudes() {
         ..SimbaV2Config::default()
     });
     let mut p = Params::default();
-    let net = none.build(&mut p, "f", 4, &[("y", 3)], &mut random::stream(2, 0));
+    let net = none.build(&mut p, "f", &[4], &[("y", 3)], &mut random::stream(2, 0)).unwrap();
     let y = |x: &Tensor| net.forward(&p, x, &mut Trace::off()).remove(0);
     assert!((y(&x) - y(&(&x * 2.0))).abs().max().double_value(&[]) < 1e-5);
 }
@@ -421,7 +422,7 @@ fn defaults_are_the_formulas() {
 fn other_architectures_are_left_alone() {
     let mut p = Params::default();
     let arch = ArchConfig::Mlp(MlpConfig { hidden: vec![8], ..MlpConfig::default() });
-    let _ = arch.build(&mut p, "f", 3, &[("y", 2)], &mut random::stream(1, 0));
+    let _ = arch.build(&mut p, "f", &[3], &[("y", 2)], &mut random::stream(1, 0)).unwrap();
     let before = p.to_flat();
     p.project_unit_rows();
     assert_eq!((p.to_flat(), p.unit_row_error()), (before, 0.0));
@@ -437,7 +438,7 @@ fn networks_start_as_the_official_ones() {
     let build = |width, blocks, input, outputs: &[(&str, i64)], rng: &mut random::Rng| {
         let mut p = Params::default();
         let arch = ArchConfig::SimbaV2(SimbaV2Config { width, blocks, ..SimbaV2Config::default() });
-        let net = arch.build(&mut p, "f", input, outputs, rng);
+        let net = arch.build(&mut p, "f", &[input], outputs, rng).unwrap();
         move |x: &Tensor| net.forward(&p, x, &mut Trace::off())
     };
     let number = |t: Tensor| t.double_value(&[]);

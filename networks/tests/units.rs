@@ -54,7 +54,7 @@ fn build(arch: &ArchConfig, methods: &[MethodConfig], optim: &OptimConfig) -> Mo
     let mut rng = random::stream(7, 0);
     let mut p = Params::default();
     let nets = ["q0", "q1"]
-        .map(|name| arch.build(&mut p, name, INPUT, &[("a", 2), ("b", 1)], &mut rng))
+        .map(|name| arch.build(&mut p, name, &[INPUT], &[("a", 2), ("b", 1)], &mut rng).unwrap())
         .into();
     Model::new("m", std::sync::Arc::new(Ensemble(nets)), p, optim, methods, Device::Cpu).unwrap()
 }
@@ -518,7 +518,7 @@ fn methods_that_cannot_work_are_refused() {
     let nap = || MethodConfig::Nap { every_updates: 1, gains: NapGains::Joint {} };
     let refuse = |arch: &ArchConfig, methods: &[MethodConfig]| {
         let mut p = Params::default();
-        arch.build(&mut p, "q", INPUT, &[("a", 2)], &mut random::stream(7, 0));
+        arch.build(&mut p, "q", &[INPUT], &[("a", 2)], &mut random::stream(7, 0)).unwrap();
         MethodConfig::check(methods, &p, &OptimConfig::default()).unwrap_err()
     };
     let nothing = refuse(&flat, &[cbp()]);

@@ -12,6 +12,7 @@ use networks::{
         Spectrum,
         step::{Measured, WHOLE, lag, layer_of, weight_measures},
         unit_measures,
+        units::per_unit,
     },
     params::StateDict,
     random::Rng,
@@ -156,7 +157,7 @@ pub fn measures(
 fn units(probe: &Probe<'_>, out: &mut Vec<Measure>) {
     let (mut dormant, mut dead, mut count) = (0.0, 0.0, 0.0);
     for entry in probe.trace.entries() {
-        let n = entry.values.size().last().copied().unwrap_or(0) as f64;
+        let n = entry.values.size().get(1).copied().unwrap_or(0) as f64;
         for (measure, value) in unit_measures(&entry.values, entry.activity) {
             match measure {
                 "dormant_0.025" => dormant += n * value,
@@ -199,11 +200,12 @@ fn weights(probe: &Probe<'_>, initial: &StateDict, out: &mut Vec<Measure>) {
     }
 }
 
-/// Of activations by layer, their mean over layers, and of weights.
+/// Of activations by layer, their mean over layers, and of weights; of a convolution, each position is
+/// a row, and each channel's weights are.
 fn ranks(probe: &Probe<'_>, out: &mut Vec<Measure>) {
     let (mut sum, mut count) = (0.0, 0.0);
     for entry in probe.trace.entries() {
-        let Some(spectrum) = Spectrum::of(&entry.values) else { continue };
+        let Some(spectrum) = Spectrum::of(&per_unit(&entry.values)) else { continue };
         let effective = spectrum.effective_rank();
         (sum, count) = (sum + effective, count + 1.0);
         for (measure, value) in [
@@ -219,7 +221,7 @@ fn ranks(probe: &Probe<'_>, out: &mut Vec<Measure>) {
     }
     let params = probe.model.params.iter().map(|(_, p)| p);
     for p in params.filter(|p| p.role.is_weight()) {
-        let Some(spectrum) = Spectrum::of(&p.value) else { continue };
+        let Some(spectrum) = Spectrum::of(&p.value.flatten(1, -1)) else { continue };
         for (measure, value) in [
             ("weight_spectral_norm", spectrum.spectral_norm()),
             ("weight_stable_rank", spectrum.stable_rank()),

@@ -157,6 +157,7 @@ impl Probe<'_> {
         let mut obs = vec![f32::from_bits(CANARY); spec.obs.size()];
         self.call(&place, |env| env.reset(seed, &mut obs))?;
         self.observation(spec, &obs, &place);
+        self.stack(spec, None, &obs, &place);
         tape.obs.extend(obs.iter().map(|x| x.to_bits()));
         Some(())
     }
@@ -182,6 +183,9 @@ impl Probe<'_> {
             }
         };
         self.observation(spec, &obs, place);
+        if let Some(from) = tape.obs.len().checked_sub(obs.len()) {
+            self.stack(spec, Some(&tape.obs[from..]), &obs, place);
+        }
         if !step.reward.is_finite() {
             self.error(
                 format!("the reward is {}", step.reward),
@@ -192,6 +196,24 @@ impl Probe<'_> {
         tape.obs.extend(obs.iter().map(|x| x.to_bits()));
         tape.steps.push((step.reward.to_bits(), step.terminated, step.truncated));
         Some(())
+    }
+
+    /// A stack of frames is the one before, as bits, shifted by one frame; or one frame over and over
+    /// again where there is none before.
+    fn stack(&mut self, spec: &EnvSpec, before: Option<&[u32]>, obs: &[f32], place: &str) {
+        let frame = obs.len() / spec.obs.frames;
+        let now: Vec<u32> = obs.iter().map(|x| x.to_bits()).collect();
+        if now[..now.len() - frame] != before.unwrap_or(&now)[frame..] {
+            self.error(
+                format!(
+                    "the observation is no stack of {} frames that follows the one before",
+                    spec.obs.frames
+                ),
+                place,
+                "shift one frame in at each step and repeat the first one at reset, oldest first, or \
+                 set spec().obs.frames to 1",
+            );
+        }
     }
 
     fn observation(&mut self, spec: &EnvSpec, obs: &[f32], place: &str) {

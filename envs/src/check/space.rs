@@ -30,6 +30,13 @@ impl Probe<'_> {
                 "give a shape with at least one axis, and no axis of length 0",
             );
         }
+        if obs.frames == 0 || !obs.size().is_multiple_of(obs.frames) {
+            self.error(
+                format!("{} components cannot be a stack of {} frames", obs.size(), obs.frames),
+                place,
+                "give frames that divide the number of components, and 1 where there is no stack",
+            );
+        }
         if (obs.low.len(), obs.high.len()) != (obs.size(), obs.size()) {
             self.error(
                 format!(

@@ -74,6 +74,7 @@ impl Change for Mask {
     fn spec(&self, mut inner: EnvSpec) -> EnvSpec {
         inner.obs.low.iter_mut().for_each(|low| *low = low.min(0.0));
         inner.obs.high.iter_mut().for_each(|high| *high = high.max(0.0));
+        inner.obs.frames = 1;
         inner
     }
 

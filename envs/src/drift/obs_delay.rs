@@ -33,6 +33,11 @@ impl ObsDelay {
 }
 
 impl Change for LateObs {
+    fn spec(&self, mut inner: EnvSpec) -> EnvSpec {
+        inner.obs.frames = 1;
+        inner
+    }
+
     fn begin(&mut self, _begin: Begin, _env: &mut dyn Env) -> Result<(), EnvError> {
         self.queue.clear();
         Ok(())

@@ -53,6 +53,7 @@ impl Change for Permutation {
         let high = inner.obs.high.iter().copied().fold(f32::NEG_INFINITY, f32::max);
         inner.obs.low.fill(low);
         inner.obs.high.fill(high);
+        inner.obs.frames = 1;
         inner
     }
 

@@ -92,6 +92,7 @@ pub(super) fn without_bounds(mut spec: EnvSpec) -> EnvSpec {
     };
     spec.obs.low.fill(low);
     spec.obs.high.fill(high);
+    spec.obs.frames = 1;
     spec
 }
 

@@ -105,6 +105,7 @@ impl Sequence {
                 .into());
             }
             spec.obs.shape = vec![size + envs.len()];
+            spec.obs.frames = 1;
             spec.obs.low.resize(size + envs.len(), 0.0);
             spec.obs.high.resize(size + envs.len(), 1.0);
         }
@@ -248,6 +249,9 @@ fn widen(spec: &mut EnvSpec, other: &EnvSpec) -> Result<(), &'static str> {
     }
     if other.action != spec.action {
         return Err("action space");
+    }
+    if other.obs.frames != spec.obs.frames {
+        spec.obs.frames = 1;
     }
     if other.time_limit != spec.time_limit {
         return Err("time limit (max_episode_steps)");

@@ -126,7 +126,7 @@ pub(crate) fn registry() -> Registry {
         let mut probe = discrete();
         let shape = vec![3, 3];
         let (low, high) = (vec![0.0; 9], vec![255.0; 9]);
-        probe.spec.obs = Space { shape, low, high, dtype: Dtype::U8 };
+        probe.spec.obs = Space { shape, low, high, dtype: Dtype::U8, frames: 1 };
         Ok(probe)
     });
     registry

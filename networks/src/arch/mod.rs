@@ -1,5 +1,6 @@
 //! One paper's architecture per file.
 
+pub mod conv;
 pub mod mlp;
 pub mod simba;
 pub mod simba_v2;

@@ -12,8 +12,8 @@ fn over_inputs(t: &Tensor) -> Tensor {
     t.mean_dim(Some([0i64].as_slice()), false, Kind::Double)
 }
 
-/// `[N, n, ...]` as `[N * positions, n]`.
-fn per_unit(h: &Tensor) -> Tensor {
+/// `[N, n, ...]` as `[N * positions, n]`: a matrix, for [`Spectrum`](super::Spectrum) too.
+pub fn per_unit(h: &Tensor) -> Tensor {
     if h.dim() == 2 { h.shallow_clone() } else { h.movedim([1i64], [-1i64]).flatten(0, -2) }
 }
 
