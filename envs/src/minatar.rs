@@ -216,6 +216,7 @@ impl<G: Game> Env for MinAtar<G> {
                 low: vec![0.0; size],
                 high: vec![1.0; size],
                 dtype: Dtype::U8,
+                frames: 1,
             },
             action: ActionSpace::Discrete(self.inputs.len()),
             time_limit: Some(TIME_LIMIT),
