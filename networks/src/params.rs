@@ -223,14 +223,16 @@ impl Params {
         fused::unit_rows_(&weights, L2_EPS);
     }
 
-    /// The largest distance of a [`Role::UnitRows`] row's 2-norm from 1; 0 without such weights.
+    /// The largest distance of a [`Role::UnitRows`] row's 2-norm from 1; 0 without such weights. A row
+    /// of zeros, which reads only units that were all replaced, has no direction until its next
+    /// gradient and does not count.
     pub fn unit_row_error(&self) -> f64 {
         let _guard = no_grad_guard();
         self.unit_rows()
             .map(|w| {
                 let norm =
                     w.to_kind(Kind::Double).norm_scalaropt_dim(2.0, [1i64].as_slice(), false);
-                (norm - 1.0).abs().max().double_value(&[])
+                ((&norm - 1.0).abs() * norm.ne(0.0)).max().double_value(&[])
             })
             .fold(0.0, f64::max)
     }
