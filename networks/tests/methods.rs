@@ -211,7 +211,8 @@ fn methods_act_when_the_task_changes() {
         let build = || {
             let mut q = Params::default();
             let arch = ArchConfig::Mlp(MlpConfig { hidden: vec![4], ..MlpConfig::default() });
-            let net = arch.build(&mut q, "f", 2, &[("y", 1)], &mut random::stream(1, 0));
+            let net =
+                arch.build(&mut q, "f", &[2], &[("y", 1)], &mut random::stream(1, 0)).unwrap();
             let (optim, methods) = (OptimConfig::default(), [method.clone()]);
             Model::new("m", net, q, &optim, &methods, tch::Device::Cpu).unwrap()
         };
@@ -246,7 +247,7 @@ fn methods_apply_in_the_order_of_the_list() {
         use networks::{arch::mlp::MlpConfig, model::Model, network::ArchConfig};
         let mut q = Params::default();
         let arch = ArchConfig::Mlp(MlpConfig { hidden: vec![4], ..MlpConfig::default() });
-        let net = arch.build(&mut q, "f", 2, &[("y", 1)], &mut random::stream(1, 0));
+        let net = arch.build(&mut q, "f", &[2], &[("y", 1)], &mut random::stream(1, 0)).unwrap();
         let optim = OptimConfig { rule: Rule::Sgd, lr: 1.0, ..OptimConfig::default() };
         let list = list.map(Clone::clone);
         let mut model = Model::new("m", net, q, &optim, &list, tch::Device::Cpu).unwrap();
