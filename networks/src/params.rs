@@ -51,6 +51,10 @@ impl Role {
     }
 }
 
+/// [`L2_EPS`] of weight rows: so small that a row that was zero is a unit row after any gradient, and
+/// that its square is still an f32.
+const ROW_EPS: f64 = 1e-18;
+
 /// Below this a norm counts as this: zero stays zero instead of becoming NaN (SimbaV2's code).
 pub(crate) const L2_EPS: f64 = 1e-8;
 
@@ -220,7 +224,7 @@ impl Params {
     pub fn project_unit_rows(&mut self) {
         let _guard = no_grad_guard();
         let weights: Vec<&Tensor> = self.unit_rows().collect();
-        fused::unit_rows_(&weights, L2_EPS);
+        fused::unit_rows_(&weights, ROW_EPS);
     }
 
     /// The largest distance of a [`Role::UnitRows`] row's 2-norm from 1; 0 without such weights. A row
