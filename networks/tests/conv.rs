@@ -32,14 +32,14 @@ fn host(t: &Tensor) -> Vec<f64> {
     Vec::try_from(&t.detach().to_kind(Kind::Double).flatten(0, -1)).unwrap()
 }
 
-fn linear_body() -> Box<ArchConfig> {
-    Box::new(ArchConfig::Mlp(MlpConfig { hidden: vec![], ..MlpConfig::default() }))
+fn linear_body() -> ArchConfig {
+    ArchConfig::Mlp(MlpConfig { hidden: vec![], ..MlpConfig::default() })
 }
 
-fn small_body() -> Box<ArchConfig> {
+fn small_body() -> ArchConfig {
     let config =
         MlpConfig { hidden: vec![6], activation: Activation::Tanh, ..MlpConfig::default() };
-    Box::new(ArchConfig::Mlp(config))
+    ArchConfig::Mlp(config)
 }
 
 fn build(config: &ConvConfig, input: &[i64]) -> Result<(Arc<dyn Network>, Params), String> {
@@ -103,8 +103,12 @@ fn torsos_are_their_sums() {
         (Torso::Minatar, vec![1], [3, 2, 5, 4]),
     ] {
         for channels in [Channels::First, Channels::Last] {
-            let config =
-                ConvConfig { torso, body: Some(linear_body()), channels, divide_by: Some(255.0) };
+            let config = ConvConfig {
+                torso,
+                body: Some(Box::new(linear_body())),
+                channels,
+                divide_by: Some(255.0),
+            };
             let last = channels == Channels::Last;
             let shape = if last { [k, h, w, c] } else { [k, c, h, w] };
             let (net, p) = build(&config, &shape).unwrap();
@@ -224,7 +228,7 @@ fn weights_follow_their_law() {
 fn shapes_of_one_picture() {
     let config = |divide_by| ConvConfig {
         torso: Torso::Minatar,
-        body: Some(small_body()),
+        body: Some(Box::new(small_body())),
         divide_by,
         ..ConvConfig::default()
     };
@@ -397,10 +401,10 @@ fn channels_are_no_units() {
     let cbp = CbpConfig { replacement_rate: 0.5, maturity_threshold: 0, ..CbpConfig::default() };
     for method in [MethodConfig::Cbp(cbp), MethodConfig::Redo { threshold: 1.0, every_updates: 1 }]
     {
-        let mut model = conv_model(&[method], Some(small_body())).unwrap();
+        let mut model = conv_model(&[method], Some(Box::new(small_body()))).unwrap();
         let layers: Vec<&str> = model.params.units().iter().map(|u| u.layer.as_str()).collect();
         assert_eq!(layers, ["q/hidden_0"]);
-        let mut plain = conv_model(&[], Some(small_body())).unwrap();
+        let mut plain = conv_model(&[], Some(Box::new(small_body()))).unwrap();
         step(&mut model, 0);
         step(&mut plain, 0);
         assert!(model.params.replaced(0).unwrap() > 0);
@@ -413,7 +417,7 @@ fn channels_are_no_units() {
         assert_ne!(value(&model, "q/hidden_0/weight"), value(&plain, "q/hidden_0/weight"));
     }
     // Nothing to replace in front of a linear body.
-    let error = conv_model(&[MethodConfig::Cbp(cbp)], Some(linear_body())).err().unwrap();
+    let error = conv_model(&[MethodConfig::Cbp(cbp)], Some(Box::new(linear_body()))).err().unwrap();
     assert!(error.contains("no units"), "{error}");
     let nap = MethodConfig::Nap { every_updates: 1, gains: NapGains::Joint {} };
     let error = conv_model(&[nap], None).err().unwrap();
@@ -458,7 +462,11 @@ fn shift(p: &mut Params, direction: &Tensor, by: f64) {
 #[test]
 fn curvature_of_convolutions() {
     let (net, p) = build(
-        &ConvConfig { torso: Torso::Minatar, body: Some(small_body()), ..ConvConfig::default() },
+        &ConvConfig {
+            torso: Torso::Minatar,
+            body: Some(Box::new(small_body())),
+            ..ConvConfig::default()
+        },
         &[2, 5, 4],
     )
     .unwrap();
@@ -496,7 +504,7 @@ fn curvature_of_convolutions() {
 /// Ranks are of matrices: one row a position, and one row a channel of a weight.
 #[test]
 fn ranks_of_convolutions() {
-    let model = conv_model(&[], Some(small_body())).unwrap();
+    let model = conv_model(&[], Some(Box::new(small_body()))).unwrap();
     let trace = model.trace(&pictures(3));
     let h = &trace.get("q/conv_0").unwrap().values; // [3, 16, 3, 2]
     let rows = per_unit(h);
