@@ -245,7 +245,10 @@ impl<'a> Drive<'a> {
         })?;
         if let Some((bias, normalized)) = bias {
             values.push(("q/bias".to_owned(), bias));
-            values.push(("q/bias_normalized".to_owned(), normalized));
+            // Beside returns of 0 there is no scale.
+            if normalized.is_finite() {
+                values.push(("q/bias_normalized".to_owned(), normalized));
+            }
         }
         self.log(result.env_step, values)?;
         self.last_eval = Some((result.env_step, mean, std));

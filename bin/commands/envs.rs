@@ -92,13 +92,21 @@ fn action(space: &ActionSpace) -> String {
     }
 }
 
-/// Constants with their values, then what else the constructor takes.
+/// Constants with their values, those of a group together, then what else the constructor takes.
 fn kwargs(registry: &Registry, id: &str, env: &mut dyn Env) -> String {
     let mut words = Vec::new();
     if let Some(params) = env.params() {
         for name in params.names() {
-            let value = params.get(name).map_or("?".to_owned(), |value| value.to_string());
-            words.push(format!("{name}={value}"));
+            // Bodies and actuators of a robot are many.
+            let word = if let Some((group, _)) = name.split_once('/') {
+                format!("{group}/...")
+            } else {
+                let value = params.get(name).map_or("?".to_owned(), |value| value.to_string());
+                format!("{name}={value}")
+            };
+            if words.last() != Some(&word) {
+                words.push(word);
+            }
         }
     }
     words.extend(registry.kwargs(id).unwrap_or_default().iter().cloned());
