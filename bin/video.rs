@@ -134,6 +134,8 @@ impl Env for Recorder {
         Ok(step)
     }
 
+    // `begin` is left out: a worker draws between steps, and none may be on its way then.
+
     fn task(&self) -> usize {
         self.env.task()
     }

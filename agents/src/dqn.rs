@@ -17,6 +17,8 @@
 //! moves the target, and the loss is the cross-entropy of the action taken. Rewards are scaled by
 //! the running scale of returns instead of being clipped; n-step sums are scaled as sampled.
 
+mod looking;
+
 use envs::{ActionSpace, Actions, EnvSpec};
 use networks::{
     methods::Clock,
@@ -33,7 +35,7 @@ use crate::{
     agent::{Acted, Agent, Batch, Explore, Policy, Snapshot, obs_tensor},
     config::NetworkConfig,
     metrics::Scalars,
-    plasticity::probe::{Choices, Outlook, Probe},
+    plasticity::probe::{Outlook, Probe},
     value::ValueConfig,
 };
 
@@ -187,12 +189,6 @@ impl Dqn {
         self.config.value.loss(q, y, |q, y| q.huber_loss(y, Reduction::Mean, delta))
     }
 
-    /// Outputs of the actions taken in rows of a batch, `[count, W]`.
-    fn outputs(&self, obs: &Tensor, action: &Tensor, from: i64, count: i64) -> Tensor {
-        let q = self.online.forward(&obs.narrow(0, from, count));
-        of_action(&by_action(&q, self.config.value.width()), &action.narrow(0, from, count))
-    }
-
     /// Expected values `[B, A]` of network outputs.
     fn values(&self, outputs: &[Tensor]) -> Tensor {
         self.config.value.mean(&by_action(outputs, self.config.value.width()))
@@ -239,48 +235,15 @@ impl Agent for Dqn {
     }
 
     fn probe(&self, b: &Batch, _rng: &mut Rng) -> Vec<Probe<'_>> {
-        let value = self.config.value;
-        let trace = {
-            let _guard = no_grad_guard();
-            self.online.trace(&b.obs)
-        };
-        let y = self.targets(b);
-        let rows = || {
-            let (obs, action) = (b.obs.shallow_clone(), b.action.shallow_clone());
-            move |from, count| self.outputs(&obs, &action, from, count)
-        };
-        let (q1, q2, q3) = (rows(), rows(), rows());
-        vec![Probe {
-            net: "q",
-            model: &self.online,
-            target: Some(&self.target.params),
-            input: b.obs.shallow_clone(),
-            trace,
-            loss: Box::new(move |from, count| {
-                self.loss(&q1(from, count), &y.narrow(0, from, count))
-            }),
-            output: Box::new(move |i| value.mean(&q2(i, 1)).sum(None::<Kind>)),
-            own_label_loss: Box::new(move |i, rng| value.own_label_loss(&q3(i, 1), rng)),
-        }]
+        vec![self.shown(b)]
     }
 
     fn outlook(&self, b: &Batch) -> Option<Outlook> {
-        let _guard = no_grad_guard();
-        let q = self.values(&self.online.forward(&b.obs));
-        Some(Outlook {
-            policy: ("q", Choices::Greedy(q.copy())),
-            values: ("q", vec![q]),
-            target_values: vec![self.values(&self.target.forward(&b.obs))],
-        })
+        Some(self.made_of(b))
     }
 
     fn value(&self, obs: &[f32], _rng: &mut Rng) -> Option<(Vec<f64>, f64)> {
-        let _guard = no_grad_guard();
-        let device = self.online.params.trainable().next()?.value.device();
-        let obs = Tensor::from_slice(obs).view([-1, self.obs_dim]).to_device(device);
-        let q = self.values(&self.online.forward(&obs)).amax([1i64].as_slice(), false);
-        let q = q.to_kind(Kind::Double).to_device(Device::Cpu);
-        Some((Vec::try_from(&q).ok()?, 0.0))
+        Some((self.estimates(obs)?, 0.0))
     }
 
     fn acted(&self) -> Vec<Acted> {
@@ -365,114 +328,4 @@ fn of_action(outputs: &Tensor, action: &Tensor) -> Tensor {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use networks::{arch::mlp::MlpConfig, network::ArchConfig, random};
-
-    /// Linear Q of one observation and two actions: parameters are `w0 w1 b0 b1`.
-    fn linear(config: DqnConfig) -> Dqn {
-        let arch = ArchConfig::Mlp(MlpConfig { hidden: vec![], ..MlpConfig::default() });
-        let network = NetworkConfig { arch, ..NetworkConfig::default() };
-        let config = DqnConfig { network, ..config };
-        let spec = EnvSpec::vector(1, ActionSpace::Discrete(2));
-        Dqn::new(&config, &spec, Device::Cpu, &mut random::stream(1, 0)).unwrap()
-    }
-
-    fn batch() -> Batch {
-        let column = |x: f32| Tensor::from_slice(&[x]).view([1, 1]);
-        Batch {
-            obs: column(0.0),
-            action: Tensor::from_slice(&[0i64]).view([1, 1]),
-            reward: Tensor::from_slice(&[1f32]),
-            discount: Tensor::from_slice(&[0.5f32]),
-            next_obs: column(1.0),
-        }
-    }
-
-    /// At the next observation the online network says [1, 2] and the target [10, 5]. Double DQN
-    /// values the online choice: 1 + 0.5 * 5. DQN takes the target's best: 1 + 0.5 * 10.
-    #[test]
-    fn double_learning_by_hand() {
-        for (double, wanted) in [(true, 3.5), (false, 6.0)] {
-            let mut dqn = linear(DqnConfig { double, ..DqnConfig::default() });
-            dqn.online.params.load_flat(&[1.0, 2.0, 0.0, 0.0]);
-            dqn.target.params.load_flat(&[4.0, 2.0, 6.0, 3.0]);
-            let clock = Clock { log: true, ..Clock::default() };
-            let mut log = Scalars::default();
-            dqn.update(&batch(), clock, &mut random::stream(1, 1), &mut log).unwrap();
-            let numbers = log.take();
-            let (_, y) = numbers.iter().find(|(tag, _)| tag == "q/target").unwrap();
-            assert!((y - wanted).abs() < 1e-6, "double {double}: {y}, not {wanted}");
-        }
-    }
-
-    /// Equation 9 by hand: value 10, advantages [1, 2, 6] of mean 3. And its identity: the mean over
-    /// actions is the value, whatever is added to all advantages.
-    #[test]
-    fn dueling_subtracts_the_mean_advantage() {
-        let advantage = Tensor::from_slice(&[1f32, 2.0, 6.0, -4.0, 0.0, 1.0]).view([2, 3]);
-        let value = Tensor::from_slice(&[10f32, -2.0]).view([2, 1]);
-        let host = |t: &Tensor| Vec::<f32>::try_from(&t.flatten(0, -1)).unwrap();
-        let q = by_action(&[advantage.shallow_clone(), value.shallow_clone()], 1);
-        assert_eq!((q.size(), host(&q)), (vec![2, 3, 1], vec![8.0, 9.0, 13.0, -5.0, -1.0, 0.0]));
-        let mean = q.mean_dim(Some([1i64].as_slice()), true, None::<Kind>);
-        assert_eq!(host(&mean), host(&value));
-        assert_eq!(host(&by_action(&[&advantage + 7.0, value], 1)), host(&q));
-        assert_eq!(host(&by_action(&[advantage.shallow_clone()], 1)), host(&advantage));
-        // Two outputs an action: every one of them is its own dueling sum.
-        let advantage = Tensor::from_slice(&[1f32, 10.0, 3.0, 20.0]).view([1, 4]);
-        let value = Tensor::from_slice(&[0.5f32, -1.0]).view([1, 2]);
-        let q = by_action(&[advantage, value], 2);
-        assert_eq!((q.size(), host(&q)), (vec![1, 2, 2], vec![-0.5, -6.0, 1.5, 4.0]));
-        assert_eq!(host(&of_action(&q, &Tensor::from_slice(&[1i64]).view([1, 1]))), [1.5, 4.0]);
-    }
-
-    #[test]
-    fn epsilon_is_a_line_and_then_constant() {
-        let line = EpsilonConfig { start: 1.0, end: 0.2, steps: 100 };
-        for (step, wanted) in [(0, 1.0), (25, 0.8), (50, 0.6), (100, 0.2), (1 << 40, 0.2)] {
-            let got = line.at(step);
-            assert!((got - wanted).abs() < 1e-12, "{step}: {got}, not {wanted}");
-        }
-        let at_once = EpsilonConfig { steps: 0, ..line };
-        assert!(at_once.at(0) == 1.0 && (at_once.at(1) - 0.2).abs() < 1e-12);
-    }
-
-    /// Of 4000 actions at epsilon 0.5 a quarter is the worse one (4 standard errors: 110); without
-    /// exploration none is, and no random number is drawn.
-    #[test]
-    fn exploration_is_epsilon_greedy() {
-        let epsilon = EpsilonConfig { start: 1.0, end: 0.0, steps: 100 };
-        let mut dqn = linear(DqnConfig { epsilon, ..DqnConfig::default() });
-        dqn.online.params.load_flat(&[1.0, 2.0, 0.0, 0.0]);
-        let mut policy = dqn.policy();
-        let mut rng = random::stream(1, 2);
-        let mut worse = |explore, rng: &mut Rng| match policy.act(&[1.0; 4000], 4000, explore, rng)
-        {
-            Actions::Discrete(choices) => choices.iter().filter(|&&c| c == 0).count(),
-            Actions::Continuous { .. } => unreachable!("DQN is discrete"),
-        };
-        let count = worse(Explore::Yes { env_step: 50 }, &mut rng);
-        assert!(count.abs_diff(1000) < 110, "{count}");
-        assert_eq!(worse(Explore::Yes { env_step: 100 }, &mut rng), 0);
-        let before = rng.clone();
-        assert_eq!(worse(Explore::No, &mut rng), 0);
-        assert_eq!(rng, before);
-    }
-
-    #[test]
-    fn a_loaded_snapshot_acts_as_the_agent() {
-        let mut dqn = linear(DqnConfig::default());
-        let mut old = dqn.policy();
-        dqn.online.params.load_flat(&[3.0, -1.0, -2.0, 0.5]);
-        let mut fresh = dqn.policy();
-        let snapshot = dqn.snapshot(7);
-        assert_eq!((snapshot.version, snapshot.policy.len()), (7, 4));
-        let obs: Vec<f32> = (0..40u8).map(|i| f32::from(i) * 0.1 - 2.0).collect();
-        let act =
-            |policy: &mut dyn Policy| policy.act(&obs, 40, Explore::No, &mut random::stream(1, 3));
-        assert_ne!(act(old.as_mut()), act(fresh.as_mut()));
-        old.load(&snapshot);
-        assert_eq!(act(old.as_mut()), act(fresh.as_mut()));
-    }
-}
+mod tests;

@@ -3,8 +3,9 @@
 //! A row is an observation and, once it is known, what was done there: action, reward, and whether
 //! the episode ended. The next observation is simply the next row; an episode's true last
 //! observation is a row without an action. Of stacked frames ([`envs::Space::frames`]) a row holds the
-//! newest one, and stacks are put together again when sampling. n-step returns are summed when sampling, from rows, so
-//! nothing is stored twice and `n` and `gamma` can differ between runs on the same data.
+//! newest one, and stacks are put together again when sampling. n-step returns are summed when
+//! sampling, from rows, so nothing is stored twice and `n` and `gamma` can differ between runs on the
+//! same data.
 
 use envs::EnvSpec;
 use networks::random::Rng;

@@ -11,6 +11,8 @@
 //! the whole distribution of the critic with the lowest one, and the entropy term shifts each of its
 //! values.
 
+mod looking;
+
 use envs::{ActionSpace, Actions, EnvSpec};
 use networks::{
     init::Init,
@@ -31,8 +33,8 @@ use crate::{
     agent::{Acted, Agent, Batch, Explore, Policy, Snapshot, obs_tensor},
     config::NetworkConfig,
     metrics::Scalars,
-    plasticity::probe::{Choices, Outlook, Probe},
-    value::{ValueConfig, own_number_loss},
+    plasticity::probe::{Outlook, Probe},
+    value::ValueConfig,
 };
 
 /// `[agent]` with `kind = "sac"`. Defaults: arXiv 1812.05905, Table 1.
@@ -295,79 +297,15 @@ impl Agent for Sac {
     }
 
     fn probe(&self, b: &Batch, rng: &mut Rng) -> Vec<Probe<'_>> {
-        let value = self.config.value;
-        let trace = |model: &Model, x: &Tensor| {
-            let _guard = no_grad_guard();
-            model.trace(x)
-        };
-        let obs = b.obs.shallow_clone();
-        let noise = normal_like(&b.action, rng);
-        let actor_loss = move |from, count| {
-            let obs = obs.narrow(0, from, count);
-            let dist = self.dist(&self.actor.forward(&obs));
-            self.actor_loss(&obs, &dist.sample_with(&noise.narrow(0, from, count)))
-        };
-        let row = |x: &Tensor, i| x.narrow(0, i, 1);
-        let (x1, x2) = (b.obs.shallow_clone(), b.obs.shallow_clone());
-        let actor = Probe {
-            net: "actor",
-            model: &self.actor,
-            target: None,
-            input: b.obs.shallow_clone(),
-            trace: trace(&self.actor, &b.obs),
-            loss: Box::new(actor_loss),
-            output: Box::new(move |i| self.actor.forward(&row(&x1, i))[0].sum(None::<Kind>)),
-            own_label_loss: Box::new(move |i, rng| {
-                own_number_loss(&self.actor.forward(&row(&x2, i))[0], rng)
-            }),
-        };
-        let input = critic_input(&b.obs, &b.action);
-        let y = self.targets(b, &normal_like(&b.action, rng));
-        let [x1, x2, x3] = std::array::from_fn(|_| input.shallow_clone());
-        let critic = Probe {
-            net: "critic",
-            model: &self.critic,
-            target: Some(&self.target.params),
-            trace: trace(&self.critic, &input),
-            input,
-            loss: Box::new(move |from, count| {
-                let q = self.critic.forward(&x1.narrow(0, from, count));
-                self.critic_loss(&q, &y.narrow(0, from, count))
-            }),
-            output: Box::new(move |i| {
-                let q = self.critic.forward(&row(&x2, i));
-                q.iter().map(|q| value.mean(q).sum(None::<Kind>)).sum()
-            }),
-            own_label_loss: Box::new(move |i, rng| {
-                let q = self.critic.forward(&row(&x3, i));
-                q.iter().map(|q| value.own_label_loss(q, rng)).sum()
-            }),
-        };
-        vec![actor, critic]
+        self.shown(b, rng)
     }
 
     fn outlook(&self, b: &Batch) -> Option<Outlook> {
-        let _guard = no_grad_guard();
-        let outputs = self.actor.forward(&b.obs);
-        let (mean, log_std) = (outputs[0].copy(), self.config.log_std.apply(&outputs[1]));
-        let input = critic_input(&b.obs, &b.action);
-        let values = |q: Vec<Tensor>| q.iter().map(|q| self.config.value.mean(q)).collect();
-        Some(Outlook {
-            policy: ("actor", Choices::Gaussian { mean, log_std }),
-            values: ("critic", values(self.critic.forward(&input))),
-            target_values: values(self.target.forward(&input)),
-        })
+        Some(self.made_of(b))
     }
 
     fn value(&self, obs: &[f32], rng: &mut Rng) -> Option<(Vec<f64>, f64)> {
-        let _guard = no_grad_guard();
-        let device = self.alpha().device();
-        let obs = Tensor::from_slice(obs).view([-1, self.obs_dim]).to_device(device);
-        let dist = self.dist(&self.actor.forward(&obs));
-        let q = self.critic.forward(&critic_input(&obs, &dist.mode()));
-        let q = self.config.value.lowest_mean(&q).to_kind(Kind::Double);
-        let bonus = -(self.alpha() * mean(&dist.sample(rng).log_prob)).double_value(&[]);
-        Some((Vec::try_from(&q.to_device(Device::Cpu)).ok()?, bonus))
+        self.estimates(obs, rng)
     }
 
     fn acted(&self) -> Vec<Acted> {
@@ -448,82 +386,4 @@ fn mean(t: &Tensor) -> Tensor {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use networks::{arch::mlp::MlpConfig, network::ArchConfig};
-
-    /// Linear actor of one observation and one action: parameters are the weight and bias of the
-    /// mean, then of the log standard deviation.
-    fn linear(config: SacConfig) -> Sac {
-        let arch = ArchConfig::Mlp(MlpConfig { hidden: vec![], ..MlpConfig::default() });
-        let actor = NetworkConfig { arch, ..NetworkConfig::default() };
-        let config = SacConfig { actor, ..config };
-        let spec = EnvSpec::vector(1, ActionSpace::symmetric(1));
-        Sac::new(&config, &spec, Device::Cpu, &mut random::stream(1, 0)).unwrap()
-    }
-
-    fn batch() -> Batch {
-        let column = |x: f64| Tensor::full([32, 1], x, (Kind::Float, Device::Cpu));
-        Batch {
-            obs: column(0.3),
-            action: column(0.1),
-            reward: column(1.0).squeeze_dim(1),
-            discount: column(0.9).squeeze_dim(1),
-            next_obs: column(-0.2),
-        }
-    }
-
-    /// Equation 18: the temperature rises where the policy is surer than the target entropy of -1,
-    /// and falls where it is not. The entropy of tanh(N(0, s)) is about ln s + 1.42 for small s.
-    #[test]
-    fn the_temperature_follows_the_entropy() {
-        for (log_std, rises) in [(-5.0, true), (-3.0, true), (-1.5, false), (0.0, false)] {
-            let mut sac = linear(SacConfig { alpha: 0.5, ..SacConfig::default() });
-            sac.actor.params.load_flat(&[0.0, 0.0, 0.0, log_std]);
-            let before = sac.alpha().double_value(&[]);
-            assert!((before - 0.5).abs() < 1e-6, "{before}");
-            let mut log = Scalars::default();
-            sac.update(&batch(), Clock::default(), &mut random::stream(1, 1), &mut log).unwrap();
-            let after = sac.alpha().double_value(&[]);
-            assert_eq!(after > before, rises, "log std {log_std}: {before} to {after}");
-            assert!(after != before);
-        }
-    }
-
-    #[test]
-    fn a_fixed_temperature_stays() {
-        let mut sac = linear(SacConfig { learn_alpha: false, alpha: 0.2, ..SacConfig::default() });
-        let before = sac.temperature.params.to_flat();
-        let mut log = Scalars::default();
-        sac.update(&batch(), Clock::default(), &mut random::stream(1, 1), &mut log).unwrap();
-        assert_eq!(sac.temperature.params.to_flat(), before);
-    }
-
-    /// Exploring draws around the mode with the given spread; the greedy action is tanh of the mean.
-    #[test]
-    fn a_loaded_snapshot_acts_as_the_agent() {
-        let mut sac = linear(SacConfig::default());
-        let mut old = sac.policy();
-        sac.actor.params.load_flat(&[2.0, -0.5, 0.0, -1.0]);
-        let mut fresh = sac.policy();
-        old.load(&sac.snapshot(3));
-        let obs: Vec<f32> = (0..1000u16).map(|i| f32::from(i % 5) * 0.2).collect();
-        for explore in [Explore::No, Explore::Yes { env_step: 0 }] {
-            let act = |policy: &mut dyn Policy| {
-                policy.act(&obs, obs.len(), explore, &mut random::stream(1, 3))
-            };
-            let actions = act(old.as_mut());
-            assert_eq!(actions, act(fresh.as_mut()));
-            let Actions::Continuous { data, dim: 1 } = actions else { panic!("{actions:?}") };
-            // atanh(a) - mean is the noise times exp(-1); five standard errors each.
-            let noise: Vec<f64> = data
-                .iter()
-                .zip(&obs)
-                .map(|(&a, &x)| f64::from(a).atanh() - f64::from(2.0 * x - 0.5))
-                .collect();
-            let square = noise.iter().map(|e| e * e).sum::<f64>() / 1000.0;
-            let wanted = if explore == Explore::No { 0.0 } else { (-2f64).exp() };
-            assert!((square - wanted).abs() < 5.0 * wanted * 0.045 + 1e-9, "{explore:?}: {square}");
-        }
-    }
-}
+mod tests;

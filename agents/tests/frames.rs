@@ -12,12 +12,9 @@ use agents::{
     tensor_file::{self, TensorFile},
 };
 use envs::{ActionSpace, Actions, Dtype, EnvSpec, Outcome};
-use harness::within;
+use harness::{holds, within};
 use networks::random;
-use proptest::{
-    prelude::*,
-    test_runner::{RngSeed, TestRunner},
-};
+use proptest::prelude::*;
 use tch::{Device, Kind, Tensor};
 
 const GAMMA: f64 = 0.9;
@@ -232,28 +229,11 @@ fn case() -> impl Strategy<Value = Case> {
     )
 }
 
-/// Runs `test` on 150 random cases, within a minute: a sampler that finds nothing searches forever.
-fn holds(test: fn(&Case, u64)) {
-    within(60, move || {
-        let config = ProptestConfig {
-            cases: 150,
-            failure_persistence: None, // the cases are the same on every machine
-            rng_seed: RngSeed::Fixed(1),
-            ..ProptestConfig::default()
-        };
-        let outcome = TestRunner::new(config).run(&(case(), 0u64..1000), |(case, seed)| {
-            test(&case, seed);
-            Ok(())
-        });
-        outcome.unwrap_or_else(|e| panic!("{e}"));
-    });
-}
-
 /// All that the plain replay draws, the other draws bit for bit, but for rows whose oldest frames
 /// were forgotten. At 40 draws a row, one is missed by chance with probability 10^-15.
 #[test]
 fn stacks_put_together_are_the_stacks() {
-    holds(|case, seed| {
+    holds(case, |case, seed| {
         let mut both = Both::new(case);
         let rng = || random::stream(seed, 0);
         if both.complete() {
@@ -275,7 +255,7 @@ fn stacks_put_together_are_the_stacks() {
 /// Read back from its file it draws the same and goes on where it was, in the same episodes.
 #[test]
 fn a_saved_replay_goes_on_alike() {
-    holds(|case, seed| {
+    holds(case, |case, seed| {
         let mut both = Both::new(case);
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("replay");

@@ -11,12 +11,9 @@ use agents::{
     tensor_file::{self, TensorFile},
 };
 use envs::{ActionSpace, Actions, Dtype, EnvSpec, Outcome};
-use harness::within;
+use harness::{holds, within};
 use networks::random;
-use proptest::{
-    prelude::*,
-    test_runner::{RngSeed, TestRunner},
-};
+use proptest::prelude::*;
 use tch::{Device, Kind, Tensor};
 
 const GAMMA: f64 = 0.9;
@@ -294,28 +291,11 @@ impl Case {
     }
 }
 
-/// Runs `test` on 150 random cases, within a minute: a sampler that finds nothing searches forever.
-fn holds(test: fn(&Case, u64)) {
-    within(60, move || {
-        let config = ProptestConfig {
-            cases: 150,
-            failure_persistence: None, // the cases are the same on every machine
-            rng_seed: RngSeed::Fixed(1),
-            ..ProptestConfig::default()
-        };
-        let outcome = TestRunner::new(config).run(&(case(), 0u64..1000), |(case, seed)| {
-            test(&case, seed);
-            Ok(())
-        });
-        outcome.unwrap_or_else(|e| panic!("{e}"));
-    });
-}
-
 /// What is drawn is in the model, and all of the model is drawn: at 40 draws a transition, one is
 /// missed by chance with probability 10^-15.
 #[test]
 fn draws_are_exactly_the_models_transitions() {
-    holds(|case, seed| {
+    holds(case, |case, seed| {
         let mut pair = case.feed();
         let valid: BTreeSet<u32> = pair.expected().into_keys().collect();
         let drawn = pair.draw(40 * valid.len(), seed);
@@ -326,7 +306,7 @@ fn draws_are_exactly_the_models_transitions() {
 /// A replay read back from its file draws the same, and goes on alike.
 #[test]
 fn a_saved_replay_goes_on_alike() {
-    holds(|case, seed| {
+    holds(case, |case, seed| {
         let mut pair = case.feed();
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("replay");

@@ -1,6 +1,8 @@
 //! What the run tests share: a time limit, runs in temporary folders, and what they left on disk.
 #![allow(dead_code, reason = "every test file uses a part")]
 
+pub(crate) mod resuming;
+
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -30,6 +32,10 @@ use networks::{
     params::{LoadError, StateDict},
     random::Rng,
 };
+use proptest::{
+    strategy::Strategy,
+    test_runner::{Config as ProptestConfig, RngSeed, TestRunner},
+};
 use serde_json::{Map, Value};
 use tch::Tensor;
 use tempfile::TempDir;
@@ -56,6 +62,28 @@ pub(crate) fn within<T: Send + 'static>(
             Ok(()) => unreachable!("the body sends before it ends"),
         },
     }
+}
+
+/// Runs `test` on 150 random cases with a seed each, within a minute: a sampler that finds nothing searches
+/// forever.
+pub(crate) fn holds<S>(cases: fn() -> S, test: fn(&S::Value, u64))
+where
+    S: Strategy + 'static,
+    S::Value: std::fmt::Debug + 'static,
+{
+    within(60, move || {
+        let config = ProptestConfig {
+            cases: 150,
+            failure_persistence: None, // the cases are the same on every machine
+            rng_seed: RngSeed::Fixed(1),
+            ..ProptestConfig::default()
+        };
+        let outcome = TestRunner::new(config).run(&(cases(), 0u64..1000), |(case, seed)| {
+            test(&case, seed);
+            Ok(())
+        });
+        outcome.unwrap_or_else(|e| panic!("{e}"));
+    });
 }
 
 /// A configuration from TOML.

@@ -1,0 +1,92 @@
+//! What SAC shows of itself, for diagnostics: nothing here is part of an update.
+
+use networks::{model::Model, random::Rng};
+use tch::{Device, Kind, Tensor, no_grad_guard};
+
+use super::{Sac, critic_input, mean, normal_like};
+use crate::{
+    agent::Batch,
+    plasticity::probe::{Choices, Outlook, Probe},
+    value::own_number_loss,
+};
+
+impl Sac {
+    /// For [`Agent::probe`](crate::agent::Agent::probe).
+    pub(super) fn shown(&self, b: &Batch, rng: &mut Rng) -> Vec<Probe<'_>> {
+        let value = self.config.value;
+        let trace = |model: &Model, x: &Tensor| {
+            let _guard = no_grad_guard();
+            model.trace(x)
+        };
+        let obs = b.obs.shallow_clone();
+        let noise = normal_like(&b.action, rng);
+        let actor_loss = move |from, count| {
+            let obs = obs.narrow(0, from, count);
+            let dist = self.dist(&self.actor.forward(&obs));
+            self.actor_loss(&obs, &dist.sample_with(&noise.narrow(0, from, count)))
+        };
+        let row = |x: &Tensor, i| x.narrow(0, i, 1);
+        let (x1, x2) = (b.obs.shallow_clone(), b.obs.shallow_clone());
+        let actor = Probe {
+            net: "actor",
+            model: &self.actor,
+            target: None,
+            input: b.obs.shallow_clone(),
+            trace: trace(&self.actor, &b.obs),
+            loss: Box::new(actor_loss),
+            output: Box::new(move |i| self.actor.forward(&row(&x1, i))[0].sum(None::<Kind>)),
+            own_label_loss: Box::new(move |i, rng| {
+                own_number_loss(&self.actor.forward(&row(&x2, i))[0], rng)
+            }),
+        };
+        let input = critic_input(&b.obs, &b.action);
+        let y = self.targets(b, &normal_like(&b.action, rng));
+        let [x1, x2, x3] = std::array::from_fn(|_| input.shallow_clone());
+        let critic = Probe {
+            net: "critic",
+            model: &self.critic,
+            target: Some(&self.target.params),
+            trace: trace(&self.critic, &input),
+            input,
+            loss: Box::new(move |from, count| {
+                let q = self.critic.forward(&x1.narrow(0, from, count));
+                self.critic_loss(&q, &y.narrow(0, from, count))
+            }),
+            output: Box::new(move |i| {
+                let q = self.critic.forward(&row(&x2, i));
+                q.iter().map(|q| value.mean(q).sum(None::<Kind>)).sum()
+            }),
+            own_label_loss: Box::new(move |i, rng| {
+                let q = self.critic.forward(&row(&x3, i));
+                q.iter().map(|q| value.own_label_loss(q, rng)).sum()
+            }),
+        };
+        vec![actor, critic]
+    }
+
+    /// For [`Agent::outlook`](crate::agent::Agent::outlook).
+    pub(super) fn made_of(&self, b: &Batch) -> Outlook {
+        let _guard = no_grad_guard();
+        let outputs = self.actor.forward(&b.obs);
+        let (mean, log_std) = (outputs[0].copy(), self.config.log_std.apply(&outputs[1]));
+        let input = critic_input(&b.obs, &b.action);
+        let values = |q: Vec<Tensor>| q.iter().map(|q| self.config.value.mean(q)).collect();
+        Outlook {
+            policy: ("actor", Choices::Gaussian { mean, log_std }),
+            values: ("critic", values(self.critic.forward(&input))),
+            target_values: values(self.target.forward(&input)),
+        }
+    }
+
+    /// For [`Agent::value`](crate::agent::Agent::value).
+    pub(super) fn estimates(&self, obs: &[f32], rng: &mut Rng) -> Option<(Vec<f64>, f64)> {
+        let _guard = no_grad_guard();
+        let device = self.alpha().device();
+        let obs = Tensor::from_slice(obs).view([-1, self.obs_dim]).to_device(device);
+        let dist = self.dist(&self.actor.forward(&obs));
+        let q = self.critic.forward(&critic_input(&obs, &dist.mode()));
+        let q = self.config.value.lowest_mean(&q).to_kind(Kind::Double);
+        let bonus = -(self.alpha() * mean(&dist.sample(rng).log_prob)).double_value(&[]);
+        Some((Vec::try_from(&q.to_device(Device::Cpu)).ok()?, bonus))
+    }
+}
