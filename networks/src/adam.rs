@@ -46,10 +46,12 @@ pub(crate) fn step(params: &mut Params, grads: &[Tensor], steps: u64, h: AdamSte
         let grad = grads.next().expect("a gradient per trainable parameter");
         let size = p.value.size();
         let height = if size.len() == 1 { 1 } else { size.first().copied().unwrap_or(1) };
-        let whole = Corrections::of(&[p.birth as i64], steps, h);
-        let of_rows = match rows[id.0] {
-            Some(units) => units.at_least(&whole),
-            None => whole.repeat(height as usize),
+        let whole;
+        let of_rows = if let Some(units) = rows[id.0] {
+            units // drawn again as a whole, all of them are born
+        } else {
+            whole = Corrections::of(&[p.birth as i64], steps, h).repeat(height as usize);
+            &whole
         };
         let of_columns = columns[id.0].map(|c: &Corrections| c.0.as_slice());
         let moments = (&p.moments[0], &p.moments[1]);
@@ -84,13 +86,6 @@ impl Corrections {
 
     fn repeat(&self, n: usize) -> Self {
         Corrections([vec![self.0[0]; n], vec![self.0[1]; n]].concat())
-    }
-
-    /// Elementwise the larger of these and of one pair.
-    fn at_least(&self, one: &Corrections) -> Self {
-        let half = self.0.len() / 2;
-        let larger = |(i, &c): (usize, &f64)| c.max(one.0[usize::from(i >= half)]);
-        Corrections(self.0.iter().enumerate().map(larger).collect())
     }
 }
 

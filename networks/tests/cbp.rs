@@ -251,7 +251,8 @@ fn adam_counts_the_age_of_each_unit() {
     }
 }
 
-/// `|update| / lr` of the first gradient after a reset is 1, however long the run.
+/// `|update| / lr` of the first gradient after a reset is 1, however long the run, of what feeds the unit,
+/// its own numbers and what reads it.
 #[test]
 fn the_first_step_of_a_new_unit_has_the_length_of_a_first_step() {
     let ratios = &vectors()["adam_per_element_step"]["first_step_ratio_after_reset"];
@@ -262,23 +263,35 @@ fn the_first_step_of_a_new_unit_has_the_length_of_a_first_step() {
         }
         let mut p = Params::default();
         let one = Tensor::ones([1, 1], (Kind::Double, Device::Cpu));
-        let w = p.add_value("w".to_owned(), Role::Hidden, Init::Constant(0.0), &one);
-        p.add_units(Units::new("h", w, [], Vec::new()));
+        let mut add = |name: &str, role, value: &Tensor| {
+            p.add_value(name.to_owned(), role, Init::Constant(0.0), value)
+        };
+        let incoming = add("w", Role::Hidden, &one);
+        let own = add("b", Role::Bias, &one.view([1]));
+        let outgoing = add("out", Role::Output, &one);
+        let readers = vec![Reader { weight: outgoing, bias: None }];
+        p.add_units(Units::new("h", incoming, [own], readers));
         let mut redo = MethodConfig::Redo { threshold: 1.0, every_updates: 1 }.build(&mut p);
         let optim = OptimConfig { lr: 0.01, eps: 1e-30, ..OptimConfig::default() };
         let mut optim = Optim::new(optim, &mut p, Device::Cpu);
+        let grads = [&one * 0.3, one.view([1]) * 0.3, &one * 0.3];
         for _ in 0..steps {
-            optim.step(&mut p, &[&one * 0.3], 0);
+            optim.step(&mut p, &grads, 0);
         }
         let mut trace = Trace::on();
         trace.record("h", Activity::Relu, &one);
         let mut rng = random::stream(1, 0);
         let mut cx = StepCx::new(&trace, Clock::default(), steps, &mut rng);
         redo.after_step(&mut p, &mut cx);
-        assert_eq!(p.get(w).double_value(&[0, 0]), 0.0, "a fresh start");
-        optim.step(&mut p, &[&one * 0.3], 0);
-        let ratio = p.get(w).double_value(&[0, 0]).abs() / 0.01;
+        let numbers = |p: &Params| {
+            [incoming, own, outgoing].map(|id| p.get(id).sum(Kind::Double).double_value(&[]))
+        };
+        assert_eq!(numbers(&p), [0.0; 3], "a fresh start");
+        optim.step(&mut p, &grads, 0);
         let want = want["per_element"].as_f64().unwrap();
-        assert!((ratio - want).abs() < 1e-9, "after {steps} steps: {ratio}, not {want}");
+        for moved in numbers(&p) {
+            let ratio = moved.abs() / 0.01;
+            assert!((ratio - want).abs() < 1e-9, "after {steps} steps: {ratio}, not {want}");
+        }
     }
 }
