@@ -145,6 +145,36 @@ fn every_utility_chooses_as_published() {
     }
 }
 
+/// Averages are corrected by the age of each unit: of two mature ones the older is replaced, whose use is
+/// half of the younger's, though its average has had ninety steps more to grow.
+#[test]
+fn the_young_are_not_taken_for_the_useless() {
+    let mut p = Params::default();
+    let ones = |shape: &[i64]| Tensor::ones(shape, (Kind::Double, Device::Cpu));
+    let w_in = p.add_value("in".to_owned(), Role::Hidden, Init::FanIn, &ones(&[2, 1]));
+    let w_out = p.add_value("out".to_owned(), Role::Output, Init::FanIn, &ones(&[1, 2]));
+    let readers = vec![Reader { weight: w_out, bias: None }];
+    p.add_units(Units::new("h", w_in, [], readers));
+    // From step 5 on a fraction of the old one is owed, in step 100 of both: then it is one unit.
+    let config = CbpConfig {
+        replacement_rate: 0.0104,
+        maturity_threshold: 4,
+        transfer_mean: false,
+        ..CbpConfig::default()
+    };
+    let mut cbp = MethodConfig::Cbp(config).build(&mut p);
+    let mut rng = random::stream(1, 0);
+    let mut trace = Trace::on();
+    trace.record("h", Activity::Relu, &Tensor::from_slice(&[1.0, 2.0]).view([1, 2]));
+    for number in 1..=100 {
+        p.births(0)[1] = (number as i64 - 1).min(95);
+        let mut cx = StepCx::new(&trace, Clock::default(), number, &mut rng);
+        cbp.after_step(&mut p, &mut cx);
+        assert_eq!(cx.acted, u64::from(number == 100), "step {number}");
+    }
+    assert_eq!(p.births(0), [100, 95]);
+}
+
 /// Fractions of units add up over updates: five units at a rate of 0.001 and a maturity of 100.
 #[test]
 fn fractions_add_up_to_whole_units() {
@@ -216,6 +246,30 @@ fn random_utility_spares_nobody() {
     }
     let (least, most) = (counts.iter().min().unwrap(), counts.iter().max().unwrap());
     assert!(*least > 70 && *most < 2 * least, "{counts:?}");
+}
+
+/// ReDo replaces the dormant of each layer in that layer.
+#[test]
+fn redo_replaces_where_units_are_dormant() {
+    let mut p = Params::default();
+    let ones = |shape: &[i64]| Tensor::ones(shape, (Kind::Double, Device::Cpu));
+    let [a, b, out] = [("a", [3, 1]), ("b", [3, 3]), ("out", [1, 3])].map(|(name, shape)| {
+        p.add_value(name.to_owned(), Role::Hidden, Init::FanIn, &ones(&shape))
+    });
+    p.add_units(Units::new("a", a, [], vec![Reader { weight: b, bias: None }]));
+    p.add_units(Units::new("b", b, [], vec![Reader { weight: out, bias: None }]));
+    let mut redo = MethodConfig::Redo { threshold: 0.1, every_updates: 1 }.build(&mut p);
+    let mut trace = Trace::on();
+    for (layer, h) in [("a", [1.0, 1.0, 0.05]), ("b", [0.1, 3.0, 0.2])] {
+        trace.record(layer, Activity::Relu, &Tensor::from_slice(&h).view([1, 3]));
+    }
+    let mut rng = random::stream(1, 0);
+    let mut cx = StepCx::new(&trace, Clock::default(), 7, &mut rng);
+    redo.after_step(&mut p, &mut cx);
+    // Scores are 1.46, 1.46, 0.07 and 0.09, 2.73, 0.18.
+    assert_eq!(cx.acted, 2);
+    assert_eq!((p.births(0).to_vec(), p.births(1).to_vec()), (vec![0, 0, 7], vec![7, 0, 0]));
+    assert_eq!((p.replaced(0), p.replaced(1)), (Some(1), Some(1)));
 }
 
 /// A replaced unit restarts Adam for its own weights: moments, and the steps that corrections count.
