@@ -417,6 +417,18 @@ fn defaults_are_the_formulas() {
     assert!(gap < 1e-6, "{gap:e}");
 }
 
+/// A short row is a unit row again, however short; zero has no direction and stays.
+#[test]
+fn short_rows_get_their_length_back() {
+    let mut p = Params::default();
+    let rows = Tensor::from_slice(&[3e-15f32, 4e-15, 0.0, 0.0, 6.0, 8.0]).view([3, 2]);
+    let w = p.add_value("w".to_owned(), Role::UnitRows, networks::init::Init::UnitRows, &rows);
+    p.project_unit_rows();
+    let want = Tensor::from_slice(&[0.6f32, 0.8, 0.0, 0.0, 0.6, 0.8]).view([3, 2]);
+    assert!((p.get(w) - want).abs().max().double_value(&[]) < 1e-6);
+    assert!(p.unit_row_error() < 1e-6, "zero does not count");
+}
+
 /// No bias, no constant: an MLP has no unit rows and is not touched by the projection.
 #[test]
 fn other_architectures_are_left_alone() {
