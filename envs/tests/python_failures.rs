@@ -211,7 +211,10 @@ fn missing_interpreters_and_packages_are_named() {
     says(&message, &["cannot start the Python interpreter `python9.99`", "`python`"]);
 
     let message = refusal("gymnasium:CartPole-v1", json!({"path": sources()}));
-    says(&message, &["has no package numpy; run `/", " -m pip install numpy`", "with `python`"]);
+    says(
+        &message,
+        &["has no package gymnasium; run `/", " -m pip install gymnasium`", "with `python`"],
+    );
 
     let old = sources().join("old_gymnasium");
     let path = kwargs(json!({}))["path"][0].clone();

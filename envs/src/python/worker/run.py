@@ -148,7 +148,7 @@ def attempt(doing, run, *arguments):
 def start(request):
     global np, gymnasium, spaces
     sys.path[:0] = request["path"]
-    np = require("numpy", "numpy")
+    np = require("numpy", "gymnasium")  # which brings it
     gymnasium = require("gymnasium", "gymnasium")
     from gymnasium import spaces
 
