@@ -3,16 +3,17 @@
 
 mod harness;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use agents::{
     agent::{self, Agent, Batch},
     config::Config,
+    metrics::{Record, Scalars},
     plasticity::{self, DiagnosticsConfig, Look, Measure},
 };
 use envs::{ActionSpace, EnvSpec};
 use harness::{Run, SIMBA_V2, config, within};
-use networks::{diagnostics::dormant_fraction, params::StateDict, random};
+use networks::{diagnostics::dormant_fraction, methods::Clock, params::StateDict, random};
 use tch::{Device, Kind, Tensor};
 
 fn simba_v2() -> Config {
@@ -137,6 +138,33 @@ fn dead_units_are_seen_where_they_are() {
     assert_eq!(names("tanh"), tanh.into_iter().collect());
     assert_eq!(names("silu"), any.into_iter().collect());
     assert!(measures(agent.as_ref(), &batch, Look::default()).is_empty());
+}
+
+/// Before anything was replaced, units are as old as there were updates; each has a utility.
+#[test]
+fn histograms_are_of_every_unit() {
+    let text = "[agent]\nkind = 'dqn'\nnetwork.arch = { kind = 'mlp', hidden = [6, 5] }\n\
+                network.methods = [{ kind = 'cbp' }]";
+    let spec = EnvSpec::vector(3, ActionSpace::Discrete(2));
+    let mut rng = random::stream(1, 0);
+    let mut agent = agent::build(&config(text), &spec, Device::Cpu, &mut rng).unwrap();
+    let batch = batch();
+    for _ in 0..3 {
+        let clock = Clock::default();
+        agent.update(&batch, clock, &mut rng, &mut Scalars::default()).unwrap();
+    }
+    let mut found = BTreeMap::new();
+    for record in plasticity::histograms(&agent.probe(&batch, &mut rng)) {
+        let Record::Histogram { tag, values } = record else { panic!("{record:?}") };
+        found.insert(tag, values);
+    }
+    assert_eq!(found.len(), 4, "{:?}", found.keys());
+    for (layer, units) in [("hidden_0", 6), ("hidden_1", 5)] {
+        let of = |measure: &str| &found[&format!("plasticity/q/q/{layer}/{measure}")];
+        assert_eq!(*of("age"), vec![3.0; units]);
+        assert_eq!(of("utility").len(), units);
+        assert!(of("utility").iter().any(|&u| u > 0.0));
+    }
 }
 
 #[test]
