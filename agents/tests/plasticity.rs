@@ -140,6 +140,30 @@ fn dead_units_are_seen_where_they_are() {
     assert!(measures(agent.as_ref(), &batch, Look::default()).is_empty());
 }
 
+/// At the start a network learns as well as one from the start; with all units of a layer switched off it
+/// does not, and the fresh one still does.
+#[test]
+fn refits_compare_with_the_start() {
+    let mut agent = dqn("relu");
+    let mut start = StateDict::new();
+    agent.save(&mut start);
+    let initial: StateDict = start.iter().map(|(k, t)| (k.clone(), t.copy())).collect();
+    let look = Look { refit: true, ..Look::default() };
+    let refit = |agent: &dyn Agent| {
+        let mut rng = random::stream(4, 0);
+        let probes = agent.probe(&batch(), &mut rng.clone());
+        let found = plasticity::measures(&probes, look, &initial, 50, &mut rng);
+        ["refit_loss", "refit_loss_fresh", "refit_loss_ratio"].map(|m| value(&found, "_global", m))
+    };
+    let [now, fresh, ratio] = refit(agent.as_ref());
+    assert_eq!((now, ratio), (fresh, 1.0));
+    let _ = start["q/q/hidden_0/bias"].shallow_clone().fill_(-100.0);
+    agent.load(&start).unwrap();
+    let [dead, same, ratio] = refit(agent.as_ref());
+    assert_eq!(same, fresh);
+    assert!(dead > fresh && ratio == dead / fresh, "{dead} {fresh} {ratio}");
+}
+
 /// Before anything was replaced, units are as old as there were updates; each has a utility.
 #[test]
 fn histograms_are_of_every_unit() {
