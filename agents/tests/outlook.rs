@@ -11,8 +11,8 @@ use agents::{
     config::Config,
     metrics::Scalars,
     plasticity::probe::{
-        action_churn, disagreement, gaussian_kl, greedy_churn, overestimation, value_churn,
-        value_drift,
+        Choices, action_churn, disagreement, gaussian_kl, greedy_churn, overestimation,
+        value_churn, value_drift,
     },
 };
 use envs::{ActionSpace, EnvSpec};
@@ -102,25 +102,9 @@ fn batch() -> Batch {
 /// documented names.
 #[test]
 fn an_update_churns_and_standing_still_does_not() {
-    let dqn = "[agent]\nkind = 'dqn'\nnetwork.arch = { kind = 'mlp', hidden = [6] }\n\
-               network.optim.lr = 0.1";
-    let sac = format!("total_steps = 10\n{SIMBA_V2}");
-    let continuous =
-        ["critic/value_churn", "critic/value_drift", "actor/policy_churn", "actor/policy_kl"];
-    for (text, spec, names) in [
-        (dqn, ActionSpace::Discrete(2), &["q/policy_churn", "q/value_churn", "q/value_drift"][..]),
-        (&sac, ActionSpace::symmetric(1), &continuous),
-    ] {
-        let batch = Batch {
-            action: match spec {
-                ActionSpace::Discrete(_) => Tensor::zeros([32, 1], (Kind::Int64, Device::Cpu)),
-                ActionSpace::Box { .. } => batch().action,
-            },
-            ..batch()
-        };
-        let spec = EnvSpec::vector(3, spec);
-        let mut rng = random::stream(1, 0);
-        let mut agent = agent::build(&config(text), &spec, Device::Cpu, &mut rng).unwrap();
+    let dqn = ["q/policy_churn", "q/value_churn", "q/value_drift"];
+    let sac = ["critic/value_churn", "critic/value_drift", "actor/policy_churn", "actor/policy_kl"];
+    for ((mut agent, batch, mut rng), names) in agents().into_iter().zip([&dqn[..], &sac]) {
         let before = agent.outlook(&batch).unwrap();
         for (net, measure, value) in agent.outlook(&batch).unwrap().churn(&before) {
             assert!(value.abs() < 1e-7, "{net}/{measure} of nothing is {value}");
@@ -139,6 +123,68 @@ fn an_update_churns_and_standing_still_does_not() {
             let moved = value != 0.0 || (net, measure) == ("q", "policy_churn");
             assert!(value.is_finite() && moved, "{net}/{measure}");
         }
+    }
+}
+
+/// Both kinds of agent, a batch for each, and what an update of it takes.
+fn agents() -> [(Box<dyn Agent>, Batch, Rng); 2] {
+    let dqn = "[agent]\nkind = 'dqn'\nnetwork.arch = { kind = 'mlp', hidden = [6] }\n\
+               network.optim.lr = 0.1\ntarget = { kind = 'hard', every_updates = 100 }";
+    let sac = format!("total_steps = 10\n{SIMBA_V2}");
+    let choices = Tensor::zeros([32, 1], (Kind::Int64, Device::Cpu));
+    [
+        (dqn, ActionSpace::Discrete(2), choices),
+        (sac.as_str(), ActionSpace::symmetric(1), batch().action),
+    ]
+    .map(|(text, space, action)| {
+        let mut rng = random::stream(1, 0);
+        let spec = EnvSpec::vector(3, space);
+        let agent = agent::build(&config(text), &spec, Device::Cpu, &mut rng).unwrap();
+        (agent, Batch { action, ..batch() }, rng)
+    })
+}
+
+fn target_gap(agent: &dyn Agent, batch: &Batch) -> f64 {
+    let measures = agent.outlook(batch).unwrap().measures();
+    measures.iter().find(|m| m.1 == "target_gap").unwrap().2
+}
+
+/// Targets are the networks' own at first, and behind them after an update.
+#[test]
+fn targets_lag_behind() {
+    for (mut agent, batch, mut rng) in agents() {
+        assert_eq!(target_gap(agent.as_ref(), &batch), 0.0);
+        let clock = Clock::default();
+        agent.update(&batch, clock, &mut rng, &mut Scalars::default()).unwrap();
+        assert!(target_gap(agent.as_ref(), &batch) > 1e-4);
+    }
+}
+
+/// The value of a state is that of the best action (DQN), or of the policy's by the critic that thinks
+/// least of it (SAC).
+#[test]
+fn values_are_of_what_would_be_done() {
+    for (mut agent, mut batch, mut rng) in agents() {
+        // Critics that agree would not tell the lowest.
+        let clock = Clock::default();
+        agent.update(&batch, clock, &mut rng, &mut Scalars::default()).unwrap();
+        let obs = Vec::<f32>::try_from(&batch.obs.flatten(0, -1)).unwrap();
+        let (got, _) = agent.value(&obs, &mut rng).unwrap();
+        let got = Tensor::from_slice(&got);
+        let outlook = agent.outlook(&batch).unwrap();
+        let want = match &outlook.policy.1 {
+            Choices::Greedy(q) => q.amax([-1i64].as_slice(), false),
+            Choices::Gaussian { mean, .. } => {
+                batch.action = mean.tanh();
+                let of_mode = agent.outlook(&batch).unwrap().values.1;
+                let [a, b] = of_mode.as_slice() else { panic!("two critics") };
+                assert!((a - b).abs().max().double_value(&[]) > 1e-3, "they agree");
+                // Of whole rows: each has its own lowest critic.
+                a.minimum(b)
+            }
+        };
+        let gap = (got - want.to_kind(Kind::Double).view([-1])).abs().max().double_value(&[]);
+        assert!(gap < 1e-5, "{gap:e}");
     }
 }
 

@@ -191,6 +191,24 @@ fn histograms_are_of_every_unit() {
     }
 }
 
+/// Replacements are counted by layer and in all.
+#[test]
+fn replacements_are_counted() {
+    let text = "[agent]\nkind = 'dqn'\nnetwork.arch = { kind = 'mlp', hidden = [6, 5] }\n\
+                network.methods = [{ kind = 'cbp', maturity_threshold = 1, replacement_rate = 0.5 }]";
+    let spec = EnvSpec::vector(3, ActionSpace::Discrete(2));
+    let mut rng = random::stream(1, 0);
+    let mut agent = agent::build(&config(text), &spec, Device::Cpu, &mut rng).unwrap();
+    for _ in 0..3 {
+        agent.update(&batch(), Clock::default(), &mut rng, &mut Scalars::default()).unwrap();
+    }
+    let found = measures(agent.as_ref(), &batch(), UNITS);
+    let of = |layer| value(&found, layer, "replaced");
+    let [whole, first, second] = ["_global", "q/hidden_0", "q/hidden_1"].map(of);
+    assert!(first > 0.0 && second > 0.0 && whole == first + second);
+    assert_eq!(agent.acted()[0].times as f64, whole);
+}
+
 #[test]
 fn zero_is_never() {
     let config = DiagnosticsConfig {
