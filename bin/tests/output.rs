@@ -59,6 +59,26 @@ fn results_as_json() {
     assert_eq!(last_json(&ended.stdout)["returns"], json["returns"], "{}", ended.stderr);
 }
 
+/// Of two methods one never acts: units do not get old enough.
+#[test]
+fn methods_that_never_acted_are_named() {
+    let s = Scratch::quick();
+    let clip = "{ kind = 'clip_grad_norm', max_norm = 1e-9 }";
+    let methods = |cbp: &str| format!("agent.network.methods=[{{ kind = 'cbp'{cbp} }}, {clip}]");
+    let note = "note: q's method cbp never acted in this run";
+    let train = |methods: &str| {
+        let ended = s.succeed(&["train", "quick.toml", "--json", "--set", methods]);
+        let json = last_json(&ended.stdout);
+        let times = |i: usize| json["methods"][i]["times"].as_u64().expect("a number");
+        let notes: Vec<&str> = ended.stderr.lines().filter(|l| l.starts_with("note: ")).collect();
+        (times(0), times(1), notes.join("\n"))
+    };
+    assert_eq!(train(&methods("")), (0, 175, note.to_owned()));
+    let eager = methods(", maturity_threshold = 1, replacement_rate = 0.1");
+    let (cbp, clip, notes) = train(&eager);
+    assert!(cbp > 10 && clip == 175 && notes.is_empty(), "{cbp} {clip} {notes}");
+}
+
 #[test]
 fn progress_is_plain_without_a_terminal() {
     let s = Scratch::quick();
