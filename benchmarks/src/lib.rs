@@ -3,7 +3,10 @@
 //!
 //! This file holds what the benches share: sizes and synthetic experience.
 
+pub mod score;
 pub mod slowly_changing;
+pub mod study;
+pub mod summary;
 
 use agents::{
     agent::{self, Agent},
