@@ -79,6 +79,33 @@ what each measure is; a measure that means nothing for a layer is a dash.
 
 Exit codes: 0 done, 1 error, 2 wrong usage";
 
+const BENCH: &str = "\
+Examples:
+  supple bench                                         the suites, their sources and costs
+  supple bench control/cartpole-drift --quick          minutes instead of hours
+  supple bench control/cartpole-drift --methods plain,cbp --seeds 5
+  supple bench my_grid.toml --jobs 1 --out results
+
+A grid:
+  A TOML file with a configuration, methods as named overrides of it, and seeds; docs/benchmarks.md
+  says more. Every run is a process of its own with one libtorch thread.
+
+Stopping:
+  Ctrl-C saves the runs and ends with exit code 130; the same command goes on, also after kill -9. A run
+  that fails is reported, the others go on, and the next time it is tried again.
+
+Exit codes: 0 done, 1 error or a run failed, 2 wrong usage, 130 interrupted";
+
+const REPORT: &str = "\
+Examples:
+  supple report runs/bench/control-cartpole-drift
+  supple report runs/quickstart-1 runs/quickstart-2 --out comparison
+
+Runs whose configurations differ in their seeds only are one method. The report is report.html, which
+needs nothing else, report.md, figures as SVG and PNG, and the numbers as CSV and JSON.
+
+Exit codes: 0 done, 1 error, 2 wrong usage";
+
 const ENVS: &str = "\
 Columns:
   ID           what env.name in a configuration takes
@@ -128,6 +155,9 @@ pub(crate) enum Command {
         /// Print the result as one JSON object on the last line of standard output
         #[arg(long)]
         json: bool,
+        /// Stop as on Ctrl-C when standard input ends
+        #[arg(long, hide = true)]
+        until_eof: bool,
     },
     /// Go on with a run from its newest whole checkpoint
     #[command(after_help = RESUME)]
@@ -140,6 +170,9 @@ pub(crate) enum Command {
         /// Print the result as one JSON object on the last line of standard output
         #[arg(long)]
         json: bool,
+        /// Stop as on Ctrl-C when standard input ends
+        #[arg(long, hide = true)]
+        until_eof: bool,
     },
     /// Play greedy episodes with the best weights of a run
     #[command(after_help = EVAL)]
@@ -198,6 +231,37 @@ pub(crate) enum Command {
         /// Print the result as one JSON object on the last line of standard output
         #[arg(long)]
         json: bool,
+    },
+    /// Run a suite, methods x seeds, and report
+    #[command(after_help = BENCH)]
+    Bench {
+        /// Name of a suite, or a grid of your own: a path that ends in .toml [default: list the suites]
+        suite: Option<String>,
+        /// Only these methods, separated by commas
+        #[arg(long, value_name = "A,B", value_delimiter = ',')]
+        methods: Vec<String>,
+        /// Seeds 1 to N [default: those of the suite]
+        #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<u64>::new().range(1..=100_000))]
+        seeds: Option<u64>,
+        /// Runs at a time, 1 to 1024 [default: one for each core]
+        #[arg(long, value_name = "J", value_parser = RangedU64ValueParser::<usize>::new().range(1..=1_024))]
+        jobs: Option<usize>,
+        /// Folder of runs and report [default: runs/bench/SUITE]
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
+        /// The small size that ends in minutes
+        #[arg(long)]
+        quick: bool,
+    },
+    /// Make the report of a grid, or of any runs, from their folders
+    #[command(after_help = REPORT)]
+    Report {
+        /// The folder of a grid, or run folders (or folders full of them) to compare
+        #[arg(required = true)]
+        dirs: Vec<PathBuf>,
+        /// Where the report goes [default: `report` in the grid's folder, else the current one]
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
     },
     /// List the environments that can be made here
     #[command(after_help = ENVS)]

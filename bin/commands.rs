@@ -1,9 +1,11 @@
 //! One command per file.
 
+mod bench;
 mod check_env;
 mod diagnose;
 mod envs;
 mod eval;
+mod report;
 mod resume;
 mod train;
 
@@ -16,10 +18,13 @@ use crate::args::{Args, Command};
 
 pub(crate) fn run(args: Args, registry: &Registry) -> Result<ExitCode> {
     match args.command {
-        Command::Train { config, set, run_dir, json } => {
-            train::run(registry, &config, &set, run_dir.as_deref(), json)
+        Command::Train { config, set, run_dir, json, until_eof } => {
+            let how = train::How { json, until_eof };
+            train::run(registry, &config, &set, run_dir.as_deref(), how)
         }
-        Command::Resume { run, set, json } => resume::run(registry, &run, &set, json),
+        Command::Resume { run, set, json, until_eof } => {
+            resume::run(registry, &run, &set, train::How { json, until_eof })
+        }
         Command::Eval { run, episodes, seed, age, newest, video, fps, json } => {
             let video = video.as_deref().map(|folder| (folder, fps));
             let how = eval::How { episodes, seed, age, newest, video };
@@ -28,6 +33,12 @@ pub(crate) fn run(args: Args, registry: &Registry) -> Result<ExitCode> {
         Command::Diagnose { run, probe, deep, json } => {
             diagnose::run(registry, &run, probe, deep, json)
         }
+        Command::Bench { suite, methods, seeds, jobs, out, quick } => {
+            let (methods, out) = (&methods[..], out.as_deref());
+            let asked = bench::Asked { methods, seeds, jobs, out, quick };
+            bench::run(registry, suite.as_deref(), &asked)
+        }
+        Command::Report { dirs, out } => report::run(&dirs, out.as_deref()),
         Command::Envs => envs::run(registry),
         Command::CheckEnv { id, set } => check_env::run(registry, &id, &set),
     }

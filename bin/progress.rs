@@ -126,7 +126,7 @@ fn bar(total: u64, done: u64) -> ProgressBar {
 }
 
 /// `42 s`, `3:07`, `2:05:00`.
-fn clock(seconds: f64) -> String {
+pub(crate) fn clock(seconds: f64) -> String {
     let s = seconds.ceil() as u64;
     match (s / 3600, s / 60 % 60, s % 60) {
         (0, 0, s) => format!("{s} s"),

@@ -1,7 +1,10 @@
 //! The configuration of a run: one TOML file, nested plain structs, every key documented here and
 //! in `docs/configuration.md`. Loading, overriding and checking are in `load_config.rs`.
 
-use envs::{Env, EnvError, Kwargs, Registry, drift::Drift};
+use envs::{
+    Env, EnvError, Kwargs, Registry,
+    drift::{Drift, Older},
+};
 use networks::{
     arch::mlp::MlpConfig, methods::MethodConfig, model::Model, network::ArchConfig,
     network::Network, optim::OptimConfig, params::Params,
@@ -70,11 +73,19 @@ pub struct EnvConfig {
     pub kwargs: Kwargs,
     /// What changes over time: wrappers, the first one innermost.
     pub drift: Vec<Drift>,
+    /// Steps that its environments count as lived when the run begins: a run in the middle of a
+    /// sequence of tasks.
+    pub age: u64,
 }
 
 impl Default for EnvConfig {
     fn default() -> Self {
-        EnvConfig { name: "CartPole-v1".to_owned(), kwargs: Kwargs::new(), drift: Vec::new() }
+        EnvConfig {
+            name: "CartPole-v1".to_owned(),
+            kwargs: Kwargs::new(),
+            drift: Vec::new(),
+            age: 0,
+        }
     }
 }
 
@@ -84,7 +95,8 @@ impl EnvConfig {
     /// # Errors
     /// When it cannot be had, or a wrapper does not fit it.
     pub fn make(&self, registry: &Registry) -> Result<Box<dyn Env>, EnvError> {
-        registry.make_drifting(&self.name, &self.kwargs, &self.drift)
+        let env = registry.make_drifting(&self.name, &self.kwargs, &self.drift)?;
+        Ok(if self.age > 0 { Box::new(Older::new(env, self.age)) } else { env })
     }
 }
 
@@ -171,11 +183,14 @@ pub struct EvalConfig {
     pub every_steps: u64,
     /// Greedy episodes per evaluation; 0 never evaluates.
     pub episodes: usize,
+    /// Ages of the environments, besides that of the run, that each evaluation also plays in: how good
+    /// the agent is now at tasks of earlier and later. They are counted from [`EnvConfig::age`].
+    pub ages: Vec<u64>,
 }
 
 impl Default for EvalConfig {
     fn default() -> Self {
-        EvalConfig { every_steps: 5_000, episodes: 10 }
+        EvalConfig { every_steps: 5_000, episodes: 10, ages: Vec::new() }
     }
 }
 

@@ -239,6 +239,9 @@ impl<'a> Drive<'a> {
             ("eval/return_std".to_owned(), std),
             ("eval/episode_length".to_owned(), length),
         ];
+        for (j, &mean) in result.elsewhere.iter().enumerate() {
+            values.push((format!("eval/task_{j}/return_mean"), mean));
+        }
         let (state, model) = self.candidate.take().expect("one result per job");
         let bias = self.learner.value_bias(&model, &result).map_err(|e| {
             Error::Run(format!("the weights of an evaluation do not fit their own agent: {e}"))

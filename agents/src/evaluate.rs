@@ -6,8 +6,9 @@ use networks::random;
 
 use crate::{
     agent::{Explore, Policy},
+    config::EvalConfig,
     error::Error,
-    message::{EpisodePath, EvalJob, EvalResult},
+    message::{EpisodePath, EvalJob, EvalResult, mean},
     streams,
 };
 
@@ -94,7 +95,7 @@ pub struct Played {
 pub fn run(
     make: &dyn Fn() -> Result<Box<dyn Env>, EnvError>,
     mut policy: Box<dyn Policy>,
-    episodes: usize,
+    eval: &EvalConfig,
     gamma: f64,
     seed: u64,
     jobs: &Receiver<EvalJob>,
@@ -104,10 +105,14 @@ pub fn run(
     while let Ok(job) = jobs.recv() {
         policy.load(&job.snapshot);
         let stream = streams::evaluation(job.env_step);
-        let Played { returns, lengths, paths } =
-            evaluate(make, policy.as_mut(), episodes, gamma, job.age, seed, stream)
-                .map_err(|e| Error::Run(e.to_string()))?;
-        let result = EvalResult { env_step: job.env_step, returns, lengths, paths };
+        let mut play = |age| {
+            evaluate(make, policy.as_mut(), eval.episodes, gamma, age, seed, stream)
+                .map_err(|e| Error::Run(e.to_string()))
+        };
+        let Played { returns, lengths, paths } = play(job.age)?;
+        let elsewhere = eval.ages.iter().map(|&age| Ok(mean(&play(age)?.returns)));
+        let elsewhere = elsewhere.collect::<Result<_, Error>>()?;
+        let result = EvalResult { env_step: job.env_step, returns, lengths, paths, elsewhere };
         if results.send(result).is_err() {
             break;
         }

@@ -107,6 +107,8 @@ pub struct EvalResult {
     pub lengths: Vec<u64>,
     /// What estimates of each episode's return are compared with.
     pub paths: Vec<EpisodePath>,
+    /// Mean return at each of [`EvalConfig::ages`](crate::config::EvalConfig::ages).
+    pub elsewhere: Vec<f64>,
 }
 
 /// One episode as an estimate of its discounted return sees it.
@@ -123,7 +125,7 @@ pub struct EpisodePath {
 impl EvalResult {
     /// Mean return.
     pub fn mean(&self) -> f64 {
-        self.returns.iter().sum::<f64>() / self.returns.len() as f64
+        mean(&self.returns)
     }
 
     /// Population standard deviation of the returns, as `numpy.std`.
@@ -132,4 +134,8 @@ impl EvalResult {
         let squares: f64 = self.returns.iter().map(|r| (r - mean) * (r - mean)).sum();
         (squares / self.returns.len() as f64).sqrt()
     }
+}
+
+pub(crate) fn mean(returns: &[f64]) -> f64 {
+    returns.iter().sum::<f64>() / returns.len() as f64
 }

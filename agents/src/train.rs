@@ -66,10 +66,10 @@ pub fn train(session: Session<'_>) -> Result<Report, Error> {
     let (to_evaluator, eval_inbox) = bounded(1);
     let (result, eval_results) = bounded(1);
     if let Some(policy) = eval_policy.take() {
-        let (make, episodes, seed) = (Arc::clone(&make_env), config.eval.episodes, config.seed);
+        let (make, eval, seed) = (Arc::clone(&make_env), config.eval.clone(), config.seed);
         let gamma = config.agent.gamma();
         handles.push(spawn("evaluator", &faults, move || {
-            evaluate::run(&*make, policy, episodes, gamma, seed, &eval_inbox, &result)
+            evaluate::run(&*make, policy, &eval, gamma, seed, &eval_inbox, &result)
         }));
     }
 

@@ -137,3 +137,50 @@ fn evaluations_are_of_the_task_that_is_on() {
         );
     });
 }
+
+/// An older run begins in the task of its age, also where it is evaluated and after a resume; evaluations at
+/// other ages see theirs, and are counted from there.
+#[test]
+fn a_run_can_begin_in_the_middle_and_look_elsewhere() {
+    within(60, || {
+        let config = config(
+            "total_steps = 60
+            runtime = { torch_threads = 1 }
+            replay = { capacity = 60, batch_size = 8, learning_starts = 59 }
+            eval = { every_steps = 30, episodes = 4, ages = [0, 20, 70] }
+            checkpoint = { every_steps = 30, keep = 4 }
+            agent = { kind = 'dqn', network = { arch = { kind = 'mlp', hidden = [8] } } }
+            [env]
+            age = 120
+            drift = [{ kind = 'reward', scales = [1.0, 10.0, 100.0, 1000.0], period = 50 }]",
+        );
+        let run = Run::new(&config);
+        run.train().unwrap();
+        // Ages 149 and 179; 120, 140 and 190.
+        let length = |step: u64| {
+            let all = values(&run, "eval/episode_length");
+            all.iter().find(|(at, _)| *at == step).unwrap().1
+        };
+        for (tag, want) in [
+            ("eval/return_mean", [100.0, 1000.0]),
+            ("eval/task_0/return_mean", [100.0, 100.0]),
+            ("eval/task_1/return_mean", [100.0, 100.0]),
+            ("eval/task_2/return_mean", [1000.0, 1000.0]),
+        ] {
+            let scales: Vec<f64> =
+                values(&run, tag).iter().map(|(step, sum)| sum / length(*step)).collect();
+            assert_eq!(scales.len(), 2, "{tag}");
+            for (got, want) in scales.iter().zip(want) {
+                assert!((got / want - 1.0).abs() < 1e-9, "{tag}: {got}, not {want}");
+            }
+        }
+        let tasks = values(&run, "task/index");
+        assert_eq!(tasks[0], (1, 2.0));
+        assert_eq!(tasks[1].1, 3.0);
+
+        let stopped = Run::new(&config);
+        assert!(stopped.train_until(&mut |p| p.env_steps >= 40).unwrap().interrupted);
+        stopped.resume().unwrap();
+        stopped.outcome().assert_equals(&run.outcome(), "stopped at 40");
+    });
+}

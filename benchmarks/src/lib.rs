@@ -3,9 +3,12 @@
 //!
 //! This file holds what the benches share: sizes and synthetic experience.
 
+pub mod grid;
+pub mod runner;
 pub mod score;
 pub mod slowly_changing;
 pub mod study;
+pub mod suites;
 pub mod summary;
 
 use agents::{

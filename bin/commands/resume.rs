@@ -6,13 +6,14 @@ use agents::{checkpoint, config::Config, run_dir::RunDir, session::Parts};
 use anyhow::{Result, bail};
 use envs::Registry;
 
+use super::train::How;
 use crate::output::note;
 
 pub(super) fn run(
     registry: &Registry,
     path: &Path,
     set: &[String],
-    json: bool,
+    how: How,
 ) -> Result<ExitCode> {
     for item in set {
         let key = item.split('=').next().unwrap_or_default().trim();
@@ -39,5 +40,5 @@ pub(super) fn run(
     let parts = Parts::new(&config, registry)?;
     run.write_config(parts.config())?;
     note(&format!("resuming at step {done} from {}", checkpoint.path.display()));
-    super::train::execute(parts, &config, &run, Some(checkpoint), json)
+    super::train::execute(parts, &config, &run, Some(checkpoint), how)
 }

@@ -17,12 +17,21 @@ use crate::{
     progress::Display,
 };
 
+/// How a run talks to who started it.
+#[derive(Clone, Copy)]
+pub(super) struct How {
+    /// The result as one JSON object.
+    pub(super) json: bool,
+    /// Stop when standard input ends.
+    pub(super) until_eof: bool,
+}
+
 pub(super) fn run(
     registry: &Registry,
     path: &Path,
     set: &[String],
     run_dir: Option<&Path>,
-    json: bool,
+    how: How,
 ) -> Result<ExitCode> {
     let mut config = Config::load(path, set)?;
     resolve_threads(&mut config);
@@ -34,7 +43,7 @@ pub(super) fn run(
         let stem = path.file_stem().map_or("run".into(), |s| s.to_string_lossy().into_owned());
         RunDir::create_numbered(Path::new("runs"), &stem, parts.config())?
     };
-    execute(parts, &config, &run, None, json)
+    execute(parts, &config, &run, None, how)
 }
 
 /// Trains to the end, an interrupt or an error, and prints the result.
@@ -43,7 +52,7 @@ pub(super) fn execute(
     config: &Config,
     run: &RunDir,
     checkpoint: Option<Checkpoint>,
-    json: bool,
+    how: How,
 ) -> Result<ExitCode> {
     let dir = run.path().display();
     note(&format!("run folder: {dir}"));
@@ -52,6 +61,14 @@ pub(super) fn execute(
     let mut display = Display::new(config.total_steps, done);
 
     let (ctrl_c, stop) = crossbeam::channel::bounded(1);
+    if how.until_eof {
+        let eof = ctrl_c.clone();
+        std::thread::spawn(move || {
+            // What is read does not matter, nor why it ended.
+            let _ = std::io::copy(&mut std::io::stdin().lock(), &mut std::io::sink());
+            let _ = eof.try_send(());
+        });
+    }
     let (mut asked, notes) = (false, display.notes());
     ctrlc::set_handler(move || {
         if asked {
@@ -73,7 +90,7 @@ pub(super) fn execute(
     for idle in report.methods.iter().filter(|m| m.times == 0 && report.updates > 0) {
         note(&format!("note: {}'s method {} never acted in this run", idle.net, idle.method));
     }
-    summarise(&report, run.path(), json)?;
+    summarise(&report, run.path(), how.json)?;
     Ok(ExitCode::from(if report.interrupted { 130 } else { 0 }))
 }
 

@@ -1,0 +1,260 @@
+//! Fills a grid: one process for each run, as many at a time as asked for.
+//!
+//! Every process is told to stop when its standard input ends (`--until-eof`), and this process holds the
+//! other ends: however it dies, its runs save themselves and stop. What is done is on disk only:
+//! `result.json` in a finished run, checkpoints in one that was stopped, `failed.txt` in one that ended with
+//! an error. So a grid goes on by being run again; runs that failed are tried once more.
+
+use std::{
+    collections::VecDeque,
+    fs::{self, File},
+    io::{Read, Seek, SeekFrom},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use crate::grid::Job;
+
+/// What is to be run, and how.
+pub struct Plan<'a> {
+    /// The program whose commands make runs.
+    pub program: &'a Path,
+    /// The folder of the grid.
+    pub out: &'a Path,
+    /// The processes, in the order they are started.
+    pub jobs: &'a [Job],
+    /// At most so many at a time.
+    pub parallel: usize,
+}
+
+/// How far a grid is.
+#[derive(Clone, Debug, Default)]
+pub struct Progress {
+    /// Runs that are finished, those of earlier times included.
+    pub done: usize,
+    /// Runs that ended with an error.
+    pub failed: usize,
+    /// All.
+    pub total: usize,
+    /// Steps of all runs together, finished or not.
+    pub steps: u64,
+    /// Steps of the whole grid.
+    pub total_steps: u64,
+    /// Steps that were there at the start.
+    pub steps_before: u64,
+    /// Lines about runs that failed since the last time.
+    pub news: Vec<String>,
+}
+
+const POLL: Duration = Duration::from_millis(50);
+/// How long a run may take to give its folder back after the process before it was killed.
+const LOCKED: Duration = Duration::from_secs(60);
+
+/// Runs all jobs that are not done. `watch` is called several times a second and says whether to go on;
+/// when it does not, runs save themselves, and the answer is `false`.
+///
+/// # Errors
+/// When a folder cannot be written or the program not be started; runs that fail are no error.
+pub fn run(plan: &Plan<'_>, watch: &mut dyn FnMut(&Progress) -> bool) -> Result<bool, String> {
+    let mut progress = Progress { total: plan.jobs.len(), ..Progress::default() };
+    let mut waiting = VecDeque::new();
+    for job in plan.jobs {
+        progress.total_steps += job.steps;
+        if is_done(&plan.out.join(&job.dir)) {
+            progress.done += 1;
+            progress.steps_before += job.steps;
+        } else {
+            waiting.push_back(Attempt { job, resumes: true });
+        }
+    }
+    let mut finished_steps = progress.steps_before;
+    let mut running: Vec<Running<'_>> = Vec::new();
+    let mut going = true;
+    loop {
+        while going && running.len() < plan.parallel {
+            let Some(attempt) = waiting.pop_front() else { break };
+            let started = Running::start(plan, &attempt)?;
+            progress.steps_before += started.steps();
+            running.push(started);
+        }
+        let mut still = Vec::new();
+        for mut run in running {
+            let Some(status) = run.child.try_wait().map_err(|e| e.to_string())? else {
+                still.push(run);
+                continue;
+            };
+            match run.end(status.code()) {
+                End::Done => {
+                    progress.done += 1;
+                    finished_steps += run.job.steps;
+                }
+                End::Stopped => {}
+                // A checkpoint may be damaged, or the run have ended without saying so.
+                End::Failed(_) if run.resumed && going => {
+                    waiting.push_front(Attempt { job: run.job, resumes: false });
+                }
+                End::Failed(why) => {
+                    write(&run.dir.join("failed.txt"), &why)?;
+                    progress.failed += 1;
+                    finished_steps += run.job.steps;
+                    progress.news.push(format!("{} failed: {why}", run.job.dir.display()));
+                }
+            }
+        }
+        running = still;
+        progress.steps = finished_steps + running.iter().map(Running::steps).sum::<u64>();
+        if running.is_empty() && (waiting.is_empty() || !going) {
+            watch(&progress);
+            return Ok(going && waiting.is_empty());
+        }
+        let asked = watch(&progress);
+        progress.news.clear();
+        if going && !asked {
+            going = false;
+            for run in &mut running {
+                run.child.stdin = None;
+            }
+        }
+        std::thread::sleep(POLL);
+    }
+}
+
+/// Whether the run in this folder is finished.
+pub fn is_done(dir: &Path) -> bool {
+    dir.join("result.json").exists()
+}
+
+struct Attempt<'a> {
+    job: &'a Job,
+    /// Whether it may go on from a checkpoint.
+    resumes: bool,
+}
+
+struct Running<'a> {
+    job: &'a Job,
+    dir: PathBuf,
+    log: PathBuf,
+    child: Child,
+    resumed: bool,
+}
+
+enum End {
+    Done,
+    Stopped,
+    Failed(String),
+}
+
+impl<'a> Running<'a> {
+    fn start(plan: &Plan<'_>, attempt: &Attempt<'a>) -> Result<Self, String> {
+        let job = attempt.job;
+        let dir = plan.out.join(&job.dir);
+        let parent = dir.parent().ok_or("a run has no folder")?;
+        fs::create_dir_all(parent).map_err(|e| cannot("create", parent, &e))?;
+        wait_for_lock(&dir)?;
+        let resumed = attempt.resumes && dir.join("checkpoints").exists();
+        let mut command = Command::new(plan.program);
+        if resumed {
+            let _ = fs::remove_file(dir.join("failed.txt"));
+            command.arg("resume").arg(&dir);
+        } else {
+            if dir.exists() {
+                fs::remove_dir_all(&dir).map_err(|e| cannot("remove", &dir, &e))?;
+            }
+            let config = dir.with_extension("toml");
+            write(&config, &job.config)?;
+            command.arg(job.command.name()).arg(&config).arg("--run-dir").arg(&dir);
+        }
+        let log = dir.with_extension("log");
+        let open = |path: &Path| File::create(path).map_err(|e| cannot("write", path, &e));
+        let child = command
+            .args(["--json", "--until-eof"])
+            .stdin(Stdio::piped())
+            .stdout(open(&dir.with_extension("out"))?)
+            .stderr(open(&log)?)
+            .spawn()
+            .map_err(|e| format!("cannot start {}: {e}", plan.program.display()))?;
+        Ok(Running { job, dir, log, child, resumed })
+    }
+
+    /// What became of it; a finished run gets its result.
+    fn end(&self, code: Option<i32>) -> End {
+        let out = self.dir.with_extension("out");
+        let said = fs::read_to_string(&out).unwrap_or_default();
+        let _ = fs::remove_file(&out);
+        match code {
+            Some(0) => {
+                let result = said.lines().last().unwrap_or("{}");
+                match write(&self.dir.join("result.json"), &format!("{result}\n")) {
+                    Ok(()) => End::Done,
+                    Err(e) => End::Failed(e),
+                }
+            }
+            Some(130) => End::Stopped,
+            code => {
+                let log = fs::read_to_string(&self.log).unwrap_or_default();
+                let last = log.lines().rfind(|l| l.starts_with("error: "));
+                End::Failed(match (last, code) {
+                    (Some(line), _) => line["error: ".len()..].to_owned(),
+                    (None, Some(code)) => format!("it ended with code {code} and no message"),
+                    (None, None) => "a signal killed it".to_owned(),
+                })
+            }
+        }
+    }
+
+    /// Steps so far: those of the last whole line of its metrics.
+    fn steps(&self) -> u64 {
+        last_step(&self.dir.join("metrics.jsonl")).unwrap_or(0).min(self.job.steps)
+    }
+}
+
+fn last_step(path: &Path) -> Option<u64> {
+    let mut file = File::open(path).ok()?;
+    let end = file.seek(SeekFrom::End(0)).ok()?;
+    file.seek(SeekFrom::Start(end.saturating_sub(1 << 13))).ok()?;
+    let mut tail = Vec::new();
+    file.read_to_end(&mut tail).ok()?;
+    let tail = String::from_utf8_lossy(&tail);
+    tail.lines().rev().find_map(|line| {
+        let number = line.strip_prefix("{\"step\":")?.split(',').next()?;
+        line.ends_with('}').then(|| number.parse().ok())?
+    })
+}
+
+/// A run whose grid was killed may still be saving itself.
+fn wait_for_lock(dir: &Path) -> Result<(), String> {
+    let path = dir.join("run.lock");
+    let since = Instant::now();
+    while let Ok(file) = File::open(&path) {
+        if file.try_lock().is_ok() {
+            break;
+        }
+        if since.elapsed() > LOCKED {
+            return Err(format!(
+                "{} is in use by another process; wait for it or give another --out",
+                dir.display()
+            ));
+        }
+        std::thread::sleep(POLL);
+    }
+    Ok(())
+}
+
+/// Writes beside and renames: the file is whole or not there.
+///
+/// # Errors
+/// One sentence about what cannot be written.
+pub fn write(path: &Path, text: &str) -> Result<(), String> {
+    if let Some(parent) = path.parent() {
+        fs::create_dir_all(parent).map_err(|e| cannot("create", parent, &e))?;
+    }
+    let name = path.file_name().map(|n| n.to_string_lossy()).unwrap_or_default();
+    let beside = path.with_file_name(format!(".{name}.new"));
+    fs::write(&beside, text).map_err(|e| cannot("write", &beside, &e))?;
+    fs::rename(&beside, path).map_err(|e| cannot("write", path, &e))
+}
+
+fn cannot(what: &str, path: &Path, e: &std::io::Error) -> String {
+    format!("cannot {what} {}: {e}", path.display())
+}

@@ -1,0 +1,201 @@
+//! `supple bench`: a grid of runs, from methods and seeds to a report.
+
+use std::{
+    fmt::Write as _,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::{Duration, Instant},
+};
+
+use agents::{config::Config, session::Parts};
+use anyhow::{Context, Result, anyhow, bail};
+use benchmarks::{
+    grid::{Command, Grid, Job},
+    runner::{self, Plan, Progress},
+    suites,
+};
+use envs::{Registry, edit_distance};
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::{
+    output::{note, print, program},
+    progress::clock,
+};
+
+/// What was asked for.
+pub(super) struct Asked<'a> {
+    pub(super) methods: &'a [String],
+    pub(super) seeds: Option<u64>,
+    pub(super) jobs: Option<usize>,
+    pub(super) out: Option<&'a Path>,
+    pub(super) quick: bool,
+}
+
+pub(super) fn run(registry: &Registry, suite: Option<&str>, asked: &Asked<'_>) -> Result<ExitCode> {
+    let Some(suite) = suite else { return list() };
+    let (name, mut grid) = load(suite, asked.quick)?;
+    if let Some(seeds) = asked.seeds {
+        grid.seeds = seeds;
+    }
+    if !asked.methods.is_empty() {
+        grid.only(asked.methods).map_err(|e| anyhow!(e))?;
+    }
+    let jobs = grid.jobs().map_err(|e| anyhow!("{name}: {e}"))?;
+    check(&grid, &jobs, registry).with_context(|| name.clone())?;
+    let out = asked.out.map_or_else(|| default_out(&name, asked.quick), Path::to_owned);
+    keep(&grid, &out)?;
+
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let parallel = asked.jobs.unwrap_or(cores);
+    note(&format!("{name}: {} runs, {parallel} at a time, in {}", jobs.len(), out.display()));
+    let exe = std::env::current_exe().context("cannot find this program")?;
+    let plan = Plan { program: &exe, out: &out, jobs: &jobs, parallel };
+    let (ctrl_c, stop) = crossbeam::channel::bounded(1);
+    ctrlc::set_handler(move || {
+        let _ = ctrl_c.try_send(()); // one is enough
+    }).context("cannot listen for Ctrl-C")?;
+    let mut display = Display::new();
+    let whole = runner::run(&plan, &mut |progress| {
+        display.update(progress);
+        stop.is_empty()
+    })
+    .map_err(|e| anyhow!(e))?;
+    display.bar.finish_and_clear();
+    if !whole {
+        note(&format!("stopped; the same command goes on: {} bench {suite} ...", program()));
+        return Ok(ExitCode::from(130));
+    }
+    let report = super::report::of_grid(&name, &grid, &out)?;
+    print(&format!("report: {}", report.display()))?;
+    let failed = jobs.iter().any(|job| !runner::is_done(&out.join(&job.dir)));
+    Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// The suites, what they cost, and where their protocols come from.
+fn list() -> Result<ExitCode> {
+    let mut text = String::from("Suites (or give the path of a TOML file of your own):\n");
+    for (name, file) in suites::SUITES {
+        let grid = Grid::parse(file, false).map_err(|e| anyhow!("{name}: {e}"))?;
+        let methods: Vec<&str> = grid.methods.iter().map(|m| m.name.as_str()).collect();
+        let _ = write!(
+            text,
+            "\n{name}\n  {}\n  source:  {}\n  cost:    {}\n  methods: {}\n",
+            grid.title,
+            grid.source.trim(),
+            grid.cost.trim(),
+            methods.join(", ")
+        );
+    }
+    print(text.trim_end())?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// By the name of a suite or the path of a file.
+fn load(suite: &str, quick: bool) -> Result<(String, Grid)> {
+    let path = Path::new(suite);
+    let is_file = path.extension().is_some_and(|e| e == "toml");
+    let (name, text) = if is_file {
+        let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {suite}"))?;
+        let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        (stem, text)
+    } else if let Some(text) = suites::find(suite) {
+        (suite.to_owned(), text.to_owned())
+    } else {
+        let names = suites::SUITES.iter().map(|(name, _)| *name);
+        let near = names.min_by_key(|name| edit_distance(name, suite)).unwrap_or_default();
+        bail!(
+            "there is no suite {suite}; did you mean {near}? `{} bench` lists all, and a grid of your \
+             own is a file that ends in .toml",
+            program()
+        );
+    };
+    let grid = Grid::parse(&text, quick).map_err(|e| anyhow!("{suite}: {e}"))?;
+    Ok((name, grid))
+}
+
+fn default_out(name: &str, quick: bool) -> PathBuf {
+    let end = if quick { "-quick" } else { "" };
+    PathBuf::from(format!("runs/bench/{}{end}", name.replace('/', "-")))
+}
+
+/// Everything that can be wrong with a configuration is found before the first run.
+fn check(grid: &Grid, jobs: &[Job], registry: &Registry) -> Result<()> {
+    for method in &grid.methods {
+        let Some(job) = jobs.iter().find(|job| job.method == method.name) else { continue };
+        match job.command {
+            Command::Train => {
+                let config = Config::parse(&job.config, &[]);
+                let config = config.map_err(|e| anyhow!("method {}: {e}", method.name))?;
+                Parts::new(&config, registry).with_context(|| format!("method {}", method.name))?;
+            }
+            Command::Stream => {}
+        }
+    }
+    Ok(())
+}
+
+/// The grid stays in its folder; another one is refused there. More seeds or methods of the same grid
+/// are welcome.
+fn keep(grid: &Grid, out: &Path) -> Result<()> {
+    let path = out.join("grid.toml");
+    let mut kept = grid.clone();
+    if let Ok(text) = std::fs::read_to_string(&path) {
+        let old = Grid::parse(&text, false).map_err(|e| anyhow!("{}: {e}", path.display()))?;
+        let same_methods = grid.methods.iter().all(|m| {
+            old.methods.iter().all(|o| o.name != m.name || (&o.set, o.fresh) == (&m.set, m.fresh))
+        });
+        let same = (&old.config, &old.vary, &old.score, old.command)
+            == (&grid.config, &grid.vary, &grid.score, grid.command);
+        if !(same && same_methods) {
+            bail!(
+                "{} holds runs of a grid with other settings (grid.toml there); give another --out",
+                out.display()
+            );
+        }
+        kept.seeds = kept.seeds.max(old.seeds);
+        let others = old.methods.into_iter().filter(|o| grid.methods.iter().all(|m| m.name != o.name));
+        kept.methods.extend(others);
+    }
+    let text = kept.to_toml().map_err(|e| anyhow!(e))?;
+    runner::write(&path, &text).map_err(|e| anyhow!(e))
+}
+
+/// A bar on a terminal, lines elsewhere.
+struct Display {
+    bar: ProgressBar,
+    started: Instant,
+    said: Option<(Instant, usize)>,
+}
+
+/// Without a terminal something is said at least this often.
+const SILENCE: Duration = Duration::from_secs(60);
+
+impl Display {
+    fn new() -> Self {
+        let bar = ProgressBar::new(1);
+        if let Ok(style) = ProgressStyle::with_template("{bar:30.cyan} {msg}") {
+            bar.set_style(style);
+        }
+        Display { bar, started: Instant::now(), said: None }
+    }
+
+    fn update(&mut self, p: &Progress) {
+        for line in &p.news {
+            self.bar.suspend(|| note(line));
+        }
+        let done = p.steps.saturating_sub(p.steps_before) as f64;
+        let rate = done / self.started.elapsed().as_secs_f64().max(1e-9);
+        let left = p.total_steps.saturating_sub(p.steps) as f64 / rate;
+        let failed = if p.failed > 0 { format!(", {} failed", p.failed) } else { String::new() };
+        let left = if left.is_finite() { format!(", {} left", clock(left)) } else { String::new() };
+        let line = format!("{}/{} runs{failed}{left}", p.done, p.total);
+        self.bar.set_length(p.total_steps.max(1));
+        self.bar.set_position(p.steps);
+        self.bar.set_message(line.clone());
+        let due = self.said.is_none_or(|(at, done)| at.elapsed() >= SILENCE || done != p.done);
+        if self.bar.is_hidden() && due {
+            self.said = Some((Instant::now(), p.done));
+            note(&line);
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! [`Older`]: an environment that is some steps ahead of those that use it.
+
+use crate::{Action, Env, EnvError, EnvSpec, Frame, Params, State, Step};
+
+/// Counts `by` steps more than it is told, so that a run can begin in the middle of a sequence of tasks.
+pub struct Older {
+    env: Box<dyn Env>,
+    by: u64,
+}
+
+impl Older {
+    /// Around any environment; one that does not drift stays as it is.
+    pub fn new(mut env: Box<dyn Env>, by: u64) -> Self {
+        env.set_age(by);
+        Self { env, by }
+    }
+}
+
+impl Env for Older {
+    fn spec(&self) -> EnvSpec {
+        self.env.spec()
+    }
+
+    fn reset(&mut self, seed: u64, obs: &mut [f32]) -> Result<(), EnvError> {
+        self.env.reset(seed, obs)
+    }
+
+    fn step(&mut self, action: Action<'_>, obs: &mut [f32]) -> Result<Step, EnvError> {
+        self.env.step(action, obs)
+    }
+
+    fn begin(&mut self, action: Action<'_>) -> bool {
+        self.env.begin(action)
+    }
+
+    fn task(&self) -> usize {
+        self.env.task()
+    }
+
+    fn set_age(&mut self, steps: u64) {
+        self.env.set_age(steps.saturating_add(self.by));
+    }
+
+    fn render(&mut self) -> Result<Option<Frame>, EnvError> {
+        self.env.render()
+    }
+
+    fn params(&mut self) -> Option<&mut dyn Params> {
+        self.env.params()
+    }
+
+    fn state(&mut self) -> Option<&mut dyn State> {
+        self.env.state()
+    }
+}
