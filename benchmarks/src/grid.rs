@@ -137,7 +137,9 @@ impl Grid {
                 return Err(format!("methods: {name} is there twice; give each its own name"));
             }
             if *fresh && self.score.task_steps == 0 {
-                return Err(format!("methods: {name} is fresh in each task, so score.task_steps must say how long one is"));
+                return Err(format!(
+                    "methods: {name} is fresh in each task, so score.task_steps must say how long one is"
+                ));
             }
         }
         if self.methods.iter().filter(|m| m.baseline).count() > 1 {
@@ -153,7 +155,10 @@ impl Grid {
     pub fn only(&mut self, names: &[String]) -> Result<(), String> {
         if let Some(unknown) = names.iter().find(|n| self.methods.iter().all(|m| m.name != **n)) {
             let known: Vec<&str> = self.methods.iter().map(|m| m.name.as_str()).collect();
-            return Err(format!("--methods: there is no {unknown}; known here: {}", known.join(", ")));
+            return Err(format!(
+                "--methods: there is no {unknown}; known here: {}",
+                known.join(", ")
+            ));
         }
         self.methods.retain(|m| names.contains(&m.name));
         Ok(())

@@ -53,7 +53,8 @@ pub(super) fn run(registry: &Registry, suite: Option<&str>, asked: &Asked<'_>) -
     let (ctrl_c, stop) = crossbeam::channel::bounded(1);
     ctrlc::set_handler(move || {
         let _ = ctrl_c.try_send(()); // one is enough
-    }).context("cannot listen for Ctrl-C")?;
+    })
+    .context("cannot listen for Ctrl-C")?;
     let mut display = Display::new();
     let whole = runner::run(&plan, &mut |progress| {
         display.update(progress);
@@ -153,7 +154,8 @@ fn keep(grid: &Grid, out: &Path) -> Result<()> {
             );
         }
         kept.seeds = kept.seeds.max(old.seeds);
-        let others = old.methods.into_iter().filter(|o| grid.methods.iter().all(|m| m.name != o.name));
+        let others =
+            old.methods.into_iter().filter(|o| grid.methods.iter().all(|m| m.name != o.name));
         kept.methods.extend(others);
     }
     let text = kept.to_toml().map_err(|e| anyhow!(e))?;
@@ -192,9 +194,10 @@ impl Display {
         self.bar.set_length(p.total_steps.max(1));
         self.bar.set_position(p.steps);
         self.bar.set_message(line.clone());
-        let due = self.said.is_none_or(|(at, done)| at.elapsed() >= SILENCE || done != p.done);
+        let ended = p.done + p.failed;
+        let due = self.said.is_none_or(|(at, then)| at.elapsed() >= SILENCE || then != ended);
         if self.bar.is_hidden() && due {
-            self.said = Some((Instant::now(), p.done));
+            self.said = Some((Instant::now(), ended));
             note(&line);
         }
     }

@@ -62,7 +62,13 @@ pub(super) fn run(registry: &Registry, path: &Path, how: &How<'_>, json: bool) -
     let played = evaluate::evaluate(make, policy.as_mut(), episodes, gamma, age, seed, stream)
         .map_err(|e| anyhow!(e))?;
     let Played { returns, lengths, paths } = played;
-    let result = EvalResult { env_step: checkpoint.state.env_steps, returns, lengths, paths, elsewhere: Vec::new() };
+    let result = EvalResult {
+        env_step: checkpoint.state.env_steps,
+        returns,
+        lengths,
+        paths,
+        elsewhere: Vec::new(),
+    };
     if let Some(video) = video {
         let shown = video.folder().display().to_string();
         video.finish()?;

@@ -9,12 +9,7 @@ use envs::Registry;
 use super::train::How;
 use crate::output::note;
 
-pub(super) fn run(
-    registry: &Registry,
-    path: &Path,
-    set: &[String],
-    how: How,
-) -> Result<ExitCode> {
+pub(super) fn run(registry: &Registry, path: &Path, set: &[String], how: How) -> Result<ExitCode> {
     for item in set {
         let key = item.split('=').next().unwrap_or_default().trim();
         if key != "total_steps" && !key.starts_with("eval.") && !key.starts_with("checkpoint.") {

@@ -1,0 +1,232 @@
+//! `supple bench`: grids that fail in part, are stopped, killed, extended, and end in the report of an
+//! undisturbed one.
+
+mod cli;
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
+
+use cli::Scratch;
+use serde_json::{Value, json};
+
+const GRID: &str = r#"
+title = "A small grid"
+seeds = 2
+[score]
+metric = "train/episode_return"
+bin = 100
+task_steps = 300
+low = 0.0
+high = 50.0
+[config]
+total_steps = 600
+replay = { capacity = 200, batch_size = 8, learning_starts = 50 }
+eval = { episodes = 0 }
+checkpoint = { every_steps = 100 }
+runtime = { update_to_data = 1.0 }
+env = { name = "CartPole-v1", drift = [{ kind = "shift_obs", std = 2.0, period = 300, seed = 0 }] }
+agent = { kind = "dqn", network = { arch = { kind = "mlp", hidden = [16] } } }
+[quick]
+seeds = 1
+config = { total_steps = 300 }
+[[methods]]
+name = "plain"
+baseline = true
+[[methods]]
+name = "cbp"
+set = { agent = { network = { methods = [{ kind = "cbp", replacement_rate = 0.01, maturity_threshold = 20 }] } } }
+[[methods]]
+name = "fresh"
+fresh = true
+"#;
+
+fn scratch() -> Scratch {
+    let scratch = Scratch::new();
+    scratch.write("grid.toml", GRID);
+    scratch
+}
+
+const BENCH: &[&str] = &["bench", "grid.toml", "--out", "out"];
+
+/// What every run measured, by its folder, without clocks and speeds.
+fn measured(out: &Path) -> BTreeMap<PathBuf, Vec<Value>> {
+    fn walk(folder: &Path, root: &Path, found: &mut BTreeMap<PathBuf, Vec<Value>>) {
+        for entry in fs::read_dir(folder).expect("a folder").flatten() {
+            let path = entry.path();
+            if path.is_dir() {
+                walk(&path, root, found);
+            } else if path.ends_with("metrics.jsonl") {
+                let text = fs::read_to_string(&path).expect("metrics");
+                let row = |line: &str| {
+                    let mut row: Value = serde_json::from_str(line).expect("a whole row");
+                    row.as_object_mut().expect("an object").remove("wall_s");
+                    let metrics = row["metrics"].as_object_mut().expect("metrics");
+                    metrics.retain(|tag, _| !tag.starts_with("time/"));
+                    row
+                };
+                let name = folder.strip_prefix(root).expect("below").to_owned();
+                // Of a checkpoint there is nothing left.
+                let rows = text.lines().map(row).filter(|r| r["metrics"] != json!({}));
+                found.insert(name, rows.collect());
+            }
+        }
+    }
+    let mut found = BTreeMap::new();
+    walk(&out.join("runs"), &out.join("runs"), &mut found);
+    found
+}
+
+#[test]
+fn a_grid_fills_its_folder_and_runs_once() {
+    let s = scratch();
+    let ended = s.succeed(BENCH);
+    assert!(ended.stdout.starts_with("report: out/report/report.html"), "{}", ended.stdout);
+    let runs = measured(&s.path("out"));
+    let names: Vec<&str> = runs.keys().map(|p| p.to_str().expect("UTF-8")).collect();
+    let want = [
+        "cbp/seed-1",
+        "cbp/seed-2",
+        "fresh/seed-1/task-0",
+        "fresh/seed-1/task-1",
+        "fresh/seed-2/task-0",
+        "fresh/seed-2/task-1",
+        "plain/seed-1",
+        "plain/seed-2",
+    ];
+    assert_eq!(names, want);
+    // One libtorch thread unless asked otherwise, the seed, and the task that a fresh agent starts in.
+    let config = |run: &str| {
+        fs::read_to_string(s.path("out/runs").join(run).join("config.toml"))
+            .expect("a configuration")
+    };
+    for (run, lines) in [
+        ("plain/seed-2", ["seed = 2\n", "total_steps = 600\n", "age = 0\n", "torch_threads = 1\n"]),
+        (
+            "fresh/seed-1/task-1",
+            ["seed = 1\n", "total_steps = 300\n", "age = 300\n", "torch_threads = 1\n"],
+        ),
+    ] {
+        for line in lines {
+            assert!(config(run).contains(line), "{run} has no {line}");
+        }
+    }
+    assert!(config("cbp/seed-1").contains("replacement_rate"), "the method is not there");
+    // A fresh agent's first task is the plain agent's.
+    let first = |run: &str| runs[Path::new(run)].iter().take(5).cloned().collect::<Vec<_>>();
+    assert_eq!(first("fresh/seed-1/task-0"), first("plain/seed-1"));
+    assert_ne!(first("plain/seed-2"), first("plain/seed-1"));
+
+    // Again: nothing is done twice.
+    let when = |run: &str| {
+        let path = s.path("out/runs").join(run).join("metrics.jsonl");
+        fs::metadata(path).expect("metrics").modified().expect("a time")
+    };
+    let before = when("plain/seed-1");
+    s.succeed(BENCH);
+    assert_eq!(when("plain/seed-1"), before);
+
+    // More seeds are added; other settings are refused.
+    s.succeed(&["bench", "grid.toml", "--out", "out", "--seeds", "3", "--methods", "plain"]);
+    assert_eq!(measured(&s.path("out")).len(), 9);
+    assert_eq!(when("plain/seed-1"), before);
+    s.write("other.toml", GRID.replace("total_steps = 600", "total_steps = 900"));
+    let other = s.run(&["bench", "other.toml", "--out", "out"]);
+    assert_eq!(other.code, Some(1));
+    assert!(other.stderr.contains("give another --out"), "{}", other.stderr);
+}
+
+#[test]
+fn a_run_that_fails_is_reported_and_the_others_go_on() {
+    let s = Scratch::new();
+    let explodes = "name = \"explodes\"\nset = { agent = { network = { optim = { lr = 1e30 } } } }";
+    let grid = GRID.replace("name = \"fresh\"\nfresh = true", explodes);
+    s.write("grid.toml", grid);
+    let ended = s.run(BENCH);
+    assert_eq!(ended.code, Some(1), "{}", ended.stderr);
+    assert!(ended.stderr.contains("runs/explodes/seed-1 failed: "), "{}", ended.stderr);
+    assert!(ended.stderr.contains("4/6 runs, 2 failed"), "{}", ended.stderr);
+    assert!(ended.stdout.starts_with("report: "), "{}", ended.stdout);
+    let why = fs::read_to_string(s.path("out/runs/explodes/seed-2/failed.txt")).expect("a reason");
+    assert!(why.contains("finite"), "{why}");
+    assert!(s.path("out/runs/cbp/seed-2/result.json").exists());
+}
+
+/// Processes whose command line holds this.
+fn processes(with: &str) -> usize {
+    let out = Command::new("pgrep").args(["-f", "-c", with]).output().expect("pgrep runs");
+    String::from_utf8_lossy(&out.stdout).trim().parse().expect("a number")
+}
+
+#[test]
+fn a_grid_that_is_killed_or_stopped_ends_as_an_undisturbed_one() {
+    let s = scratch();
+    s.succeed(&["bench", "grid.toml", "--out", "whole"]);
+    let whole = measured(&s.path("whole"));
+
+    // A name that no other process has in its command line.
+    let out = format!("broken-{}", std::process::id());
+    let (bench, runs) = (["bench", "grid.toml", "--out", &out], format!("{out}/runs"));
+    for (n, signal) in ["KILL", "TERM", "KILL", "KILL", "INT"].iter().enumerate() {
+        // Runs that outlived a killed bench save themselves and stop; in part, the next one meets them.
+        while *signal != "KILL" && processes(&runs) > 0 {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        let mut bench = s.start(&bench);
+        bench.until("a run", || processes(&runs) > 0);
+        // Different moments of different runs.
+        std::thread::sleep(Duration::from_millis(150 + 170 * n as u64));
+        bench.signal(signal);
+        let ended = bench.wait();
+        if *signal == "KILL" {
+            assert_eq!(ended.code, None, "{ended:?}");
+        } else {
+            assert_eq!(ended.code, Some(130), "{ended:?}");
+            assert_eq!(processes(&runs), 0, "runs outlive a bench that was stopped");
+        }
+    }
+    s.succeed(&bench);
+    assert_eq!(processes(&runs), 0);
+    let broken = measured(&s.path(&out));
+    assert_eq!(broken.keys().collect::<Vec<_>>(), whole.keys().collect::<Vec<_>>());
+    for (run, rows) in &whole {
+        assert!(&broken[run] == rows, "{} differs", run.display());
+    }
+}
+
+#[test]
+fn mistakes_are_told_in_one_sentence() {
+    let s = scratch();
+    let no_name = GRID.replace("name = \"cbp\"", "name = \"c b p\"");
+    let unknown = GRID.replace("batch_size = 8", "batchsize = 8");
+    let twice = GRID.replace("name = \"cbp\"", "name = \"plain\"");
+    let bins = GRID.replace("task_steps = 300", "task_steps = 350");
+    for (name, text) in [("name", &no_name), ("key", &unknown), ("twice", &twice), ("bins", &bins)]
+    {
+        s.write(&format!("{name}.toml"), text);
+    }
+    for (args, wanted) in [
+        (&["bench", "contro/cartpole-drift"][..], "did you mean control/cartpole-drift?"),
+        (&["bench", "none.toml"], "cannot read none.toml"),
+        (
+            &["bench", "grid.toml", "--methods", "nap"],
+            "there is no nap; known here: plain, cbp, fresh",
+        ),
+        (&["bench", "name.toml"], "use letters, digits"),
+        (&["bench", "key.toml"], "did you mean `batch_size`?"),
+        (&["bench", "twice.toml"], "plain is there twice"),
+        (&["bench", "bins.toml"], "must be a multiple of score.bin"),
+    ] {
+        let ended = s.run(args);
+        assert_eq!(ended.code, Some(1), "{args:?}: {}", ended.stderr);
+        assert!(ended.stderr.contains(wanted), "{args:?}: {}", ended.stderr);
+        assert_eq!(ended.stderr.lines().count(), 1, "{args:?}: {}", ended.stderr);
+        assert!(!s.path("runs").exists(), "{args:?} left a folder");
+    }
+    let list = s.succeed(&["bench"]).stdout;
+    assert!(list.contains("control/cartpole-drift") && list.contains("source:"), "{list}");
+}
