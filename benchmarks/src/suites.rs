@@ -4,8 +4,14 @@
 pub const SUITES: &[(&str, &str)] = &[
     ("control/acrobot-drift", include_str!("../../configs/bench/control/acrobot-drift.toml")),
     ("control/cartpole-drift", include_str!("../../configs/bench/control/cartpole-drift.toml")),
-    ("control/continual-gym-acrobot", include_str!("../../configs/bench/control/continual-gym-acrobot.toml")),
-    ("control/continual-gym-mountain-car", include_str!("../../configs/bench/control/continual-gym-mountain-car.toml")),
+    (
+        "control/continual-gym-acrobot",
+        include_str!("../../configs/bench/control/continual-gym-acrobot.toml"),
+    ),
+    (
+        "control/continual-gym-mountain-car",
+        include_str!("../../configs/bench/control/continual-gym-mountain-car.toml"),
+    ),
     ("control/continual-gym", include_str!("../../configs/bench/control/continual-gym.toml")),
     ("control/pendulum-drift", include_str!("../../configs/bench/control/pendulum-drift.toml")),
     ("dmc/sequence", include_str!("../../configs/bench/dmc/sequence.toml")),
