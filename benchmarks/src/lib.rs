@@ -1,12 +1,16 @@
-//! Benchmarks: the speed of the hot path (`benches/hot_path.rs`, run with `cargo xtask bench`), and
-//! problems on which learners lose their plasticity ([`slowly_changing`]).
+//! Benchmarks: the speed of the hot path (`benches/hot_path.rs`, run with `cargo xtask bench`),
+//! problems on which learners lose their plasticity ([`slowly_changing`]), and the numbers of a set of
+//! runs: read from their folders ([`study`]), measured ([`measures`]), and summed up with intervals
+//! ([`stats`], [`summary`]).
 //!
 //! This file holds what the benches share: sizes and synthetic experience.
 
 pub mod grid;
+pub mod measures;
 pub mod runner;
 pub mod score;
 pub mod slowly_changing;
+pub mod stats;
 pub mod study;
 pub mod suites;
 pub mod summary;

@@ -23,7 +23,7 @@ pub struct Score {
     pub tasks: usize,
     /// The performance that counts as 0 in normalised scores (IQM, optimality gap).
     pub low: f64,
-    /// The performance that counts as 1.
+    /// The performance that counts as 1: the better one, so below `low` where less is better.
     pub high: f64,
     /// The share of a run, at its end, whose mean is its final performance.
     #[serde(default = "tenth")]
@@ -55,6 +55,14 @@ impl Score {
         if !(self.low.is_finite() && self.high.is_finite()) || self.low == self.high {
             return Err("score.low and score.high must be two different numbers".to_owned());
         }
+        if self.oriented(self.high) < self.oriented(self.low) {
+            let (order, is) =
+                if self.lower_is_better { ("below", "is") } else { ("above", "is not") };
+            return Err(format!(
+                "score.high, {}, must be {order} score.low, {}: less {is} better, and high counts as 1",
+                self.high, self.low
+            ));
+        }
         if !(self.final_share > 0.0 && self.final_share <= 1.0) {
             return Err(format!(
                 "score.final_share is {}; it must be above 0 and at most 1",
@@ -72,7 +80,13 @@ impl Score {
         }
     }
 
-    /// Performance with `low` at 0 and `high` at 1.
+    /// A value of the metric, or a difference of two, such that more is better: with its sign turned
+    /// where less is. Turns back what it turned.
+    pub fn oriented(&self, value: f64) -> f64 {
+        if self.lower_is_better { -value } else { value }
+    }
+
+    /// Performance with `low` at 0 and `high` at 1: more is better, whatever the metric.
     pub fn normalise(&self, performance: f64) -> f64 {
         (performance - self.low) / (self.high - self.low)
     }
