@@ -6,6 +6,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::score::Score;
 
+mod load;
+mod names;
+mod plain;
+
+pub use load::{load_fresh, load_method, load_run, unfinished};
+pub use plain::plain;
+
 /// Runs of several methods on one problem.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Study {
@@ -63,7 +70,7 @@ pub struct Anchor {
 pub struct Run {
     /// Its seed.
     pub seed: u64,
-    /// Its folder, from the folder of the report. (Of a fresh method: that of the first task.)
+    /// Its folder, as it was given. (Of a fresh method: that of the first task.)
     pub dir: PathBuf,
     /// Performance in each bin of [`Score::bin`] steps.
     pub curve: Vec<f64>,
