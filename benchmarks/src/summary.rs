@@ -2,6 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::score::Score;
+
+mod sum_up;
+
 /// A number with its 95 % interval.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Interval {
@@ -13,7 +17,9 @@ pub struct Interval {
     pub high: f64,
 }
 
-/// One row of a table of methods. Performance in its own units unless it says normalised.
+/// One row of a table of methods. Performance in its own units unless it says normalised. *Differences* of
+/// performance (slope, gap, forgetting, transfer, gains) are positive where the metric grew better, also
+/// where less of it is better: of errors, a gain of 0.1 is an error that is 0.1 lower.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct MethodSummary {
     /// The method.
@@ -22,7 +28,8 @@ pub struct MethodSummary {
     pub runs: usize,
     /// Named measures in the order of columns; `None` where a measure has no meaning here.
     pub measures: Vec<(Measure, Option<Interval>)>,
-    /// Final performance less the baseline's, on the same seeds; `None` for the baseline itself.
+    /// Final performance less the baseline's, on the same seeds; `None` for the baseline itself, and
+    /// without a seed that both have.
     pub final_gain: Option<Interval>,
     /// Average performance less the baseline's, on the same seeds.
     pub average_gain: Option<Interval>,
@@ -30,7 +37,8 @@ pub struct MethodSummary {
     pub improvement: Option<Interval>,
     /// Share of runs whose normalised final performance is above each of [`Summary::levels`].
     pub profile: Vec<Interval>,
-    /// Final performance and its distance from the anchor in standard errors of the difference.
+    /// Final performance and its distance from the anchor in standard errors of the difference, positive
+    /// where it is better. The spread of a single run is taken to be that of the anchor's.
     pub anchor: Option<(f64, f64)>,
 }
 
@@ -39,9 +47,10 @@ pub struct MethodSummary {
 pub struct Summary {
     /// In the order of the study.
     pub methods: Vec<MethodSummary>,
-    /// Normalised scores at which profiles are given.
+    /// Normalised scores at which profiles are given: 0 to 1.
     pub levels: Vec<f64>,
-    /// Mean performance of each method in each bin, with its interval over runs.
+    /// Mean performance of each method in each bin, with its interval over runs; as long as its
+    /// shortest run.
     pub curves: Vec<Vec<Interval>>,
     /// Mean over each task of each method.
     pub tasks: Vec<Vec<Interval>>,
@@ -59,16 +68,50 @@ pub enum Measure {
     Iqm,
     /// How far normalised final performance stays below 1, on the average.
     OptimalityGap,
-    /// Steps until, after a change, 90 % of the end of the task before is reached again.
+    /// Steps until, after a change, 90 % of the normalised end of the task before is reached again; all
+    /// steps of a task if it never is. Averaged over changes.
     Recovery,
-    /// Change per task of the performance at the ends of tasks.
+    /// Change per task of the performance at the ends of tasks; of each task's own visits, where tasks
+    /// come back.
     Slope,
     /// A fresh agent's mean over a task less the continual one's, averaged over tasks after the first.
     PlasticityGap,
-    /// Performance on a task when it was just learned less that at the end of everything.
+    /// Performance on a task when it was just learned less that at the end of everything. Without
+    /// evaluations on other tasks: less that at the start of its next visit.
     Forgetting,
     /// Performance on a task at the end of everything less that when it was just learned.
     BackwardTransfer,
-    /// `(AUC - AUC_fresh) / (1 - AUC_fresh)` of normalised curves, averaged over tasks.
+    /// `(AUC - AUC_fresh) / (1 - AUC_fresh)` of normalised curves averaged over runs, averaged over tasks.
     ForwardTransfer,
+}
+
+impl Measure {
+    /// In the order of columns.
+    pub const ALL: [Measure; 10] = [
+        Measure::Average,
+        Measure::Final,
+        Measure::Iqm,
+        Measure::OptimalityGap,
+        Measure::Recovery,
+        Measure::Slope,
+        Measure::PlasticityGap,
+        Measure::Forgetting,
+        Measure::BackwardTransfer,
+        Measure::ForwardTransfer,
+    ];
+
+    /// Whether a method with more of it is better.
+    pub fn more_is_better(self, score: &Score) -> bool {
+        match self {
+            Measure::Average | Measure::Final => !score.lower_is_better,
+            Measure::Iqm
+            | Measure::Slope
+            | Measure::BackwardTransfer
+            | Measure::ForwardTransfer => true,
+            Measure::OptimalityGap
+            | Measure::Recovery
+            | Measure::PlasticityGap
+            | Measure::Forgetting => false,
+        }
+    }
 }
