@@ -4,6 +4,7 @@
 //! [`crate::study`].
 
 mod jobs;
+mod study;
 
 pub use jobs::{Job, job_folder};
 

@@ -44,7 +44,7 @@ impl Grid {
         Ok(jobs)
     }
 
-    fn jobs_of(&self, method: &MethodSpec, seed: u64) -> Result<Vec<Job>, String> {
+    pub(super) fn jobs_of(&self, method: &MethodSpec, seed: u64) -> Result<Vec<Job>, String> {
         let mut config = self.config.clone();
         if self.command == Command::Train {
             // Processes share the cores; a file can ask for something else.
