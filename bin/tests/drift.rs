@@ -74,7 +74,7 @@ fn the_examples_of_the_page_work() {
     let blocks = page.split("```toml\n").skip(1);
     let examples: Vec<&str> =
         blocks.map(|rest| rest.split("```").next().expect("text before the end")).collect();
-    assert_eq!(examples.len(), 5);
+    assert_eq!(examples.len(), 6);
     let registry = Registry::builtin();
     for example in examples {
         let Config { env, .. } =

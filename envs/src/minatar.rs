@@ -5,7 +5,8 @@
 //! `MinAtar` 1.0.15, step by step.
 //!
 //! An observation has a plane of 10 x 10 zeros and ones for each kind of object: `[C, 10, 10]`, as
-//! convolutions want it (the package's are `[10, 10, C]`). Each game is one file below.
+//! convolutions want it (the package's are `[10, 10, C]`). `channels` adds planes that stay zero, so
+//! that games of different objects have one shape. Each game is one file below.
 
 mod asterix;
 mod breakout;
@@ -21,7 +22,7 @@ use rand_chacha::ChaCha8Rng;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::registry::flag;
+use crate::registry::{flag, integer};
 use crate::{
     Action, ActionSpace, Dtype, Env, EnvError, EnvSpec, Frame, Kwargs, Params, Registry, Space,
     State, Step, params,
@@ -30,6 +31,9 @@ use crate::{
 /// Cells in a row, and rows.
 const SIDE: usize = 10;
 const CELLS: usize = SIDE * SIDE;
+
+/// Most planes that `channels` may ask for; no game has more than 10 of its own.
+const MOST_CHANNELS: usize = 64;
 
 /// The package has no limit, and a player who never fails would never end an evaluation.
 const TIME_LIMIT: u32 = 10_000;
@@ -44,7 +48,7 @@ pub(crate) fn register(registry: &mut Registry) {
 }
 
 fn add<G: Game>(registry: &mut Registry) {
-    let known = ["difficulty_ramping", "minimal_actions"];
+    let known = ["difficulty_ramping", "minimal_actions", "channels"];
     registry.insert_known(&id::<G>(), &known, |kwargs| Ok(Box::new(MinAtar::<G>::new(kwargs)?)));
 }
 
@@ -177,11 +181,27 @@ impl<G: Game> Play<G> {
     }
 }
 
+/// How many planes are asked for; the game's own if not said.
+fn channels<G: Game>(kwargs: &Kwargs) -> Result<usize, EnvError> {
+    let own = G::CHANNELS.len();
+    let Some(asked) = integer(kwargs, "channels")? else { return Ok(own) };
+    let fits = usize::try_from(asked).ok().filter(|n| (own..=MOST_CHANNELS).contains(n));
+    fits.ok_or_else(|| {
+        format!(
+            "channels = {asked} does not fit the {own} planes of this game; give {own} to \
+             {MOST_CHANNELS}"
+        )
+        .into()
+    })
+}
+
 /// One game as an environment.
 struct MinAtar<G> {
     sticky_action_prob: f64,
     difficulty_ramping: bool,
     inputs: &'static [Input],
+    /// Planes of an observation: the game's, then zeros.
+    channels: usize,
     play: Play<G>,
     rng: ChaCha8Rng,
 }
@@ -196,6 +216,7 @@ impl<G: Game> MinAtar<G> {
             sticky_action_prob: 0.1,
             difficulty_ramping: flag(kwargs, "difficulty_ramping")?.unwrap_or(true),
             inputs: if minimal { G::MINIMAL } else { &ALL_INPUTS },
+            channels: channels::<G>(kwargs)?,
             play,
             rng,
         })
@@ -209,11 +230,12 @@ impl<G: Game> MinAtar<G> {
 
 impl<G: Game> Env for MinAtar<G> {
     fn spec(&self) -> EnvSpec {
-        let size = G::CHANNELS.len() * CELLS;
+        let size = self.channels * CELLS;
         EnvSpec {
             obs: Space {
-                shape: vec![G::CHANNELS.len(), SIDE, SIDE],
+                shape: vec![self.channels, SIDE, SIDE],
                 low: vec![0.0; size],
+                // A plane that stays zero has room for what another game shows there.
                 high: vec![1.0; size],
                 dtype: Dtype::U8,
                 frames: 1,

@@ -102,13 +102,17 @@ fn sequences_of_tasks() {
         (
             "discrete",
             sequence(json!([{}, { "name": "continuous" }])),
-            "task 1 has another shape or type of observations than task 0",
+            "task 1 has observations of shape [12] and task 0 of [9]; give tasks of one shape",
         ),
-        ("discrete", sequence(json!([{}, { "name": "one choice" }])), "another action space"),
+        (
+            "discrete",
+            sequence(json!([{}, { "name": "one choice" }])),
+            "task 1 has 1 choice and task 0 has 5 choices; give tasks of one action space",
+        ),
         (
             "CartPole-v1",
             sequence(json!([{}, { "kwargs": { "max_episode_steps": 7 } }])),
-            "another time limit",
+            "task 1 has a time limit of 7 steps and task 0 has a time limit of 500 steps; give all",
         ),
         (
             "picture",

@@ -1,6 +1,7 @@
 //! Keyword arguments, shapes and random choices of `minatar/...`; the rules are tested beside the
 //! games, against the package.
 
+use envs::drift::Drift;
 use envs::{Action, ActionSpace, Dtype, Env, EnvError, Kwargs, Registry};
 use serde_json::{Value, json};
 
@@ -51,6 +52,62 @@ fn shapes_and_actions() {
         let spec = good(game, json!({"minimal_actions": true})).spec();
         assert_eq!(spec.action, ActionSpace::Discrete(minimal), "{game}: as the package's -v1");
     }
+}
+
+/// As continual protocols pad their games: the planes of the game, then zeros, and the same play.
+#[test]
+fn channels_pad_with_planes_of_zeros() {
+    let actions = [0, 1, 5, 3, 2, 4, 3, 5];
+    for (game, planes, _) in GAMES {
+        for channels in [planes, 10, 64] {
+            let mut padded = good(game, json!({ "channels": channels }));
+            let spec = padded.spec();
+            assert_eq!(spec.obs.shape, [channels, 10, 10], "{game}");
+            assert_eq!((spec.obs.low.len(), spec.obs.high.len()), (channels * 100, channels * 100));
+            assert_eq!(envs::check(padded.as_mut(), game), [], "{game} of {channels} planes");
+            let mut plain = good(game, json!({}));
+            for seed in 0..3 {
+                let (expected, tape) = play(plain.as_mut(), seed, &actions, 300);
+                let (total, wide) = play(padded.as_mut(), seed, &actions, 300);
+                assert_eq!((total, wide.len()), (expected, tape.len()), "{game} {seed}");
+                for (wide, obs) in wide.iter().zip(&tape) {
+                    assert_eq!(&wide[..planes * 100], obs, "{game} {seed}");
+                    assert!(wide[planes * 100..].iter().all(|&x| x == 0.0), "{game} {seed}");
+                }
+            }
+        }
+    }
+}
+
+/// The sequence of Continual `MinAtar` with states padded to 10 planes.
+#[test]
+fn padded_games_are_a_sequence_of_tasks() {
+    let task = |game: &str| json!({ "name": format!("minatar/{game}") });
+    let sequence = |games: &[&str], kwargs: Value| {
+        let tasks: Vec<Value> = games.iter().copied().map(task).collect();
+        let list = json!([{ "kind": "task_sequence", "tasks": tasks, "steps_per_task": 50 }]);
+        let list: Vec<Drift> = serde_json::from_value(list).expect("well written");
+        let Value::Object(kwargs) = kwargs else { panic!("kwargs are an object") };
+        Registry::builtin().make_drifting("minatar/breakout", &kwargs, &list)
+    };
+    let games = ["space_invaders", "asterix", "seaquest", "freeway", "breakout"];
+    let mut env = sequence(&games, json!({ "channels": 10 })).expect("games of one shape");
+    assert_eq!(env.spec().obs.shape, [10, 10, 10]);
+    assert_eq!(env.spec().action, ActionSpace::Discrete(6));
+    for (age, game) in (0..).step_by(50).zip(games) {
+        env.set_age(age);
+        let tape = play(env.as_mut(), 3, &[1, 3, 5], 40);
+        let mut alone = good(game, json!({ "channels": 10 }));
+        assert_eq!(tape, play(alone.as_mut(), 3, &[1, 3, 5], 40), "{game}");
+        assert_eq!(env.task() as u64, age / 50);
+    }
+
+    let error = sequence(&games, json!({})).err().expect("shapes differ").to_string();
+    assert_eq!(
+        error,
+        "env.drift, entry 0 (task_sequence): task 1 has observations of shape [4, 10, 10] and task \
+         0 of [6, 10, 10]; give tasks of one shape, as channels = 10 does for games of MinAtar"
+    );
 }
 
 /// A minimal action is the input it stands for.
@@ -148,6 +205,13 @@ fn wrong_arguments_and_states_are_refused() {
         (json!({"sticky_action_prob": 1.5}), "sticky_action_prob = 1.5 is no probability"),
         (json!({"sticky_action_prob": true}), "give a number"),
         (json!({"minimal_actions": 1}), "give true or false"),
+        (
+            json!({"channels": 3}),
+            "channels = 3 does not fit the 4 planes of this game; give 4 to 64",
+        ),
+        (json!({"channels": 65}), "give 4 to 64"),
+        (json!({"channels": -1}), "give 4 to 64"),
+        (json!({"channels": true}), "give a whole number"),
         (json!({"dificulty_ramping": true}), "did you mean 'difficulty_ramping'?"),
     ] {
         let error = make("breakout", kwargs).err().expect("refused").to_string();

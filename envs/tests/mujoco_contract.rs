@@ -2,6 +2,7 @@
 //! constants that take effect, and messages that help.
 #![cfg(feature = "mujoco")]
 
+use envs::drift::Drift;
 use envs::{Action, ActionSpace, Env, Kwargs, Registry};
 use serde_json::json;
 
@@ -278,6 +279,35 @@ fn models_of_ones_own_are_loaded_or_refused_with_the_reason() {
         }
     }
     std::fs::remove_dir_all(&folder).expect("the folder can be removed");
+}
+
+/// Sequences that are published for continual control: tasks of one body, one after the other.
+#[test]
+fn tasks_of_a_domain_are_a_sequence() {
+    let sequence = |names: &[&str]| {
+        let tasks: Vec<_> = names.iter().map(|name| json!({ "name": name })).collect();
+        let list = json!([{ "kind": "task_sequence", "tasks": tasks, "steps_per_task": 40 }]);
+        let list: Vec<Drift> = serde_json::from_value(list).expect("well written");
+        Registry::builtin().make_drifting(names[0], &Kwargs::new(), &list)
+    };
+    for (names, size) in [
+        (&["dmc/walker-stand", "dmc/walker-walk", "dmc/walker-run"][..], 24),
+        (&["dmc/dog-stand", "dmc/dog-walk", "dmc/dog-run", "dmc/dog-trot"], 223),
+    ] {
+        let mut env = sequence(names).expect("one body");
+        assert_eq!(env.spec().obs.size(), size);
+        for (age, name) in (0..).step_by(40).zip(names) {
+            env.set_age(age);
+            let played = episode(env.as_mut(), 4, 20);
+            let alone = episode(make(name, json!({})).as_mut(), 4, 20);
+            assert_eq!(played, alone, "{name}");
+            assert_eq!(env.task() as u64, age / 40);
+        }
+    }
+    let error = sequence(&["dmc/walker-run", "dmc/cheetah-run"]).err().expect("two bodies");
+    let expected =
+        "task 1 has observations of shape [17] and task 0 of [24]; give tasks of one shape";
+    assert!(error.to_string().contains(expected), "{error}");
 }
 
 #[test]

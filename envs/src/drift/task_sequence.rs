@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 use super::{index, some_steps};
 use crate::wrap::load_inner;
 use crate::{
-    Action, Env, EnvError, EnvSpec, Frame, Kwargs, Params, Registry, Space, State, Step, bytes,
+    Action, ActionSpace, Env, EnvError, EnvSpec, Frame, Kwargs, Params, Registry, Space, State,
+    Step, bytes,
 };
 
 /// Several environments, one after the other. They must have one shape of observations, one action
@@ -87,12 +88,7 @@ impl Sequence {
         let first = envs.first().ok_or("tasks = [] has no environment; give at least one")?;
         let mut spec = first.spec();
         for (i, env) in envs.iter().enumerate() {
-            widen(&mut spec, &env.spec()).map_err(|what| {
-                format!(
-                    "task {i} has another {what} than task 0; give tasks of one kind, if need be \
-                     by wrappers of your own"
-                )
-            })?;
+            widen(&mut spec, &env.spec()).map_err(|differs| format!("task {i} has {differs}"))?;
         }
         let size = spec.obs.size();
         if config.task_in_obs {
@@ -241,20 +237,41 @@ fn shared_constants(envs: &mut [Box<dyn Env>]) -> Vec<(String, f64)> {
     shared
 }
 
-/// Makes bounds of observations wide enough for `other` too, or says what differs.
-fn widen(spec: &mut EnvSpec, other: &EnvSpec) -> Result<(), &'static str> {
+/// Makes bounds of observations wide enough for `other` too, or says what it has and task 0 has not.
+fn widen(spec: &mut EnvSpec, other: &EnvSpec) -> Result<(), String> {
     let Space { shape, dtype, .. } = &other.obs;
-    if (shape, dtype) != (&spec.obs.shape, &spec.obs.dtype) {
-        return Err("shape or type of observations");
+    if *shape != spec.obs.shape {
+        return Err(format!(
+            "observations of shape {shape:?} and task 0 of {:?}; give tasks of one shape, as \
+             channels = 10 does for games of MinAtar",
+            spec.obs.shape
+        ));
+    }
+    if *dtype != spec.obs.dtype {
+        return Err(format!(
+            "observations of type {dtype:?} and task 0 of {:?}; give tasks of one type",
+            spec.obs.dtype
+        ));
     }
     if other.action != spec.action {
-        return Err("action space");
+        return Err(format!(
+            "{} and task 0 has {}; give tasks of one action space",
+            actions(&other.action),
+            actions(&spec.action)
+        ));
     }
     if other.obs.frames != spec.obs.frames {
         spec.obs.frames = 1;
     }
     if other.time_limit != spec.time_limit {
-        return Err("time limit (max_episode_steps)");
+        let limit = |spec: &EnvSpec| {
+            spec.time_limit.map_or("no time limit".into(), |n| format!("a time limit of {n} steps"))
+        };
+        return Err(format!(
+            "{} and task 0 has {}; give all tasks one by the keyword argument max_episode_steps",
+            limit(other),
+            limit(spec)
+        ));
     }
     for (low, other) in spec.obs.low.iter_mut().zip(&other.obs.low) {
         *low = low.min(*other);
@@ -263,4 +280,14 @@ fn widen(spec: &mut EnvSpec, other: &EnvSpec) -> Result<(), &'static str> {
         *high = high.max(*other);
     }
     Ok(())
+}
+
+/// An action space in words.
+fn actions(space: &ActionSpace) -> String {
+    match space {
+        ActionSpace::Discrete(1) => "1 choice".into(),
+        ActionSpace::Discrete(n) => format!("{n} choices"),
+        // The registry's are all within [-1, 1].
+        ActionSpace::Box { low, .. } => format!("actions of size {}", low.len()),
+    }
 }
