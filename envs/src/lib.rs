@@ -16,6 +16,7 @@
 //! | `cartpole.rs`, `pendulum.rs`, ... | one environment per file, equal to Gymnasium 1.4 |
 //! | `python.rs` | `gymnasium:ID` and `python:MODULE:CALLABLE`: Python environments in worker processes |
 //! | `minatar.rs` | five Atari games on a small grid, equal to `MinAtar` 1.0.15 |
+//! | `forager.rs` | a foraging life without end, equal to continual-foragax 0.58.0 |
 //! | `canvas.rs` | what [`Env::render`] draws on |
 //! | `mujoco/` | Gymnasium's MuJoCo environments, v5, and `DeepMind` Control (feature `mujoco`) |
 //! | `gym.rs` | `Gym`: environments of the crate gymnasium-rs (feature `gymnasium-rs`) |
@@ -65,6 +66,7 @@ mod canvas;
 mod cartpole;
 mod check;
 pub mod drift;
+mod forager;
 mod frame_stack;
 #[cfg(feature = "gymnasium-rs")]
 mod gym;
@@ -111,7 +113,8 @@ pub trait Env: Send {
     fn spec(&self) -> EnvSpec;
 
     /// Starts an episode and writes its first observation. The same seed gives the same episode; if
-    /// the environment drifts, at the same age ([`set_age`](Env::set_age)).
+    /// the environment drifts, at the same age ([`set_age`](Env::set_age)). One that never ends and was
+    /// cut off may go on where it is instead, unless it was given an age since.
     ///
     /// # Errors
     /// What the environment cannot recover from.
@@ -138,7 +141,8 @@ pub trait Env: Send {
 
     /// Says how many steps this environment has lived in the run, episodes before included. One that
     /// drifts is, from its next [`reset`](Env::reset) on, as it would be after that many steps; an
-    /// evaluation sets the age of what it evaluates. Others have no use for it.
+    /// evaluation sets the age of what it evaluates. One that never ends begins anew with that reset.
+    /// Others have no use for it.
     fn set_age(&mut self, _steps: u64) {}
 
     /// What it looks like now, or `None` if it cannot be drawn.

@@ -62,6 +62,7 @@ impl Registry {
         registry.insert("Acrobot-v1", || Ok(Acrobot::default()));
         crate::python::register(&mut registry);
         crate::minatar::register(&mut registry);
+        crate::forager::register(&mut registry);
         #[cfg(feature = "mujoco")]
         crate::mujoco::register(&mut registry);
         #[cfg(not(feature = "mujoco"))]

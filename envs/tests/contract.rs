@@ -96,7 +96,8 @@ fn the_checker_finds_nothing() {
 /// Every constant does something, and gravity is one everywhere.
 #[test]
 fn constants_change_the_episode() {
-    for id in ids().iter().filter(|id| !id.starts_with("minatar/")) {
+    let plain = |id: &&String| !id.starts_with("minatar/") && !id.starts_with("forager/");
+    for id in ids().iter().filter(plain) {
         let names: Vec<String> = {
             let mut env = make(id, 1);
             let params = env.params().expect("has constants");
@@ -137,6 +138,8 @@ fn make(id: &str, stack: u64) -> Box<dyn Env> {
 
 fn play(env: &mut dyn Env, seed: u64, most: usize) -> Vec<Record> {
     let mut obs = vec![f32::NAN; env.spec().obs.size()];
+    // One that never ends begins anew only then.
+    env.set_age(0);
     env.reset(seed, &mut obs).expect("reset");
     let first = Record { obs: bits(&obs), reward: 0, done: false };
     [first].into_iter().chain(go_on(env, seed, most)).collect()

@@ -71,6 +71,7 @@ fn ids_are_those_of_the_originals_and_sorted() {
         "dmc/walker-run",
         "dmc/walker-stand",
         "dmc/walker-walk",
+        "forager/two-biome",
         "minatar/asterix",
         "minatar/breakout",
         "minatar/freeway",
