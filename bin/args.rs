@@ -96,6 +96,23 @@ Stopping:
 
 Exit codes: 0 done, 1 error or a run failed, 2 wrong usage, 130 interrupted";
 
+const STREAM: &str = "\
+Examples:
+  supple stream configs/stream/bit_flipping.toml
+  supple stream configs/stream/random_labels.toml --set seed=2 --set 'network.methods=[{ kind = \"nap\" }]'
+  supple stream configs/stream/permuted_inputs.toml --run-dir /tmp/run --json
+
+The configuration:
+  kind is bit_flipping, random_labels or permuted_inputs; docs/streams.md lists the keys of each. The
+  file with all defaults filled in is kept as config.toml in the run folder, and what was measured as
+  metrics.jsonl. `supple report` compares run folders, `supple bench` runs whole suites.
+
+Stopping:
+  Ctrl-C (or SIGTERM) ends a run at its next row of metrics with exit code 130. Streams are short and not
+  resumed: the same command with the same --run-dir starts an unfinished run anew.
+
+Exit codes: 0 done, 1 error, 2 wrong usage, 130 interrupted";
+
 const REPORT: &str = "\
 Examples:
   supple report runs/bench/control-cartpole-drift
@@ -231,6 +248,25 @@ pub(crate) enum Command {
         /// Print the result as one JSON object on the last line of standard output
         #[arg(long)]
         json: bool,
+    },
+    /// Follow a supervised stream as a TOML file says
+    #[command(after_help = STREAM)]
+    Stream {
+        /// The configuration, for example configs/stream/bit_flipping.toml
+        config: PathBuf,
+        /// Override a key of the configuration: --set seed=2; may be repeated, the last one wins
+        #[arg(long, value_name = "KEY=VALUE")]
+        set: Vec<String>,
+        /// Folder of the run; must be new, empty, or hold the same run unfinished [default:
+        /// runs/CONFIG-N, the first N free]
+        #[arg(long, value_name = "DIR")]
+        run_dir: Option<PathBuf>,
+        /// Print the result as one JSON object on the last line of standard output
+        #[arg(long)]
+        json: bool,
+        /// Stop as on Ctrl-C when standard input ends
+        #[arg(long, hide = true)]
+        until_eof: bool,
     },
     /// Run a suite, methods x seeds, and report
     #[command(after_help = BENCH)]

@@ -7,6 +7,7 @@ mod envs;
 mod eval;
 mod report;
 mod resume;
+mod stream;
 mod train;
 
 use std::process::ExitCode;
@@ -37,6 +38,10 @@ pub(crate) fn run(args: Args, registry: &Registry) -> Result<ExitCode> {
             let (methods, out) = (&methods[..], out.as_deref());
             let asked = bench::Asked { methods, seeds, jobs, out, quick };
             bench::run(registry, suite.as_deref(), &asked)
+        }
+        Command::Stream { config, set, run_dir, json, until_eof } => {
+            let how = train::How { json, until_eof };
+            stream::run(&config, &set, run_dir.as_deref(), how)
         }
         Command::Report { dirs, out } => report::run(&dirs, out.as_deref()),
         Command::Envs => envs::run(registry),

@@ -108,6 +108,40 @@ impl Display {
     }
 }
 
+/// Shows a stream of examples.
+pub(crate) struct Examples {
+    bar: Option<ProgressBar>,
+    total: u64,
+    last: (u64, Instant),
+}
+
+impl Examples {
+    pub(crate) fn new(total: u64) -> Self {
+        let bar = std::io::stderr().is_terminal().then(|| bar(total, 0));
+        Examples { bar, total, last: (0, Instant::now()) }
+    }
+
+    /// A line every minute where there is no bar: most streams are over before.
+    pub(crate) fn update(&mut self, seen: u64) {
+        if let Some(bar) = &self.bar {
+            return bar.set_position(seen);
+        }
+        let (before, time) = self.last;
+        if time.elapsed() >= SILENCE && seen < self.total {
+            let rate = (seen - before) as f64 / time.elapsed().as_secs_f64();
+            let left = clock((self.total - seen) as f64 / rate);
+            note(&format!("example {seen}/{}  {rate:.0} examples/s, {left} left", self.total));
+            self.last = (seen, Instant::now());
+        }
+    }
+
+    pub(crate) fn finish(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
+
 fn bar(total: u64, done: u64) -> ProgressBar {
     let bar = ProgressBar::new(total);
     let template = "{bar:30.cyan} {pos}/{len} steps  {rate}  {left} left  {msg}";

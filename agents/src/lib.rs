@@ -30,7 +30,7 @@ pub mod error;
 pub mod evaluate;
 pub mod histogram;
 pub mod learner;
-mod load_config;
+pub mod load_config;
 mod mailbox;
 pub mod message;
 pub mod metrics;

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use envs::EnvSpec;
 use networks::{methods::MethodConfig, optim::OptimConfig};
+use serde::de::DeserializeOwned;
 use toml::{Table, Value};
 
 use crate::{
@@ -35,17 +36,7 @@ impl Config {
     /// # Errors
     /// As [`Config::load`], as a sentence.
     pub fn parse(text: &str, overrides: &[String]) -> Result<Config, String> {
-        let mut table: Table = text.parse().map_err(|e: toml::de::Error| {
-            let line = e.span().map_or(0, |s| text[..s.start].matches('\n').count() + 1);
-            format!("line {line}: {}", e.message().lines().next().unwrap_or_default())
-        })?;
-        for item in overrides {
-            apply_override(&mut table, item)?;
-        }
-        let mut config: Config = table
-            .clone()
-            .try_into()
-            .map_err(|e: toml::de::Error| explain(&e.to_string(), &table))?;
+        let mut config: Config = read(text, overrides)?;
         config.validate()?;
         config.resolve_schedules();
         Ok(config)
@@ -146,6 +137,21 @@ impl Config {
     }
 }
 
+/// Any configuration from TOML and overrides (`a.b=value`); numbers are not looked at.
+///
+/// # Errors
+/// When it is no TOML or has an unknown key or a value of another type, as a sentence with its place.
+pub fn read<T: DeserializeOwned>(text: &str, overrides: &[String]) -> Result<T, String> {
+    let mut table: Table = text.parse().map_err(|e: toml::de::Error| {
+        let line = e.span().map_or(0, |s| text[..s.start].matches('\n').count() + 1);
+        format!("line {line}: {}", e.message().lines().next().unwrap_or_default())
+    })?;
+    for item in overrides {
+        apply_override(&mut table, item)?;
+    }
+    table.clone().try_into().map_err(|e: toml::de::Error| explain(&e.to_string(), &table))
+}
+
 fn validate_sac(c: &SacConfig) -> Result<(), String> {
     between("agent.gamma", c.gamma, 0.0, 1.0)?;
     between("agent.tau", c.tau, 0.0, 1.0)?;
@@ -175,7 +181,11 @@ fn validate_dqn(c: &DqnConfig) -> Result<(), String> {
     validate_network("agent.network", &c.network)
 }
 
-fn validate_network(key: &str, c: &NetworkConfig) -> Result<(), String> {
+/// Checks the numbers of a network whose key is `key`.
+///
+/// # Errors
+/// One sentence about the first that cannot work.
+pub fn validate_network(key: &str, c: &NetworkConfig) -> Result<(), String> {
     c.arch.validate().map_err(|e| format!("{key}.arch.{e}"))?;
     OptimConfig::validate(&c.optim).map_err(|e| format!("{key}.{e}"))?;
     c.methods.iter().try_for_each(MethodConfig::validate).map_err(|e| format!("{key}.methods: {e}"))

@@ -14,6 +14,7 @@ pub mod stats;
 pub mod study;
 pub mod suites;
 pub mod summary;
+pub mod supervised;
 
 use agents::{
     agent::{self, Agent},

@@ -17,9 +17,11 @@ mod learner;
 pub use learner::{BIN, LearnerConfig, Outcome, run};
 
 use rand::Rng;
+use serde::{Deserialize, Serialize};
 
 /// How slow bits change.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Flip {
     /// One of them, each as likely, flips (paper; `flip_one` in the code).
     One,
@@ -28,7 +30,8 @@ pub enum Flip {
 }
 
 /// What `S_i` is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Threshold {
     /// `(m - sum_j w_ij + b_i) / 2`: the negative weights among the `w_ij`, and half the bias (code).
     Released,
@@ -37,7 +40,8 @@ pub enum Threshold {
 }
 
 /// A stream of examples.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct StreamConfig {
     /// Input bits `m`. The paper counts one more, which is always 1: the bias.
     pub inputs: u32,

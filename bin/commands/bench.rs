@@ -13,6 +13,7 @@ use benchmarks::{
     grid::{Command, Grid, Job},
     runner::{self, Plan, Progress},
     suites,
+    supervised::StreamRun,
 };
 use envs::{Registry, edit_distance};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -129,7 +130,10 @@ fn check(grid: &Grid, jobs: &[Job], registry: &Registry) -> Result<()> {
                 let config = config.map_err(|e| anyhow!("method {}: {e}", method.name))?;
                 Parts::new(&config, registry).with_context(|| format!("method {}", method.name))?;
             }
-            Command::Stream => {}
+            Command::Stream => {
+                let start = StreamRun::parse(&job.config, &[]).and_then(|run| run.start());
+                start.map_err(|e| anyhow!("method {}: {e}", method.name))?;
+            }
         }
     }
     Ok(())

@@ -1,4 +1,5 @@
-//! Every configuration in `configs/` is valid and trains: some steps, some updates, one evaluation.
+//! Every configuration of `supple train` in `configs/` is valid and trains: some steps, some updates, one
+//! evaluation.
 //!
 //! Those for environments that this build does not have train on Pendulum-v1 instead, with all else
 //! as it is, and their own name is refused with a sentence that says what to do.
@@ -18,12 +19,15 @@ use agents::{checkpoint, config::Config};
 use cli::{Scratch, last_json};
 use envs::Registry;
 
-/// All `.toml` files below `folder`, in order.
+/// All `.toml` files below `folder`, in order; grids and streams are no configurations of `supple train`.
 fn tomls(folder: &Path, out: &mut Vec<PathBuf>) {
     let entries = fs::read_dir(folder).expect("a folder of configurations");
     let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
     paths.sort();
     for path in paths {
+        if path.ends_with("bench") || path.ends_with("stream") {
+            continue;
+        }
         if path.is_dir() {
             tomls(&path, out);
         } else if path.extension().is_some_and(|e| e == "toml") {

@@ -46,10 +46,23 @@ impl LearnerConfig {
     /// # Errors
     /// When a method cannot work here.
     pub fn build(&self, inputs: u32, rng: &mut Rng) -> Result<Model, String> {
+        let optim = OptimConfig { rule: Rule::Sgd, lr: self.lr, ..OptimConfig::default() };
+        self.build_with(inputs, &optim, rng)
+    }
+
+    /// The same with another optimiser, whatever `lr` is.
+    ///
+    /// # Errors
+    /// As [`LearnerConfig::build`].
+    pub fn build_with(
+        &self,
+        inputs: u32,
+        optim: &OptimConfig,
+        rng: &mut Rng,
+    ) -> Result<Model, String> {
         let mut params = Params::default();
         let net = Regressor::new(&mut params, i64::from(inputs), self.hidden, rng);
-        let optim = OptimConfig { rule: Rule::Sgd, lr: self.lr, ..OptimConfig::default() };
-        Model::new("regressor", Arc::new(net), params, &optim, &self.methods, Device::Cpu)
+        Model::new("regressor", Arc::new(net), params, optim, &self.methods, Device::Cpu)
     }
 }
 

@@ -51,7 +51,8 @@ pub enum Utility {
 }
 
 impl Utility {
-    fn is_centred(self) -> bool {
+    /// Whether it is about deviations from a unit's mean, `|h - f^|`, instead of `|h|`.
+    pub fn is_centred(self) -> bool {
         use Utility::{AdaptableContribution, FeatureByInput, ZeroContribution};
         matches!(self, ZeroContribution | AdaptableContribution | FeatureByInput)
     }
@@ -63,8 +64,9 @@ impl Utility {
         )
     }
 
-    /// `size` is `mean_b |h|` or `mean_b |h - f^|`.
-    fn of(self, out: f64, incoming: f64, size: f64) -> f64 {
+    /// From `o`, `r` and `size`, which is `mean_b |h|` or, if centred, `mean_b |h - f^|`. 0 of `Random`,
+    /// which is drawn instead.
+    pub fn of(self, out: f64, incoming: f64, size: f64) -> f64 {
         match self {
             Utility::Contribution | Utility::ZeroContribution => out * size,
             Utility::AdaptableContribution => out * size / incoming,
@@ -109,7 +111,9 @@ impl Default for CbpConfig {
 }
 
 impl CbpConfig {
-    pub(super) fn validate(&self) -> Result<(), String> {
+    /// # Errors
+    /// One sentence about the first value that cannot work.
+    pub fn validate(&self) -> Result<(), String> {
         for (key, value, ok, range) in [
             (
                 "replacement_rate",

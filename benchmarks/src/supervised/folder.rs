@@ -1,0 +1,116 @@
+//! The folder of one run.
+
+use std::{
+    fs::{self, File, TryLockError},
+    io::Write,
+    path::{Path, PathBuf},
+};
+
+use agents::metrics::{Record, Row, read_rows};
+
+use super::StreamRun;
+use crate::runner;
+
+/// A locked run folder with an empty record. The lock goes with the process, however it ends.
+#[derive(Debug)]
+pub struct RunFolder {
+    path: PathBuf,
+    metrics: File,
+    _lock: File,
+}
+
+impl RunFolder {
+    /// Makes `path` the folder of this run. What a run of the same configuration left there before its
+    /// end is thrown away: runs are short.
+    ///
+    /// # Errors
+    /// When it holds a finished run, another run or anything else, is in use, or cannot be written.
+    pub fn create(path: &Path, config: &StreamRun) -> Result<RunFolder, String> {
+        let shown = path.display();
+        let (file, record) = (path.join("config.toml"), path.join("metrics.jsonl"));
+        let text = config.to_toml()?;
+        let mut entries = fs::read_dir(path).into_iter().flatten().flatten();
+        let is_run = file.exists();
+        if !is_run && path.exists() && entries.any(|e| e.file_name() != "run.lock") {
+            return Err(format!("{shown} is not empty; give --run-dir a new or empty folder"));
+        }
+        fs::create_dir_all(path).map_err(|e| format!("cannot create {shown}: {e}"))?;
+        let lock = lock(path)?;
+        if is_run {
+            let old = fs::read_to_string(&file)
+                .map_err(|e| format!("cannot read {}: {e}", file.display()))?;
+            if old != text {
+                return Err(format!(
+                    "{shown} holds a run with another configuration; give another --run-dir"
+                ));
+            }
+            let rows = read_rows(&record, u64::MAX).map_err(|e| e.to_string())?;
+            if rows.last().is_some_and(|row| row.step == config.length().examples) {
+                return Err(format!("{shown} holds a finished run; give another --run-dir"));
+            }
+        }
+        runner::write(&file, &text)?;
+        let metrics =
+            File::create(&record).map_err(|e| format!("cannot write {}: {e}", record.display()))?;
+        Ok(RunFolder { path: path.to_owned(), metrics, _lock: lock })
+    }
+
+    /// Makes the first free folder of `root/stem-1`, `root/stem-2`, ...
+    ///
+    /// # Errors
+    /// When no folder can be made there.
+    pub fn create_numbered(
+        root: &Path,
+        stem: &str,
+        config: &StreamRun,
+    ) -> Result<RunFolder, String> {
+        let cannot = |path: &Path, e| format!("cannot create {}: {e}", path.display());
+        fs::create_dir_all(root).map_err(|e| cannot(root, e))?;
+        let mut number = 1u32;
+        loop {
+            let path = root.join(format!("{stem}-{number}"));
+            // `create_dir` succeeds for one process only.
+            match fs::create_dir(&path) {
+                Ok(()) => return RunFolder::create(&path, config),
+                Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => number += 1,
+                Err(e) => return Err(cannot(&path, e)),
+            }
+        }
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Adds a row, in one `write` call, so that rows are whole unless the system dies.
+    pub(super) fn write(
+        &mut self,
+        step: u64,
+        wall_s: f64,
+        scalars: &[(&str, f64)],
+    ) -> Result<(), String> {
+        let scalars = scalars.iter().map(|&(tag, value)| (tag.to_owned(), value)).collect();
+        let row = Row::new(step, wall_s, Record::Scalars(scalars));
+        let mut line = serde_json::to_vec(&row).map_err(|e| e.to_string())?;
+        line.push(b'\n');
+        self.metrics
+            .write_all(&line)
+            .map_err(|e| format!("cannot write {}/metrics.jsonl: {e}", self.path.display()))
+    }
+}
+
+fn lock(path: &Path) -> Result<File, String> {
+    let name = path.join("run.lock");
+    let cannot = |e: &dyn std::fmt::Display| format!("cannot lock {}: {e}", name.display());
+    let options = File::options().write(true).create(true).truncate(false).open(&name);
+    let file = options.map_err(|e| cannot(&e))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(format!(
+            "{} is in use by another process; wait for it or give another --run-dir",
+            path.display()
+        )),
+        Err(TryLockError::Error(e)) => Err(cannot(&e)),
+    }
+}
