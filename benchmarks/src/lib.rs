@@ -7,6 +7,7 @@
 
 pub mod grid;
 pub mod measures;
+pub mod report;
 pub mod runner;
 pub mod score;
 pub mod slowly_changing;

@@ -67,7 +67,7 @@ pub(super) fn run(registry: &Registry, suite: Option<&str>, asked: &Asked<'_>) -
         note(&format!("stopped; the same command goes on: {} bench {suite} ...", program()));
         return Ok(ExitCode::from(130));
     }
-    let report = super::report::of_grid(&name, &grid, &out)?;
+    let report = super::report::of_grid(&name, &grid, &out, None)?;
     print(&format!("report: {}", report.display()))?;
     let failed = jobs.iter().any(|job| !runner::is_done(&out.join(&job.dir)));
     Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })

@@ -5,14 +5,60 @@ use std::{
     process::ExitCode,
 };
 
-use anyhow::Result;
-use benchmarks::grid::Grid;
+use anyhow::{Context, Result, anyhow, bail};
+use benchmarks::{
+    grid::Grid,
+    report::{self, Versions},
+    study::{self, Study},
+    summary::Summary,
+};
 
-pub(super) fn run(_dirs: &[PathBuf], _out: Option<&Path>) -> Result<ExitCode> {
+use crate::output::print;
+
+pub(super) fn run(dirs: &[PathBuf], out: Option<&Path>) -> Result<ExitCode> {
+    let is_grid = |dir: &PathBuf| dir.join("grid.toml").exists();
+    let page = match dirs {
+        [dir] if is_grid(dir) => {
+            let path = dir.join("grid.toml");
+            let text = std::fs::read_to_string(&path)
+                .with_context(|| format!("cannot read {}", path.display()))?;
+            let grid =
+                Grid::parse(&text, false).map_err(|e| anyhow!("{}: {e}", path.display()))?;
+            let name = dir.canonicalize().unwrap_or_else(|_| dir.clone());
+            let name = name.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            of_grid(&name, &grid, dir, out)?
+        }
+        _ => {
+            if let Some(grid) = dirs.iter().find(|dir| is_grid(dir)) {
+                bail!(
+                    "{0} is a grid, which has a report of its own: give it alone, or {0}/runs to \
+                     compare its runs with others",
+                    grid.display()
+                );
+            }
+            let study = study::plain(dirs).map_err(|e| anyhow!(e))?;
+            write(&study, out.unwrap_or(Path::new("report")))?
+        }
+    };
+    print(&format!("report: {}", page.display()))?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// The report of a grid in its folder.
-pub(super) fn of_grid(_name: &str, _grid: &Grid, out: &Path) -> Result<PathBuf> {
-    Ok(out.join("report").join("report.html"))
+/// The report of a grid, in its folder if not somewhere else; gives the path of its page.
+pub(super) fn of_grid(name: &str, grid: &Grid, dir: &Path, out: Option<&Path>) -> Result<PathBuf> {
+    let study = grid.study(name, dir).map_err(|e| anyhow!(e))?;
+    write(&study, &out.map_or_else(|| dir.join("report"), Path::to_owned))
+}
+
+fn write(study: &Study, out: &Path) -> Result<PathBuf> {
+    let versions = Versions {
+        supple: env!("CARGO_PKG_VERSION").to_owned(),
+        commit: None,
+        libtorch: "2.11".to_owned(),
+        target: format!("{}-{}", std::env::consts::ARCH, std::env::consts::OS),
+        threads: 1,
+        date: None,
+    };
+    report::write(study, &Summary::of(study), &versions, out).map_err(|e| anyhow!(e))?;
+    Ok(out.join("report.html"))
 }

@@ -20,6 +20,29 @@ const SEED: u64 = 2021;
 const LEVELS: usize = 40;
 
 impl Summary {
+    /// Names of what [`Summary::of_run`] gives.
+    pub const OF_RUN: [&str; 7] = [
+        "average",
+        "final",
+        "final_normalised",
+        "recovery_steps",
+        "slope",
+        "forgetting",
+        "backward_transfer",
+    ];
+
+    /// The numbers that a run has by itself, in the order of [`Summary::OF_RUN`].
+    pub fn of_run(run: &Run, score: &Score) -> [Option<f64>; 7] {
+        if run.curve.is_empty() {
+            return [None; 7];
+        }
+        let run = MeasuredRun::of(run, score);
+        let MeasuredRun {
+            average, end, score, recovery, slope, forgetting, backward_transfer, ..
+        } = run;
+        [Some(average), Some(end), Some(score), recovery, slope, forgetting, backward_transfer]
+    }
+
     /// The numbers of `study`. The same study has the same numbers.
     pub fn of(study: &Study) -> Summary {
         let score = &study.score;
