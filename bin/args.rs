@@ -252,7 +252,7 @@ pub(crate) enum Command {
     /// Follow a supervised stream as a TOML file says
     #[command(after_help = STREAM)]
     Stream {
-        /// The configuration, for example configs/stream/bit_flipping.toml
+        /// The configuration, for example `configs/stream/bit_flipping.toml`
         config: PathBuf,
         /// Override a key of the configuration: --set seed=2; may be repeated, the last one wins
         #[arg(long, value_name = "KEY=VALUE")]

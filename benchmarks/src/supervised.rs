@@ -8,7 +8,7 @@
 //! | `permuted_inputs` | [`permuted_inputs`] | the places of pixels (Dohare et al. 2024) |
 //!
 //! A run is a function of its configuration: all but `wall_s` is the same the next time. Its generators
-//! are the streams of its seed that [`Draws`] names.
+//! are the streams of its seed that `Draws` names.
 
 pub mod bit_flipping;
 mod classifier;

@@ -22,8 +22,7 @@ pub(super) fn run(dirs: &[PathBuf], out: Option<&Path>) -> Result<ExitCode> {
             let path = dir.join("grid.toml");
             let text = std::fs::read_to_string(&path)
                 .with_context(|| format!("cannot read {}", path.display()))?;
-            let grid =
-                Grid::parse(&text, false).map_err(|e| anyhow!("{}: {e}", path.display()))?;
+            let grid = Grid::parse(&text, false).map_err(|e| anyhow!("{}: {e}", path.display()))?;
             let name = dir.canonicalize().unwrap_or_else(|_| dir.clone());
             let name = name.file_name().unwrap_or_default().to_string_lossy().into_owned();
             of_grid(&name, &grid, dir, out)?

@@ -1,4 +1,5 @@
 //! The report as Markdown, with links to its figures.
+#![expect(clippy::format_push_string, reason = "a page is written once, and reads best so")]
 
 use super::{
     Report,
@@ -11,11 +12,8 @@ use super::{
 pub(super) fn document(report: &Report, figures: &[Figure]) -> String {
     let Report { study, summary, looks, verdict, about, .. } = report;
     let mut text = format!("# {}\n\n", plain(&study.title));
-    text += &format!(
-        "Suite: {}. Performance: {}.\n\n",
-        plain(&study.name),
-        plain(&study.score.metric)
-    );
+    text +=
+        &format!("Suite: {}. Performance: {}.\n\n", plain(&study.name), plain(&study.score.metric));
     let parts = [
         ("What is done", &study.about),
         ("From", &study.source),
@@ -29,7 +27,11 @@ pub(super) fn document(report: &Report, figures: &[Figure]) -> String {
         text += &format!("{}:\n\n", group(*gain));
         for finding in findings {
             let name = plain(&study.methods[finding.method].name);
-            text += &format!("- {} **{name}**: {}\n", gain.sign(), plain_number(&finding.words.join(", ")));
+            text += &format!(
+                "- {} **{name}**: {}\n",
+                gain.sign(),
+                plain_number(&finding.words.join(", "))
+            );
         }
         text += "\n";
     }

@@ -1,6 +1,6 @@
 //! Colours, for light and for dark pages.
 //!
-//! The eight colours of methods were searched for: in OKLab, as seen with normal sight and with each of
+//! The eight colours of methods were searched for: in `OKLab`, as seen with normal sight and with each of
 //! the three kinds of colour blindness, the nearest two are as far apart as hues near these allow, and
 //! each stands out from its page (the tests here). Baselines and fresh agents take none of them.
 
@@ -83,7 +83,7 @@ impl Theme {
 
     /// Declarations of CSS variables: `--ink:#1b1c1e;...`
     pub(super) fn variables(&self) -> String {
-        self.named().iter().map(|(name, colour)| format!("--{name}:{colour};")).collect()
+        self.named().iter().map(|(name, colour)| ["--", name, ":", colour, ";"].concat()).collect()
     }
 
     /// `css` with each `var(--name)` replaced by its value, for readers of SVG that know no variables.
@@ -189,7 +189,8 @@ mod tests {
 
     #[test]
     fn no_variable_is_left() {
-        let css: String = LIGHT.named().iter().map(|(n, _)| format!("fill:var(--{n});")).collect();
+        let css: String =
+            LIGHT.named().iter().map(|(n, _)| ["fill:var(--", n, ");"].concat()).collect();
         assert!(!LIGHT.resolve(&css).contains("var("));
     }
 }

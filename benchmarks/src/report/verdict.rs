@@ -64,7 +64,8 @@ pub(super) fn verdict(study: &Study, summary: &Summary) -> Verdict {
     if let Some((i, gain)) = reference.and_then(|i| Some((i, summary.methods[i].final_gain?))) {
         let words = finding(study, summary, i, gain).join(", ");
         notes.push(format!(
-            "For reference, a new agent for each task ({}) has {words}.", study.methods[i].name
+            "For reference, a new agent for each task ({}) has {words}.",
+            study.methods[i].name
         ));
     }
     if !single.is_empty() {
@@ -112,7 +113,11 @@ fn headline(baseline: &str, all: usize, better: usize, worse: usize) -> String {
         _ => {
             let first = match better {
                 0 => format!("No method is better than {baseline} at the end"),
-                n => format!("{n} of {} {} better than {baseline} at the end", count(all, "method"), are(n)),
+                n => format!(
+                    "{n} of {} {} better than {baseline} at the end",
+                    count(all, "method"),
+                    are(n)
+                ),
             };
             let same = all - better - worse;
             let parts = [

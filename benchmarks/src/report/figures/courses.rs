@@ -98,7 +98,7 @@ pub(super) fn beside(scene: Scene<'_>) -> Option<Drawing> {
     let (first, other, gap) =
         if scene.narrow { (170.0, 120.0, 40.0) } else { (230.0, 150.0, 42.0) };
     let all: Vec<&Course> = curves.iter().chain(measured.iter().flat_map(|(_, c)| c)).collect();
-    let x = over(scene, all.into_iter());
+    let x = over(scene, all);
     let panels = std::iter::once((scene.study.score.metric.as_str(), &curves))
         .chain(measured.iter().map(|(tag, courses)| (tag.as_str(), courses)));
     let count = measured.len() + 1;
@@ -122,7 +122,13 @@ pub(super) fn beside(scene: Scene<'_>) -> Option<Drawing> {
             ..Words::default()
         };
         let data = format!("beside{i}");
-        let style = Style { id: &scene.id(&data), data: &data, dots: false, names: scene.names(), order: None };
+        let style = Style {
+            id: &scene.id(&data),
+            data: &data,
+            dots: false,
+            names: scene.names(),
+            order: None,
+        };
         html! {
             (frame.axes(words))
             (changes(scene, &frame))
