@@ -173,11 +173,7 @@ impl Scalar {
         }
         let rest = if n > 0 { outputs + n } else { outputs };
         owned.push((rest..outputs + features + 1, n));
-        assert_eq!(
-            weights.len(),
-            outputs + features + 1,
-            "weights of a learner of {m} inputs and {n} units"
-        );
+        assert_eq!(weights.len(), outputs + features + 1, "weights of {m} inputs and {n} units");
         let zeros = vec![0.0; weights.len()];
         Scalar {
             config: config.clone(),
