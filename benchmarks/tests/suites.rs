@@ -5,6 +5,7 @@ use agents::{config::Config, session::Parts};
 use benchmarks::{
     grid::{Command, Grid},
     suites::SUITES,
+    supervised::StreamRun,
 };
 use envs::Registry;
 
@@ -15,8 +16,12 @@ fn check(name: &str, text: &str, quick: bool, registry: &Registry) {
     assert_eq!(Grid::parse(&grid.to_toml().unwrap(), false).as_ref(), Ok(&grid), "{name}");
     grid.seeds = 1;
     for job in grid.jobs().unwrap_or_else(|e| panic!("{name}: {e}")) {
-        if job.command == Command::Train {
-            let what = format!("{name}, {}", job.dir.display());
+        let what = format!("{name}, {}", job.dir.display());
+        if job.command == Command::Stream {
+            let run = StreamRun::parse(&job.config, &[]).unwrap_or_else(|e| panic!("{what}: {e}"));
+            assert_eq!(run.length().examples, job.steps, "{what}");
+            run.start().map(drop).unwrap_or_else(|e| panic!("{what}: {e}"));
+        } else {
             let config = Config::parse(&job.config, &[]).unwrap_or_else(|e| panic!("{what}: {e}"));
             assert_eq!(config.total_steps, job.steps, "{what}");
             assert_eq!(config.runtime.torch_threads, 1, "{what}");
