@@ -50,8 +50,8 @@ impl Scene<'_> {
 
     /// Room for names at the ends of lines; narrow pages have none, and a legend instead.
     fn names(self) -> f64 {
-        let longest = self.study.methods.iter().map(|m| super::svg::width_of(&m.name, 12.5));
-        if self.narrow { 0.0 } else { longest.fold(0.0, f64::max).clamp(40.0, 190.0) + 22.0 }
+        let longest = self.study.methods.iter().map(|m| super::svg::width_of(&m.name, 14.0));
+        if self.narrow { 0.0 } else { longest.fold(0.0, f64::max).clamp(40.0, 190.0) + 20.0 }
     }
 
     /// An id that the other version of the figure does not have.

@@ -78,7 +78,7 @@ fn foreground(look: &Look) -> String {
     format!(
         ".{class} .line,.{class} .mean,.{class} .run,.{class} .whisker{{stroke:var(--{colour})}}\
          .{class} .line{{stroke-dasharray:{dash}}}\
-         .{class} .band,.{class} .mark,.{class} .name,.{class} .cell{{fill:var(--{colour})}}"
+         .{class} .band,.{class} .mark,.{class} .name{{fill:var(--{colour})}}"
     )
 }
 

@@ -36,7 +36,7 @@ pub(super) fn document(report: &Report, figures: &[Figure]) -> String {
         text += "\n";
     }
     for note in &verdict.notes {
-        text += &format!("> {}\n>\n", plain(note));
+        text += &format!("> {}\n>\n", plain_number(note));
     }
     if !study.failures.is_empty() {
         text += "\n## Runs that failed\n\n";
@@ -109,7 +109,7 @@ fn table(heads: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
     head + &rule + &rows.map(row).collect::<String>()
 }
 
-/// Words of our own with brackets in them, which are no links.
+/// Words with brackets of intervals in them, which are no links.
 fn plain_number(words: &str) -> String {
     plain(words).replace("\\[", "[").replace("\\]", "]")
 }

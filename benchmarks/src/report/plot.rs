@@ -191,7 +191,7 @@ fn names(frame: &Frame, all: &[Series<'_>], style: Style<'_>) -> Markup {
                 g class=(series.look.class) data-y=(px(*end)) {
                     @if style.order.is_none() { polyline class="lead"
                         points=(format!("{},{} {},{}", px(right + 2.0), px(*end), px(right + 12.0), px(y))) {} }
-                    (text(right + 15.0, y + 4.0, "name", &fitted(series.name, 12.5, style.names - 15.0)))
+                    (text(right + 15.0, y + 4.0, "name", &fitted(series.name, 14.0, style.names - 15.0)))
                 }
             }
         }

@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 
 use maud::{Markup, PreEscaped, html};
 use resvg::{
-    tiny_skia::{Pixmap, Transform},
+    tiny_skia::{Color, Pixmap, Transform},
     usvg::{Options, Tree, fontdb::Database},
 };
 
@@ -82,6 +82,7 @@ impl Painter {
         let [width, height] =
             [tree.size().width(), tree.size().height()].map(|side| (side * DENSITY).ceil() as u32);
         let mut picture = Pixmap::new(width, height).ok_or("it has no size, or too much of it")?;
+        picture.fill(Color::WHITE);
         resvg::render(&tree, Transform::from_scale(DENSITY, DENSITY), &mut picture.as_mut());
         encode(&picture).map_err(|e| e.to_string())
     }

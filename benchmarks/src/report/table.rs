@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use super::{
     looks::Look,
-    words::{self, Gain, bounds, decimals, gain_of, number, of_measure, signed},
+    words::{self, bounds, decimals, gain_of, number, of_measure, shared_seeds, signed},
 };
 use crate::{
     study::{Anchor, Study},
@@ -29,13 +29,23 @@ struct Row {
     class: String,
 }
 
-#[derive(Clone)]
-enum Cell {
-    Nothing,
-    Count(usize),
-    Number { value: Interval, places: usize },
-    Gain { value: Interval, places: usize, gain: Gain, signed: bool },
-    Anchor { anchor: Anchor, found: Option<(f64, f64)>, places: usize },
+/// `None` where there is nothing to say.
+type Cell = Option<Value>;
+
+struct Value {
+    sort: f64,
+    main: String,
+    /// The interval, or what it is compared with.
+    beside: String,
+    class: &'static str,
+}
+
+impl Value {
+    /// A number of a method with so many runs: one run has no interval.
+    fn of(value: Interval, places: usize, runs: usize) -> Value {
+        let beside = if runs > 1 { bounds(value, places) } else { String::new() };
+        Value { sort: value.point, main: number(value.point, places), beside, class: "" }
+    }
 }
 
 type Pick = fn(&MethodSummary) -> Option<Interval>;
@@ -46,7 +56,7 @@ pub(super) fn performance(study: &Study, summary: &Summary, looks: &[Look]) -> T
     let mut columns = vec![Column {
         head: "seeds".to_owned(),
         help: "finished runs".to_owned(),
-        cells: rows.clone().map(|m| Cell::Count(m.runs)).collect(),
+        cells: rows.clone().map(|m| Some(seeds(m.runs))).collect(),
     }];
     for measure in [Measure::Final, Measure::Average, Measure::Iqm, Measure::OptimalityGap] {
         columns.extend(of(study, summary, measure));
@@ -70,22 +80,31 @@ pub(super) fn performance(study: &Study, summary: &Summary, looks: &[Look]) -> T
         let values: Vec<Option<Interval>> = rows.clone().map(pick).collect();
         let places = decimals(values.iter().flatten().flat_map(|v| [v.point, v.low, v.high]));
         let places = if none == 0.5 { 2 } else { places };
-        let cell = |(i, value): (usize, &Option<Interval>)| match value {
-            Some(v) if v.point.is_finite() => Cell::Gain {
-                value: *v,
-                places,
-                gain: gain_of(study, i, *v, none),
-                signed: none == 0.0,
-            },
-            _ => Cell::Nothing,
+        let cell = |(i, value): (usize, &Option<Interval>)| {
+            let gain = gain_of(study, i, (*value)?, none);
+            let plain = Value::of((*value)?, places, shared_seeds(study, i));
+            let point = if none == 0.0 { signed(plain.sort, places) } else { plain.main };
+            let main = format!("{} {point}", gain.sign());
+            Some(Value { main, class: gain.class(), ..plain })
         };
         push(&mut columns, head, help, values.iter().enumerate().map(cell).collect());
     }
     let anchors: Vec<Option<Anchor>> = study.methods.iter().map(|m| m.anchor).collect();
     let places = decimals(anchors.iter().flatten().map(|a| a.mean));
-    let cell = |(anchor, row): (&Option<Anchor>, &MethodSummary)| match anchor {
-        Some(anchor) => Cell::Anchor { anchor: *anchor, found: row.anchor, places },
-        None => Cell::Nothing,
+    let cell = |(anchor, row): (&Option<Anchor>, &MethodSummary)| {
+        let Anchor { mean, se, seeds } = (*anchor)?;
+        let distance = row.anchor.map(|(_, distance)| distance);
+        Some(Value {
+            sort: distance.unwrap_or(f64::MIN),
+            main: distance.map_or("–".to_owned(), |d| format!("{} SE", signed(d, 1))),
+            beside: format!(
+                "{} ± {} ({})",
+                number(mean, places),
+                number(se, places),
+                words::count(seeds as usize, "seed")
+            ),
+            class: "",
+        })
     };
     let help = "what others found (mean ± standard error), and how far final performance is from it in standard \
                 errors of the difference, above 0 if better";
@@ -111,11 +130,8 @@ fn of(study: &Study, summary: &Summary, measure: Measure) -> Option<Column> {
     let values: Vec<Option<Interval>> =
         (0..study.methods.len()).map(|i| words::measure(summary, i, measure)).collect();
     let places = decimals(values.iter().flatten().map(|v| v.point));
-    let cell = |value: &Option<Interval>| match value {
-        Some(v) if v.point.is_finite() => Cell::Number { value: *v, places },
-        _ => Cell::Nothing,
-    };
-    let cells: Vec<Cell> = values.iter().map(cell).collect();
+    let rows = values.iter().zip(&summary.methods);
+    let cells = rows.map(|(value, row)| Some(Value::of((*value)?, places, row.runs))).collect();
     let (head, help) = of_measure(measure);
     let mut columns = Vec::new();
     push(&mut columns, head, help, cells);
@@ -124,7 +140,7 @@ fn of(study: &Study, summary: &Summary, measure: Measure) -> Option<Column> {
 
 /// Adds a column if anything is in it.
 fn push(columns: &mut Vec<Column>, head: &str, help: &str, cells: Vec<Cell>) {
-    if cells.iter().any(|c| !matches!(c, Cell::Nothing)) {
+    if cells.iter().any(Option::is_some) {
         columns.push(Column { head: head.to_owned(), help: help.to_owned(), cells });
     }
 }
@@ -134,7 +150,7 @@ fn names(study: &Study, looks: &[Look]) -> Vec<Row> {
         name: method.name.clone(),
         note: match (method.baseline, method.fresh) {
             (true, _) => "baseline",
-            (_, true) => "fresh",
+            (_, true) if method.name != "fresh" => "fresh",
             _ => "",
         },
         class: look.class.clone(),
@@ -162,7 +178,7 @@ impl Table {
                                     (row.name)
                                     @if !row.note.is_empty() { " " span class="tag" { (row.note) } }
                                 }
-                                @for column in &self.columns { (column.cells[i].html()) }
+                                @for column in &self.columns { (html_of(&column.cells[i])) }
                             }
                         }
                     }
@@ -187,73 +203,32 @@ impl Table {
             let note = if note.is_empty() { String::new() } else { format!(" ({note})") };
             let first = format!("{}{note}", markdown_text(name));
             text +=
-                &row(std::iter::once(first).chain(self.columns.iter().map(|c| c.cells[i].text())));
+                &row(std::iter::once(first)
+                    .chain(self.columns.iter().map(|c| markdown_of(&c.cells[i]))));
         }
         text
     }
 }
 
-impl Cell {
-    fn html(&self) -> Markup {
-        let cell = |sort: f64, class: &str, main: &str, beside: &str| {
-            html! {
-                td class={ "number " (class) } data-sort=(sort) {
-                    span class="main" { (main) }
-                    @if !beside.is_empty() { " " span class="beside" { (beside) } }
-                }
-            }
-        };
-        match self {
-            Cell::Nothing => html! { td class="number nothing" { "–" } },
-            Cell::Count(n) => cell(*n as f64, "", &n.to_string(), ""),
-            Cell::Number { value, places } => {
-                cell(value.point, "", &number(value.point, *places), &bounds(*value, *places))
-            }
-            Cell::Gain { value, places, gain, .. } => cell(
-                value.point,
-                gain.class(),
-                &format!("{} {}", gain.sign(), self.gained(value.point)),
-                &bounds(*value, *places),
-            ),
-            Cell::Anchor { anchor, found, places } => cell(
-                found.map_or(f64::MIN, |(_, distance)| distance),
-                "",
-                &found.map_or("–".to_owned(), |(_, distance)| {
-                    format!("{} SE", signed(distance, 1))
-                }),
-                &format!("{} ± {}", number(anchor.mean, *places), number(anchor.se, *places)),
-            ),
-        }
-    }
+fn seeds(runs: usize) -> Value {
+    Value { sort: runs as f64, main: runs.to_string(), beside: String::new(), class: "" }
+}
 
-    fn gained(&self, value: f64) -> String {
-        match self {
-            Cell::Gain { places, signed: true, .. } => signed(value, *places),
-            Cell::Gain { places, .. } => number(value, *places),
-            _ => String::new(),
+fn html_of(cell: &Cell) -> Markup {
+    let Some(Value { sort, main, beside, class }) = cell else {
+        return html! { td class="number nothing" { "–" } };
+    };
+    html! {
+        td class={ "number " (class) } data-sort=(sort) {
+            span class="main" { (main) }
+            @if !beside.is_empty() { " " span class="beside" { (beside) } }
         }
     }
+}
 
-    fn text(&self) -> String {
-        match self {
-            Cell::Nothing => "–".to_owned(),
-            Cell::Count(n) => n.to_string(),
-            Cell::Number { value, places } => words::with_interval(*value, *places),
-            Cell::Gain { value, places, gain, .. } => {
-                format!("{} {} {}", gain.sign(), self.gained(value.point), bounds(*value, *places))
-            }
-            Cell::Anchor { anchor, found, places } => {
-                let distance =
-                    found.map_or("–".to_owned(), |(_, d)| format!("{} SE", signed(d, 1)));
-                format!(
-                    "{distance} from {} ± {} ({})",
-                    number(anchor.mean, *places),
-                    number(anchor.se, *places),
-                    words::count(anchor.seeds as usize, "seed")
-                )
-            }
-        }
-    }
+fn markdown_of(cell: &Cell) -> String {
+    cell.as_ref()
+        .map_or("–".to_owned(), |v| format!("{} {}", v.main, v.beside).trim_end().to_owned())
 }
 
 /// A line of a table in Markdown.

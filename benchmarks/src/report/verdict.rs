@@ -59,7 +59,8 @@ pub(super) fn verdict(study: &Study, summary: &Summary) -> Verdict {
         compared.iter().copied().filter(|(i, v)| gain_of(study, *i, *v, 0.0) == wanted).collect()
     };
     let groups = [Gain::Better, Gain::Worse, Gain::Unsure].map(|gain| (gain, of(gain)));
-    let headline = headline(name, compared.len(), groups[0].1.len(), groups[1].1.len());
+    let headline =
+        headline(name, study.methods.len(), compared.len(), groups[0].1.len(), groups[1].1.len());
     let reference = study.methods.iter().position(|m| m.fresh && !m.runs.is_empty());
     if let Some((i, gain)) = reference.and_then(|i| Some((i, summary.methods[i].final_gain?))) {
         let words = finding(study, summary, i, gain).join(", ");
@@ -84,7 +85,7 @@ pub(super) fn verdict(study: &Study, summary: &Summary) -> Verdict {
     if compared.len() > 3 {
         let luck = 0.05 * compared.len() as f64;
         notes.push(format!(
-            "Of {} comparisons at 95 %, {luck:.1} would leave out 0 by luck alone.",
+            "Of {} comparisons at 95 %, {luck:.2} would leave out 0 by luck alone.",
             compared.len()
         ));
     }
@@ -100,9 +101,10 @@ pub(super) fn verdict(study: &Study, summary: &Summary) -> Verdict {
     Verdict { headline, groups, notes }
 }
 
-fn headline(baseline: &str, all: usize, better: usize, worse: usize) -> String {
+fn headline(baseline: &str, methods: usize, all: usize, better: usize, worse: usize) -> String {
     let are = |n: usize| if n == 1 { "is" } else { "are" };
     match (all, better, worse) {
+        (0, ..) if methods == 1 => "There is one method, so nothing is compared.".to_owned(),
         (0, ..) => format!(
             "Nothing can be said against {baseline}: no other method has two seeds in common with it."
         ),

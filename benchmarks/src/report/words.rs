@@ -158,8 +158,11 @@ pub(super) fn signed(value: f64, places: usize) -> String {
     if value > 0.0 && value.is_finite() { format!("+{text}") } else { text }
 }
 
-/// `266.3 [250.1, 280.0]`.
+/// `266.3 [250.1, 280.0]`, or the number alone if there is no width.
 pub(super) fn with_interval(value: Interval, places: usize) -> String {
+    if value.low == value.high {
+        return number(value.point, places);
+    }
     format!("{} {}", number(value.point, places), bounds(value, places))
 }
 

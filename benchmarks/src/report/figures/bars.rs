@@ -19,7 +19,7 @@ const ROW: f64 = 30.0;
 
 /// Width of the column of names.
 fn names(scene: Scene<'_>) -> f64 {
-    let longest = scene.study.methods.iter().map(|m| crate::report::svg::width_of(&m.name, 12.5));
+    let longest = scene.study.methods.iter().map(|m| crate::report::svg::width_of(&m.name, 13.5));
     longest.fold(0.0, f64::max).clamp(60.0, if scene.narrow { 120.0 } else { 210.0 }) + 24.0
 }
 
@@ -196,7 +196,7 @@ fn ruler(frame: &Frame, value: f64, class: &str) -> Markup {
 
 fn label(scene: Scene<'_>, method: usize, y: f64) -> Markup {
     let Some(named) = scene.study.methods.get(method) else { return Markup::default() };
-    let words = fitted(&named.name, 12.5, names(scene) - 24.0);
+    let words = fitted(&named.name, 13.5, names(scene) - 24.0);
     html! {
         (disc("mark", (12.0, y), 4.0))
         (text(22.0, y + 4.0, if named.baseline { "name-of-baseline" } else { "" }, &words))
