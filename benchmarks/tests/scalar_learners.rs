@@ -340,13 +340,15 @@ fn all_learners_begin_as_the_anchor() {
     }
 }
 
+/// Of each learner in the whole table.
+const SEEDS: usize = 18;
+
 /// The whole table; prints it.
 #[test]
 fn slow_all_learners_end_as_the_anchor() {
     if std::env::var_os("SLOW_TESTS").is_none() {
         return;
     }
-    const SEEDS: usize = 18;
     let anchors = golden("tests/golden/slowly_changing_anchor.json");
     let table = learners();
     let mut wrong = Vec::new();
