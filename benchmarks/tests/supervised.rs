@@ -307,7 +307,7 @@ fn keys_are_documented() {
                     let cells: Vec<&str> = line.split('|').map(str::trim).collect();
                     let named = |cell: &str| cell.split(", ").position(|k| k == format!("`{key}`"));
                     let Some(k) = cells.get(1).and_then(|cell| named(cell)) else { return false };
-                    let shown = cells[2].split("`, `").nth(k).or(Some(cells[2])).unwrap();
+                    let shown = cells[2].split("`, `").nth(k).unwrap_or(cells[2]);
                     let shown = shown.trim_matches('`');
                     let parsed = format!("v = {shown}").parse::<toml::Table>();
                     match &value {
