@@ -20,7 +20,7 @@ fn check(name: &str, text: &str, quick: bool, registry: &Registry) {
         if job.command == Command::Stream {
             let run = StreamRun::parse(&job.config, &[]).unwrap_or_else(|e| panic!("{what}: {e}"));
             assert_eq!(run.length().examples, job.steps, "{what}");
-            run.start().map(drop).unwrap_or_else(|e| panic!("{what}: {e}"));
+            run.start().map_or_else(|e| panic!("{what}: {e}"), drop);
         } else {
             let config = Config::parse(&job.config, &[]).unwrap_or_else(|e| panic!("{what}: {e}"));
             assert_eq!(config.total_steps, job.steps, "{what}");
