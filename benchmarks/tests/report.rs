@@ -49,7 +49,7 @@ impl Written {
         let Ok(list) = fs::read_dir(self.dir.path().join("figures")) else { return Vec::new() };
         let mut names: Vec<String> = list
             .map(|e| e.unwrap().file_name().into_string().unwrap())
-            .filter(|n| n.ends_with(".svg"))
+            .filter(|n| Path::new(n).extension().is_some_and(|e| e == "svg"))
             .collect();
         names.sort();
         names
