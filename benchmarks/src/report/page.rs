@@ -12,6 +12,7 @@ use super::{
     figures::Figure,
     looks::page_css,
     palette::{DARK, LIGHT},
+    scale::minus,
     svg::FIGURE_CSS,
     table::{continual, performance},
     words::{count, steps},
@@ -127,7 +128,8 @@ fn head(report: &Report) -> Markup {
                     dt { "Performance" }
                     dd {
                         code { (study.score.metric) } ", " (super::words::higher(&study.score))
-                        "; normalised with 0 at " (study.score.low) " and 1 at " (study.score.high)
+                        "; normalised with 0 at " (minus(&study.score.low.to_string())) " and 1 at "
+                        (minus(&study.score.high.to_string()))
                     }
                 }
             }

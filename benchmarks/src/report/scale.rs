@@ -30,7 +30,6 @@ impl Scale {
         if low > high {
             return Scale::exact(0.0, 1.0, count);
         }
-        let (low, high) = if high > low { (low, high) } else { widened(low) };
         let room = 0.04 * (high - low);
         // Errors and returns that are never negative get an axis that is not either.
         let start = if low >= 0.0 { (low - room).max(0.0) } else { low - room };
