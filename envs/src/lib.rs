@@ -91,6 +91,7 @@ pub use frame_stack::FrameStack;
 pub use gym::{Gym, GymAction};
 pub use mountain_car::MountainCar;
 pub use mountain_car_continuous::MountainCarContinuous;
+pub use mujoco::mujoco_version;
 pub use pendulum::Pendulum;
 pub use registry::{Registry, edit_distance};
 pub use vector::{Episode, LoadReport, Outcome, VecEnv, VecEnvState};

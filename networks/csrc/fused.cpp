@@ -10,6 +10,7 @@
 #include <ATen/ops/_fused_adamw.h>
 #include <ATen/ops/linalg_vector_norm.h>
 #include <ATen/ops/stack.h>
+#include <torch/version.h>
 
 #include <algorithm>
 #include <cmath>
@@ -168,6 +169,8 @@ char* supple_unit_rows(at::Tensor* const* matrices, size_t n, double eps) {
       w.div_(at::linalg_vector_norm(w, 2, {1}, /*keepdim=*/true).clamp_min_(eps));
   });
 }
+
+const char* supple_torch_version() { return TORCH_VERSION; }
 
 // glibc gives blocks of 128 KiB and more back to the system on every free, and takes fresh zeroed
 // pages for the next tensor: a third of a small network's update. Keep them instead.

@@ -28,6 +28,7 @@ unsafe extern "C" {
     fn supple_global_norm(tensors: List, n: usize, out: *mut *mut C_tensor) -> *mut c_char;
     fn supple_unit_rows(matrices: List, n: usize, eps: f64) -> *mut c_char;
     fn supple_keep_freed_memory();
+    fn supple_torch_version() -> *const c_char;
     fn supple_adam_by_age(
         param: *const C_tensor,
         grad: *const C_tensor,
@@ -214,6 +215,13 @@ pub(crate) fn unit_rows_(matrices: &[&Tensor], eps: f64) {
     let list = pointers(matrices);
     // SAFETY: as in `adam_`.
     check(unsafe { supple_unit_rows(list.as_ptr(), list.len(), eps) });
+}
+
+/// The libtorch that this was built with: `2.11.0`.
+pub fn torch_version() -> String {
+    // SAFETY: a string literal of the shim.
+    let text = unsafe { CStr::from_ptr(supple_torch_version()) };
+    text.to_string_lossy().into_owned()
 }
 
 /// Makes the C allocator keep what is freed instead of giving it back to the system after every

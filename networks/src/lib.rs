@@ -54,4 +54,4 @@ pub mod squashed_gaussian;
 pub mod trace;
 pub mod units;
 
-pub use fused::keep_freed_memory;
+pub use fused::{keep_freed_memory, torch_version};

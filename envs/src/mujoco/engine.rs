@@ -10,7 +10,7 @@ use mujoco_rs::prelude::{
 use crate::EnvError;
 
 /// The release of MuJoCo that everything here is tested against.
-const VERSION: &str = "3.17.0";
+pub(crate) const VERSION: &str = "3.17.0";
 
 /// A model's state with the model itself: every environment may change its own constants.
 pub(crate) type Data = MjData<Box<MjModel>>;

@@ -19,6 +19,14 @@
 //! executable needs no file of the checkout but the library and, for the dog, its bones and skin
 //! (17 MB), which are read from there when a dog is made.
 
+/// The MuJoCo that environments are simulated by; `None` without the feature `mujoco`.
+pub fn mujoco_version() -> Option<&'static str> {
+    #[cfg(feature = "mujoco")]
+    return Some(engine::VERSION);
+    #[cfg(not(feature = "mujoco"))]
+    None
+}
+
 /// Names of the environments that feature `mujoco` brings, sorted.
 #[cfg_attr(feature = "mujoco", expect(dead_code, reason = "tells what is missing without it"))]
 pub(crate) const IDS: [&str; 36] = [
