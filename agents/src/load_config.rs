@@ -142,14 +142,30 @@ impl Config {
 /// # Errors
 /// When it is no TOML or has an unknown key or a value of another type, as a sentence with its place.
 pub fn read<T: DeserializeOwned>(text: &str, overrides: &[String]) -> Result<T, String> {
-    let mut table: Table = text.parse().map_err(|e: toml::de::Error| {
-        let line = e.span().map_or(0, |s| text[..s.start].matches('\n').count() + 1);
-        format!("line {line}: {}", e.message().lines().next().unwrap_or_default())
-    })?;
+    let mut table = table(text)?;
     for item in overrides {
         apply_override(&mut table, item)?;
     }
-    table.clone().try_into().map_err(|e: toml::de::Error| explain(&e.to_string(), &table))
+    from_table(&table)
+}
+
+/// TOML as it stands.
+///
+/// # Errors
+/// What is no TOML, with its line.
+pub fn table(text: &str) -> Result<Table, String> {
+    text.parse().map_err(|e: toml::de::Error| {
+        let line = e.span().map_or(0, |s| text[..s.start].matches('\n').count() + 1);
+        format!("line {line}: {}", e.message().lines().next().unwrap_or_default())
+    })
+}
+
+/// Any configuration out of its table.
+///
+/// # Errors
+/// An unknown key or a value of another type, as a sentence with its place.
+pub fn from_table<T: DeserializeOwned>(table: &Table) -> Result<T, String> {
+    table.clone().try_into().map_err(|e: toml::de::Error| explain(&e.to_string(), table))
 }
 
 fn validate_sac(c: &SacConfig) -> Result<(), String> {
@@ -222,25 +238,39 @@ fn apply_override(table: &mut Table, item: &str) -> Result<(), String> {
         .ok()
         .and_then(|mut t| t.remove("v"))
         .unwrap_or_else(|| Value::String(value.to_owned()));
+    set(table, path.trim(), value).map_err(|e| format!("--set {item}: {e}"))
+}
+
+/// Sets a dotted key. Sections that are missing are made; a number names an entry of a list.
+///
+/// # Errors
+/// What is in the way.
+pub fn set(table: &mut Table, path: &str, value: Value) -> Result<(), String> {
     let mut root = Value::Table(std::mem::take(table));
-    let (mut at, mut parent) = (&mut root, "");
-    for key in path.trim().split('.') {
+    let result = set_in(&mut root, path, value);
+    if let Value::Table(changed) = root {
+        *table = changed;
+    }
+    result
+}
+
+fn set_in(root: &mut Value, path: &str, value: Value) -> Result<(), String> {
+    let (mut at, mut parent) = (root, "");
+    for key in path.split('.') {
         at = match at {
             Value::Table(t) => t.entry(key).or_insert_with(|| Value::Table(Table::new())),
             Value::Array(list) => {
                 let n = list.len();
-                key.parse().ok().and_then(|i: usize| list.get_mut(i)).ok_or_else(|| {
-                    format!("--set {item}: `{parent}` is a list of {n}, counted from 0")
-                })?
+                key.parse()
+                    .ok()
+                    .and_then(|i: usize| list.get_mut(i))
+                    .ok_or_else(|| format!("`{parent}` is a list of {n}, counted from 0"))?
             }
-            _ => return Err(format!("--set {item}: `{parent}` is not a section with keys in it")),
+            _ => return Err(format!("`{parent}` is not a section with keys in it")),
         };
         parent = key;
     }
     *at = value;
-    if let Value::Table(changed) = root {
-        *table = changed;
-    }
     Ok(())
 }
 

@@ -45,17 +45,7 @@ impl RunDir {
     /// # Errors
     /// When no folder can be made there.
     pub fn create_numbered(root: &Path, stem: &str, config: &Config) -> Result<RunDir, Error> {
-        fs::create_dir_all(root).map_err(|e| Error::io("create", root, e))?;
-        for number in 1u32.. {
-            let path = root.join(format!("{stem}-{number}"));
-            // `create_dir` succeeds for one process only.
-            match fs::create_dir(&path) {
-                Ok(()) => return RunDir::create(&path, config),
-                Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {}
-                Err(e) => return Err(Error::io("create", &path, e)),
-            }
-        }
-        unreachable!("a free number below 2^32")
+        RunDir::create(&create_numbered(root, stem)?, config)
     }
 
     /// Opens an existing run for writing.
@@ -98,26 +88,55 @@ impl RunDir {
 
     fn lock(path: &Path) -> Result<RunDir, Error> {
         fs::create_dir_all(path).map_err(|e| Error::io("create", path, e))?;
-        let file = path.join("run.lock");
-        let lock = File::options()
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(&file)
-            .map_err(|e| Error::io("open", &file, e))?;
-        match lock.try_lock() {
-            Ok(()) => Ok(RunDir { path: path.to_owned(), _lock: lock }),
-            Err(TryLockError::WouldBlock) => Err(Error::Run(format!(
-                "{} is in use by another process; wait for it or give another --run-dir",
-                path.display()
-            ))),
-            Err(TryLockError::Error(e)) => Err(Error::io("lock", &file, e)),
+        Ok(RunDir { path: path.to_owned(), _lock: lock(path)? })
+    }
+}
+
+/// Makes the first free folder of `root/stem-1`, `root/stem-2`, ...
+///
+/// # Errors
+/// When no folder can be made there.
+pub fn create_numbered(root: &Path, stem: &str) -> Result<PathBuf, Error> {
+    fs::create_dir_all(root).map_err(|e| Error::io("create", root, e))?;
+    for number in 1u32.. {
+        let path = root.join(format!("{stem}-{number}"));
+        // `create_dir` succeeds for one process only.
+        match fs::create_dir(&path) {
+            Ok(()) => return Ok(path),
+            Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {}
+            Err(e) => return Err(Error::io("create", &path, e)),
         }
+    }
+    unreachable!("a free number below 2^32")
+}
+
+/// Takes the lock of a folder (`run.lock` in it), which goes with the file and so with the process.
+///
+/// # Errors
+/// When another process has it, or there can be no lock.
+pub fn lock(folder: &Path) -> Result<File, Error> {
+    let file = folder.join("run.lock");
+    let lock = File::options()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(&file)
+        .map_err(|e| Error::io("open", &file, e))?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(TryLockError::WouldBlock) => Err(Error::Run(format!(
+            "{} is in use by another process; wait for it or give another folder",
+            folder.display()
+        ))),
+        Err(TryLockError::Error(e)) => Err(Error::io("lock", &file, e)),
     }
 }
 
 /// Writes beside, syncs, renames: the file is the old or the new one, never a part.
-pub(crate) fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+///
+/// # Errors
+/// When it cannot be written.
+pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     let temporary = path.with_extension("tmp");
     let write = || {
         let mut file = File::create(&temporary)?;

@@ -8,6 +8,7 @@ mod study;
 
 pub use jobs::{Job, job_folder};
 
+use agents::load_config;
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
@@ -101,19 +102,13 @@ impl Grid {
     /// # Errors
     /// One sentence about what is no grid.
     pub fn parse(text: &str, quick: bool) -> Result<Grid, String> {
-        let mut table: Table = text.parse().map_err(|e: toml::de::Error| {
-            let line = e.span().map_or(0, |s| text[..s.start].matches('\n').count() + 1);
-            format!("line {line}: {}", e.message().lines().next().unwrap_or_default())
-        })?;
+        let mut table = load_config::table(text)?;
         match (table.remove("quick"), quick) {
             (Some(Value::Table(over)), true) => merge(&mut table, &over),
             (None, true) => return Err("it has no [quick] size; leave out --quick".to_owned()),
             _ => {}
         }
-        let grid: Grid = table.try_into().map_err(|e: toml::de::Error| {
-            let text = e.to_string();
-            text.lines().map(str::trim).filter(|l| !l.is_empty()).collect::<Vec<_>>().join(" ")
-        })?;
+        let grid: Grid = load_config::from_table(&table)?;
         grid.validate()?;
         Ok(grid)
     }

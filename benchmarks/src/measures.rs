@@ -36,6 +36,11 @@ pub fn task_ends(curve: &[f64], per_task: usize, share: f64) -> Vec<f64> {
     curve.chunks_exact(per_task.max(1)).map(|task| final_performance(task, share)).collect()
 }
 
+/// Mean over tasks after the first, which every agent learns as a new one. `None` without one.
+pub fn mean_after_first(of_tasks: &[f64]) -> Option<f64> {
+    some_mean(of_tasks.get(1..)?)
+}
+
 /// Points after a change of the task before the first one that reaches [`RECOVERED`] of the end of the
 /// task before, averaged over changes; all points of a task where none does, which is the least it
 /// can be. Of *normalised* curves, since a share needs a zero; of an end below zero it is as far
@@ -112,15 +117,6 @@ pub fn backward_transfer(matrix: &[Vec<f64>], tasks: usize) -> Option<f64> {
     let others: Vec<f64> =
         losses.iter().enumerate().filter(|(task, _)| *task != last).map(|(_, l)| -l).collect();
     some_mean(&others)
-}
-
-/// Performance on a task before it is learned, after all before it were, less that of an agent that has
-/// learned nothing (`initial`, one for each task); averaged over tasks after the first.
-pub fn zero_shot_forward_transfer(initial: &[f64], matrix: &[Vec<f64>]) -> Option<f64> {
-    let gains: Option<Vec<f64>> = (1..matrix.len())
-        .map(|task| Some(matrix[task - 1].get(task)? - initial.get(task)?))
-        .collect();
-    some_mean(&gains?)
 }
 
 /// Forgetting where there is no matrix, but tasks come back: the end of a visit less the first point of

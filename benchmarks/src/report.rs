@@ -28,34 +28,35 @@ use crate::{
     summary::{Interval, Summary},
 };
 
-/// What made the runs and the report.
+/// What made the report, and as a rule the runs.
 #[derive(Clone, Debug, Default)]
 pub struct Versions {
     /// Of Supple.
     pub supple: String,
-    /// The commit, where it is known.
-    pub commit: Option<String>,
     /// Of libtorch.
     pub libtorch: String,
-    /// What rustc built for: `x86_64-unknown-linux-gnu`.
+    /// Of MuJoCo, in builds that have it.
+    pub mujoco: Option<String>,
+    /// What was built for: `x86_64-linux`.
     pub target: String,
-    /// libtorch's threads in each run.
-    pub threads: usize,
-    /// The day of the report, as it is to be shown.
-    pub date: Option<String>,
 }
 
 impl Versions {
+    /// Of this program.
+    pub fn here() -> Versions {
+        Versions {
+            supple: env!("CARGO_PKG_VERSION").to_owned(),
+            libtorch: networks::torch_version(),
+            mujoco: envs::mujoco_version().map(ToOwned::to_owned),
+            target: format!("{}-{}", std::env::consts::ARCH, std::env::consts::OS),
+        }
+    }
+
     /// Names and values, for lists.
     fn listed(&self) -> Vec<(&'static str, String)> {
-        let commit = self.commit.as_ref().map_or(String::new(), |c| format!(" ({c})"));
-        let mut all = vec![
-            ("Supple", format!("{}{commit}", self.supple)),
-            ("libtorch", self.libtorch.clone()),
-            ("built for", self.target.clone()),
-            ("threads of each run", self.threads.to_string()),
-        ];
-        all.extend(self.date.clone().map(|date| ("date", date)));
+        let mut all = vec![("Supple", self.supple.clone()), ("libtorch", self.libtorch.clone())];
+        all.extend(self.mujoco.clone().map(|version| ("MuJoCo", version)));
+        all.push(("built for", self.target.clone()));
         all
     }
 }

@@ -14,6 +14,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use agents::run_dir::{self, write_atomically};
+
 use crate::grid::Job;
 
 /// What is to be run, and how.
@@ -224,24 +226,18 @@ fn last_step(path: &Path) -> Option<u64> {
 
 /// A run whose grid was killed may still be saving itself.
 fn wait_for_lock(dir: &Path) -> Result<(), String> {
-    let path = dir.join("run.lock");
     let since = Instant::now();
-    while let Ok(file) = File::open(&path) {
-        if file.try_lock().is_ok() {
-            break;
+    while dir.exists() {
+        match run_dir::lock(dir) {
+            Ok(_) => break,
+            Err(e) if since.elapsed() > LOCKED => return Err(e.to_string()),
+            Err(_) => std::thread::sleep(POLL),
         }
-        if since.elapsed() > LOCKED {
-            return Err(format!(
-                "{} is in use by another process; wait for it or give another --out",
-                dir.display()
-            ));
-        }
-        std::thread::sleep(POLL);
     }
     Ok(())
 }
 
-/// Writes beside and renames: the file is whole or not there.
+/// Writes a file that is whole or not there, and its folder.
 ///
 /// # Errors
 /// One sentence about what cannot be written.
@@ -249,10 +245,7 @@ pub fn write(path: &Path, text: &str) -> Result<(), String> {
     if let Some(parent) = path.parent() {
         fs::create_dir_all(parent).map_err(|e| cannot("create", parent, &e))?;
     }
-    let name = path.file_name().map(|n| n.to_string_lossy()).unwrap_or_default();
-    let beside = path.with_file_name(format!(".{name}.new"));
-    fs::write(&beside, text).map_err(|e| cannot("write", &beside, &e))?;
-    fs::rename(&beside, path).map_err(|e| cannot("write", path, &e))
+    write_atomically(path, text.as_bytes()).map_err(|e| e.to_string())
 }
 
 fn cannot(what: &str, path: &Path, e: &std::io::Error) -> String {

@@ -68,6 +68,10 @@ pub enum Measure {
     Iqm,
     /// How far normalised final performance stays below 1, on the average.
     OptimalityGap,
+    /// Mean performance at the ends of tasks after the first.
+    TaskEnds,
+    /// Mean performance on all tasks at the end of everything.
+    AllTasks,
     /// Steps until, after a change, 90 % of the normalised end of the task before is reached again; all
     /// steps of a task if it never is. Averaged over changes.
     Recovery,
@@ -87,11 +91,13 @@ pub enum Measure {
 
 impl Measure {
     /// In the order of columns.
-    pub const ALL: [Measure; 10] = [
+    pub const ALL: [Measure; 12] = [
         Measure::Average,
         Measure::Final,
         Measure::Iqm,
         Measure::OptimalityGap,
+        Measure::TaskEnds,
+        Measure::AllTasks,
         Measure::Recovery,
         Measure::Slope,
         Measure::PlasticityGap,
@@ -103,7 +109,9 @@ impl Measure {
     /// Whether a method with more of it is better.
     pub fn more_is_better(self, score: &Score) -> bool {
         match self {
-            Measure::Average | Measure::Final => !score.lower_is_better,
+            Measure::Average | Measure::Final | Measure::TaskEnds | Measure::AllTasks => {
+                !score.lower_is_better
+            }
             Measure::Iqm
             | Measure::Slope
             | Measure::BackwardTransfer

@@ -106,6 +106,8 @@ fn one_run_is_summed_up_by_hand() {
         close(point(own, Measure::Final), turn(4.0));
         close(point(own, Measure::Iqm), 0.4);
         close(point(own, Measure::OptimalityGap), 0.6);
+        close(point(own, Measure::TaskEnds), turn(4.0));
+        close(point(own, Measure::AllTasks), turn(4.5));
         // 90 % of 0.8 is never reached: both bins of 5 steps.
         close(point(own, Measure::Recovery), 10.0);
         close(point(own, Measure::Slope), -4.0);

@@ -7,10 +7,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use agents::{config::Config, session::Parts};
+use agents::{config::Config, run_dir, session::Parts};
 use anyhow::{Context, Result, anyhow, bail};
 use benchmarks::{
-    grid::{Command, Grid, Job},
+    grid::{Command, Grid, Job, MethodSpec},
     runner::{self, Plan, Progress},
     suites,
     supervised::StreamRun,
@@ -21,6 +21,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use crate::{
     output::{note, print, program},
     progress::clock,
+    stop,
 };
 
 /// What was asked for.
@@ -35,6 +36,7 @@ pub(super) struct Asked<'a> {
 pub(super) fn run(registry: &Registry, suite: Option<&str>, asked: &Asked<'_>) -> Result<ExitCode> {
     let Some(suite) = suite else { return list() };
     let (name, mut grid) = load(suite, asked.quick)?;
+    let all = grid.methods.clone();
     if let Some(seeds) = asked.seeds {
         grid.seeds = seeds;
     }
@@ -44,18 +46,17 @@ pub(super) fn run(registry: &Registry, suite: Option<&str>, asked: &Asked<'_>) -
     let jobs = grid.jobs().map_err(|e| anyhow!("{name}: {e}"))?;
     check(&grid, &jobs, registry).with_context(|| name.clone())?;
     let out = asked.out.map_or_else(|| default_out(&name, asked.quick), Path::to_owned);
-    keep(&grid, &out)?;
+    std::fs::create_dir_all(&out).with_context(|| format!("cannot create {}", out.display()))?;
+    // Two of them in one folder would take each other's runs for broken ones.
+    let _lock = run_dir::lock(&out)?;
+    let kept = keep(&grid, &all, &out)?;
 
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let parallel = asked.jobs.unwrap_or(cores);
     note(&format!("{name}: {} runs, {parallel} at a time, in {}", jobs.len(), out.display()));
     let exe = std::env::current_exe().context("cannot find this program")?;
     let plan = Plan { program: &exe, out: &out, jobs: &jobs, parallel };
-    let (ctrl_c, stop) = crossbeam::channel::bounded(1);
-    ctrlc::set_handler(move || {
-        let _ = ctrl_c.try_send(()); // one is enough
-    })
-    .context("cannot listen for Ctrl-C")?;
+    let stop = stop::signal(false, || note("stopping: runs save themselves"))?;
     let mut display = Display::new();
     let whole = runner::run(&plan, &mut |progress| {
         display.update(progress);
@@ -67,7 +68,7 @@ pub(super) fn run(registry: &Registry, suite: Option<&str>, asked: &Asked<'_>) -
         note(&format!("stopped; the same command goes on: {} bench {suite} ...", program()));
         return Ok(ExitCode::from(130));
     }
-    let report = super::report::of_grid(&name, &grid, &out, None)?;
+    let report = super::report::of_grid(&name, &kept, &out, None)?;
     print(&format!("report: {}", report.display()))?;
     let failed = jobs.iter().any(|job| !runner::is_done(&out.join(&job.dir)));
     Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
@@ -140,8 +141,8 @@ fn check(grid: &Grid, jobs: &[Job], registry: &Registry) -> Result<()> {
 }
 
 /// The grid stays in its folder; another one is refused there. More seeds or methods of the same grid
-/// are welcome.
-fn keep(grid: &Grid, out: &Path) -> Result<()> {
+/// are welcome: the answer is all that is there now, with methods in the order of `all`, the file's.
+fn keep(grid: &Grid, all: &[MethodSpec], out: &Path) -> Result<Grid> {
     let path = out.join("grid.toml");
     let mut kept = grid.clone();
     if let Ok(text) = std::fs::read_to_string(&path) {
@@ -161,9 +162,12 @@ fn keep(grid: &Grid, out: &Path) -> Result<()> {
         let others =
             old.methods.into_iter().filter(|o| grid.methods.iter().all(|m| m.name != o.name));
         kept.methods.extend(others);
+        let place = |m: &MethodSpec| all.iter().position(|a| a.name == m.name).unwrap_or(all.len());
+        kept.methods.sort_by_key(place);
     }
     let text = kept.to_toml().map_err(|e| anyhow!(e))?;
-    runner::write(&path, &text).map_err(|e| anyhow!(e))
+    runner::write(&path, &text).map_err(|e| anyhow!(e))?;
+    Ok(kept)
 }
 
 /// A bar on a terminal, lines elsewhere.

@@ -16,7 +16,8 @@ use benchmarks::{
 use crate::output::print;
 
 pub(super) fn run(dirs: &[PathBuf], out: Option<&Path>) -> Result<ExitCode> {
-    let is_grid = |dir: &PathBuf| dir.join("grid.toml").exists();
+    // A grid.toml alone is one that nothing was done with.
+    let is_grid = |dir: &PathBuf| dir.join("grid.toml").exists() && dir.join("runs").exists();
     let page = match dirs {
         [dir] if is_grid(dir) => {
             let path = dir.join("grid.toml");
@@ -50,14 +51,6 @@ pub(super) fn of_grid(name: &str, grid: &Grid, dir: &Path, out: Option<&Path>) -
 }
 
 fn write(study: &Study, out: &Path) -> Result<PathBuf> {
-    let versions = Versions {
-        supple: env!("CARGO_PKG_VERSION").to_owned(),
-        commit: None,
-        libtorch: "2.11".to_owned(),
-        target: format!("{}-{}", std::env::consts::ARCH, std::env::consts::OS),
-        threads: 1,
-        date: None,
-    };
-    report::write(study, &Summary::of(study), &versions, out).map_err(|e| anyhow!(e))?;
+    report::write(study, &Summary::of(study), &Versions::here(), out).map_err(|e| anyhow!(e))?;
     Ok(out.join("report.html"))
 }

@@ -2,7 +2,7 @@
 
 use std::{path::Path, process::ExitCode};
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Result, anyhow};
 use benchmarks::supervised::{self, Outcome, RunFolder, StreamRun};
 use crossbeam::channel::TryRecvError;
 
@@ -10,6 +10,7 @@ use super::train::How;
 use crate::{
     output::{note, print, program},
     progress::Examples,
+    stop,
 };
 
 pub(super) fn run(
@@ -33,7 +34,7 @@ pub(super) fn run(
         note(&format!("note: {remark}"));
     }
 
-    let stop = stop_signal(how.until_eof)?;
+    let stop = stop::signal(how.until_eof, || ())?;
     let mut shown = Examples::new(config.length().examples);
     let outcome = supervised::run(&config, learner, &mut folder, &mut |seen| {
         shown.update(seen);
@@ -51,29 +52,6 @@ pub(super) fn run(
     }
     summarise(&outcome, folder.path(), how.json)?;
     Ok(ExitCode::from(if outcome.interrupted { 130 } else { 0 }))
-}
-
-/// A message on Ctrl-C, SIGTERM and, if asked for, at the end of standard input.
-fn stop_signal(until_eof: bool) -> Result<crossbeam::channel::Receiver<()>> {
-    let (ctrl_c, stop) = crossbeam::channel::bounded(1);
-    if until_eof {
-        let eof = ctrl_c.clone();
-        std::thread::spawn(move || {
-            // What is read does not matter, nor why it ended.
-            let _ = std::io::copy(&mut std::io::stdin().lock(), &mut std::io::sink());
-            let _ = eof.try_send(());
-        });
-    }
-    let mut asked = false;
-    ctrlc::set_handler(move || {
-        if asked {
-            std::process::exit(130); // pressed again: at once
-        }
-        asked = true;
-        let _ = ctrl_c.try_send(()); // one place, one message; a run that is over needs none
-    })
-    .context("cannot listen for Ctrl-C")?;
-    Ok(stop)
 }
 
 fn summarise(outcome: &Outcome, run: &Path, json: bool) -> Result<()> {

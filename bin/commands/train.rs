@@ -9,12 +9,13 @@ use agents::{
     session::{Parts, Progress, Report},
     train::train,
 };
-use anyhow::{Context, Result};
+use anyhow::Result;
 use envs::Registry;
 
 use crate::{
     output::{note, print, program},
     progress::Display,
+    stop,
 };
 
 /// How a run talks to who started it.
@@ -60,25 +61,10 @@ pub(super) fn execute(
     let done = checkpoint.as_ref().map_or(0, |c| c.state.env_steps);
     let mut display = Display::new(config.total_steps, done);
 
-    let (ctrl_c, stop) = crossbeam::channel::bounded(1);
-    if how.until_eof {
-        let eof = ctrl_c.clone();
-        std::thread::spawn(move || {
-            // What is read does not matter, nor why it ended.
-            let _ = std::io::copy(&mut std::io::stdin().lock(), &mut std::io::sink());
-            let _ = eof.try_send(());
-        });
-    }
-    let (mut asked, notes) = (false, display.notes());
-    ctrlc::set_handler(move || {
-        if asked {
-            std::process::exit(130); // pressed again: at once
-        }
-        asked = true;
-        let _ = ctrl_c.try_send(()); // one place, one message; a run that is over needs none
+    let notes = display.notes();
+    let stop = stop::signal(how.until_eof, move || {
         notes.line("stopping: saving a checkpoint; press Ctrl-C again to quit at once");
-    })
-    .context("cannot listen for Ctrl-C")?;
+    })?;
 
     let mut watch = |p: &Progress| display.update(p);
     let result = train(parts.session(run, checkpoint, stop, &mut watch));

@@ -8,10 +8,10 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::Command,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
-use cli::Scratch;
+use cli::{LIMIT, Scratch};
 use serde_json::{Value, json};
 
 const GRID: &str = r#"
@@ -81,6 +81,21 @@ fn measured(out: &Path) -> BTreeMap<PathBuf, Vec<Value>> {
     found
 }
 
+/// The numbers of the report; seconds are in none of these.
+fn reported(out: &Path) -> [String; 2] {
+    ["curves.csv", "summary.json"]
+        .map(|name| fs::read_to_string(out.join("report/data").join(name)).expect("a report"))
+}
+
+/// The last words of every process below `out` that was told to go on with a run.
+fn resumed(out: &Path) -> usize {
+    let logs = ["plain", "cbp"].map(|m| out.join("runs").join(m));
+    let logs = logs.iter().flat_map(|d| fs::read_dir(d).expect("runs").flatten());
+    let logs = logs.filter(|e| e.path().extension().is_some_and(|e| e == "log"));
+    logs.filter(|e| fs::read_to_string(e.path()).expect("a log").contains("resuming at step"))
+        .count()
+}
+
 #[test]
 fn a_grid_fills_its_folder_and_runs_once() {
     let s = scratch();
@@ -134,6 +149,20 @@ fn a_grid_fills_its_folder_and_runs_once() {
     s.succeed(&["bench", "grid.toml", "--out", "out", "--seeds", "3", "--methods", "plain"]);
     assert_eq!(measured(&s.path("out")).len(), 9);
     assert_eq!(when("plain/seed-1"), before);
+    // The report is of all that is there, and can be made again.
+    let [curves, summary] = reported(&s.path("out"));
+    for (method, seeds) in [("plain", 3), ("cbp", 2), ("fresh", 2)] {
+        let rows = |seed: usize| {
+            curves.lines().filter(|l| l.starts_with(&format!("{method},{seed},"))).count()
+        };
+        let points: Vec<usize> = (1..=3).map(rows).collect();
+        let want: Vec<usize> = (1..=3).map(|seed| if seed <= seeds { 6 } else { 0 }).collect();
+        assert_eq!(points, want, "{method}");
+    }
+    let again = s.succeed(&["report", "out", "--out", "again"]);
+    assert!(again.stdout.starts_with("report: again/report.html"), "{}", again.stdout);
+    let path = s.path("again/data/summary.json");
+    assert_eq!(fs::read_to_string(path).expect("a summary"), summary);
     s.write("other.toml", GRID.replace("total_steps = 600", "total_steps = 900"));
     let other = s.run(&["bench", "other.toml", "--out", "out"]);
     assert_eq!(other.code, Some(1));
@@ -154,6 +183,12 @@ fn a_run_that_fails_is_reported_and_the_others_go_on() {
     let why = fs::read_to_string(s.path("out/runs/explodes/seed-2/failed.txt")).expect("a reason");
     assert!(why.contains("finite"), "{why}");
     assert!(s.path("out/runs/cbp/seed-2/result.json").exists());
+
+    // Once more: those that failed are tried again, and fail again.
+    let log = s.path("out/runs/explodes/seed-1.log");
+    fs::remove_file(&log).expect("a log");
+    assert_eq!(s.run(BENCH).code, Some(1));
+    assert!(log.exists());
 }
 
 /// Processes whose command line holds this.
@@ -167,13 +202,16 @@ fn a_grid_that_is_killed_or_stopped_ends_as_an_undisturbed_one() {
     let s = scratch();
     s.succeed(&["bench", "grid.toml", "--out", "whole"]);
     let whole = measured(&s.path("whole"));
+    assert_eq!(resumed(&s.path("whole")), 0);
 
     // A name that no other process has in its command line.
     let out = format!("broken-{}", std::process::id());
     let (bench, runs) = (["bench", "grid.toml", "--out", &out], format!("{out}/runs"));
     for (n, signal) in ["KILL", "TERM", "KILL", "KILL", "INT"].iter().enumerate() {
         // Runs that outlived a killed bench save themselves and stop; in part, the next one meets them.
+        let since = Instant::now();
         while *signal != "KILL" && processes(&runs) > 0 {
+            assert!(since.elapsed() < LIMIT, "runs outlive a bench that was killed");
             std::thread::sleep(Duration::from_millis(20));
         }
         let mut bench = s.start(&bench);
@@ -189,13 +227,39 @@ fn a_grid_that_is_killed_or_stopped_ends_as_an_undisturbed_one() {
             assert_eq!(processes(&runs), 0, "runs outlive a bench that was stopped");
         }
     }
+    // A run that has a checkpoint goes on from there, and so it did.
+    let begun = || {
+        let seeds = ["plain", "cbp"].iter().flat_map(|m| [1, 2].map(|n| format!("{m}/seed-{n}")));
+        let dirs = seeds.map(|name| s.path(&runs).join(name));
+        let begun = |d: &PathBuf| d.join("checkpoints").exists() && !d.join("result.json").exists();
+        dirs.filter(begun).count()
+    };
+    let mut last = s.start(&bench);
+    // Its handler is there before its first run.
+    last.until("a run that is neither new nor done", || processes(&runs) > 0 && begun() > 0);
+    last.signal("TERM");
+    assert_eq!(last.wait().code, Some(130));
+    let begun = begun();
     s.succeed(&bench);
     assert_eq!(processes(&runs), 0);
+    assert!(begun > 0 && resumed(&s.path(&out)) >= begun, "{begun} runs were not resumed");
     let broken = measured(&s.path(&out));
     assert_eq!(broken.keys().collect::<Vec<_>>(), whole.keys().collect::<Vec<_>>());
     for (run, rows) in &whole {
         assert!(&broken[run] == rows, "{} differs", run.display());
     }
+    assert_eq!(reported(&s.path(&out)), reported(&s.path("whole")));
+}
+
+#[test]
+fn one_bench_at_a_time_has_a_folder() {
+    let s = scratch();
+    let mut first = s.start(BENCH);
+    first.until("a run", || s.path("out/runs/plain/seed-1").exists());
+    let second = s.run(BENCH);
+    assert_eq!(second.code, Some(1));
+    assert!(second.stderr.contains("out is in use by another process"), "{}", second.stderr);
+    assert_eq!(first.wait().code, Some(0));
 }
 
 #[test]
@@ -205,8 +269,18 @@ fn mistakes_are_told_in_one_sentence() {
     let unknown = GRID.replace("batch_size = 8", "batchsize = 8");
     let twice = GRID.replace("name = \"cbp\"", "name = \"plain\"");
     let bins = GRID.replace("task_steps = 300", "task_steps = 350");
-    for (name, text) in [("name", &no_name), ("key", &unknown), ("twice", &twice), ("bins", &bins)]
-    {
+    let steps = GRID.replace("total_steps = 600", "total_steps = -600");
+    let score = GRID.replace("high = 50.0", "hihg = 50.0");
+    let vary = GRID.replace("seeds = 2", "seeds = 2\nvary = [\"env.drift.3.seed\"]");
+    for (name, text) in [
+        ("name", &no_name),
+        ("key", &unknown),
+        ("twice", &twice),
+        ("bins", &bins),
+        ("steps", &steps),
+        ("score", &score),
+        ("vary", &vary),
+    ] {
         s.write(&format!("{name}.toml"), text);
     }
     for (args, wanted) in [
@@ -220,6 +294,11 @@ fn mistakes_are_told_in_one_sentence() {
         (&["bench", "key.toml"], "did you mean `batch_size`?"),
         (&["bench", "twice.toml"], "plain is there twice"),
         (&["bench", "bins.toml"], "must be a multiple of score.bin"),
+        (&["bench", "steps.toml"], "config.total_steps must say how long a run is"),
+        (&["bench", "score.toml"], "unknown key `score.hihg`; did you mean `high`?"),
+        (&["bench", "vary.toml"], "vary env.drift.3.seed: `drift` is a list of 1, counted from 0"),
+        (&["report", "nothing"], "nothing"),
+        (&["report", "."], "holds no run: a run folder has"),
     ] {
         let ended = s.run(args);
         assert_eq!(ended.code, Some(1), "{args:?}: {}", ended.stderr);

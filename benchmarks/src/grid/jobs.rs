@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use agents::load_config::{self, set};
 use toml::{Table, Value};
 
 use super::{Command, Grid, MethodSpec, merge};
@@ -48,17 +49,19 @@ impl Grid {
         let mut config = self.config.clone();
         if self.command == Command::Train {
             // Processes share the cores; a file can ask for something else.
-            merge_default(&mut config, "runtime", "torch_threads", Value::Integer(1));
+            let mut shared = load_config::table("runtime = { torch_threads = 1 }")?;
+            merge(&mut shared, &config);
+            config = shared;
         }
         merge(&mut config, &method.set);
         for key in &self.vary {
-            set(&mut config, key, Value::Integer(seed as i64))?;
+            let seed = Value::Integer(seed as i64);
+            set(&mut config, key, seed).map_err(|e| format!("vary {key}: {e}"))?;
         }
         let key = self.command.steps_key();
-        let steps = config.get(key).and_then(Value::as_integer).unwrap_or(0) as u64;
-        if steps == 0 {
-            return Err(format!("config.{key} must say how long a run is"));
-        }
+        let steps = config.get(key).and_then(Value::as_integer);
+        let steps = steps.and_then(|n| u64::try_from(n).ok()).filter(|n| *n > 0);
+        let steps = steps.ok_or_else(|| format!("config.{key} must say how long a run is"))?;
         let dir = job_folder(&method.name, seed);
         let job = |dir: PathBuf, config: &Table, steps| {
             let config = toml::to_string(config).map_err(|e| e.to_string())?;
@@ -95,33 +98,4 @@ impl Command {
             Self::Stream => "age",
         }
     }
-}
-
-fn merge_default(config: &mut Table, section: &str, key: &str, value: Value) {
-    let section = config.entry(section).or_insert_with(|| Value::Table(Table::new()));
-    if let Value::Table(t) = section {
-        t.entry(key).or_insert(value);
-    }
-}
-
-/// Sets a dotted key; numbers name entries of lists.
-fn set(config: &mut Table, path: &str, value: Value) -> Result<(), String> {
-    let missing = || format!("there is no {path} in the configuration");
-    let (first, rest) = path.split_once('.').unwrap_or((path, ""));
-    if rest.is_empty() {
-        config.insert(first.to_owned(), value);
-        return Ok(());
-    }
-    let mut at = config.entry(first).or_insert_with(|| Value::Table(Table::new()));
-    for key in rest.split('.') {
-        at = match at {
-            Value::Table(t) => t.entry(key).or_insert_with(|| Value::Table(Table::new())),
-            Value::Array(list) => {
-                key.parse().ok().and_then(|i: usize| list.get_mut(i)).ok_or_else(missing)?
-            }
-            _ => return Err(missing()),
-        };
-    }
-    *at = value;
-    Ok(())
 }

@@ -91,7 +91,7 @@ fn css(report: &Report) -> String {
 }
 
 fn head(report: &Report) -> Markup {
-    let Report { study, about, .. } = report;
+    let study = report.study;
     let runs: usize = study.methods.iter().map(|m| m.runs.len()).sum();
     let seeds = study.methods.iter().map(|m| m.runs.len()).max().unwrap_or(0);
     let bins = study.methods.iter().flat_map(|m| &m.runs).map(|r| r.curve.len()).max().unwrap_or(0);
@@ -113,7 +113,7 @@ fn head(report: &Report) -> Markup {
     ];
     html! {
         header {
-            p class="suite" { (study.name) @if let Some(date) = &about.date { " · " (date) } }
+            p class="suite" { (study.name) }
             h1 { (study.title) }
             dl class="facts" {
                 @for (name, value) in facts.into_iter().flatten() {

@@ -115,6 +115,8 @@ pub(super) fn performance(study: &Study, summary: &Summary, looks: &[Look]) -> T
 /// The measures of continual learning. `None` if there is none of them.
 pub(super) fn continual(study: &Study, summary: &Summary, looks: &[Look]) -> Option<Table> {
     let measures = [
+        Measure::TaskEnds,
+        Measure::AllTasks,
         Measure::Recovery,
         Measure::Slope,
         Measure::PlasticityGap,

@@ -99,9 +99,16 @@ pub(super) fn of_measure(measure: Measure) -> (&'static str, &'static str) {
             "optimality gap",
             "how far normalised final performance stays below 1, on the average; less is better",
         ),
+        Measure::TaskEnds => {
+            ("ends of tasks", "mean over the last part of each task after the first")
+        }
+        Measure::AllTasks => {
+            ("all tasks", "mean performance on all tasks at the end of everything")
+        }
         Measure::Recovery => (
             "recovery",
-            "steps until, after a change, 90 % of the end of the task before is reached again; less is better",
+            "steps until, after a change, 90 % of the end of the task before is reached again; less is better, but an \
+             agent that had learned nothing has soon recovered it",
         ),
         Measure::Slope => (
             "slope",

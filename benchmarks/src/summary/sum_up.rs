@@ -80,6 +80,8 @@ struct MeasuredRun<'a> {
     score: f64,
     task_means: Vec<f64>,
     /// Of [`Measure`]s that a run has by itself.
+    task_ends: Option<f64>,
+    all_tasks: Option<f64>,
     recovery: Option<f64>,
     slope: Option<f64>,
     forgetting: Option<f64>,
@@ -103,6 +105,8 @@ impl<'a> MeasuredRun<'a> {
             end,
             score: score.normalise(end),
             task_means: measures::task_means(curve, per_task),
+            task_ends: measures::mean_after_first(&measures::task_ends(curve, per_task, share)),
+            all_tasks: measures::average_final(&run.matrix),
             recovery: recovery.map(|points| points * score.bin as f64),
             slope: measures::slope(&measures::task_ends(&turned, per_task, share), score.tasks),
             forgetting: measures::forgetting(&matrix, score.tasks)
@@ -177,6 +181,8 @@ impl<'a> Measured<'a> {
             Measure::OptimalityGap => {
                 mean_of(self.runs.iter().map(|r| stats::optimality_gap(&[r.score])))
             }
+            Measure::TaskEnds => of_runs(|run| run.task_ends),
+            Measure::AllTasks => of_runs(|run| run.all_tasks),
             Measure::Recovery => of_runs(|run| run.recovery),
             Measure::Slope => of_runs(|run| run.slope),
             Measure::Forgetting => of_runs(|run| run.forgetting),

@@ -1,12 +1,15 @@
 //! The folder of one run.
 
 use std::{
-    fs::{self, File, TryLockError},
+    fs::{self, File},
     io::Write,
     path::{Path, PathBuf},
 };
 
-use agents::metrics::{Record, Row, read_rows};
+use agents::{
+    metrics::{Record, Row, read_rows},
+    run_dir,
+};
 
 use super::StreamRun;
 use crate::runner;
@@ -35,7 +38,7 @@ impl RunFolder {
             return Err(format!("{shown} is not empty; give --run-dir a new or empty folder"));
         }
         fs::create_dir_all(path).map_err(|e| format!("cannot create {shown}: {e}"))?;
-        let lock = lock(path)?;
+        let lock = run_dir::lock(path).map_err(|e| e.to_string())?;
         if is_run {
             let old = fs::read_to_string(&file)
                 .map_err(|e| format!("cannot read {}: {e}", file.display()))?;
@@ -64,18 +67,8 @@ impl RunFolder {
         stem: &str,
         config: &StreamRun,
     ) -> Result<RunFolder, String> {
-        let cannot = |path: &Path, e| format!("cannot create {}: {e}", path.display());
-        fs::create_dir_all(root).map_err(|e| cannot(root, e))?;
-        let mut number = 1u32;
-        loop {
-            let path = root.join(format!("{stem}-{number}"));
-            // `create_dir` succeeds for one process only.
-            match fs::create_dir(&path) {
-                Ok(()) => return RunFolder::create(&path, config),
-                Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => number += 1,
-                Err(e) => return Err(cannot(&path, e)),
-            }
-        }
+        let path = run_dir::create_numbered(root, stem).map_err(|e| e.to_string())?;
+        RunFolder::create(&path, config)
     }
 
     /// Where it is.
@@ -97,20 +90,5 @@ impl RunFolder {
         self.metrics
             .write_all(&line)
             .map_err(|e| format!("cannot write {}/metrics.jsonl: {e}", self.path.display()))
-    }
-}
-
-fn lock(path: &Path) -> Result<File, String> {
-    let name = path.join("run.lock");
-    let cannot = |e: &dyn std::fmt::Display| format!("cannot lock {}: {e}", name.display());
-    let options = File::options().write(true).create(true).truncate(false).open(&name);
-    let file = options.map_err(|e| cannot(&e))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(format!(
-            "{} is in use by another process; wait for it or give another --run-dir",
-            path.display()
-        )),
-        Err(TryLockError::Error(e)) => Err(cannot(&e)),
     }
 }

@@ -125,10 +125,8 @@ pub(crate) fn many(n: usize, seeds: u64, bins: usize) -> Study {
 pub(crate) fn versions() -> Versions {
     Versions {
         supple: "0.1.0".to_owned(),
-        commit: Some("749e5cb".to_owned()),
         libtorch: "2.11.0".to_owned(),
-        target: "x86_64-unknown-linux-gnu".to_owned(),
-        threads: 1,
-        date: Some("2026-11-25".to_owned()),
+        mujoco: Some("3.17.0".to_owned()),
+        target: "x86_64-linux".to_owned(),
     }
 }

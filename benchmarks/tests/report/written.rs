@@ -51,7 +51,7 @@ impl Written {
             let near =
                 at.map(|i| words.clone().skip(i.saturating_sub(12)).take(15).collect::<Vec<_>>());
             assert_eq!(near, None, "a number that is none");
-            assert!(text.contains("2.11.0") && text.contains("749e5cb"), "versions");
+            assert!(text.contains("2.11.0") && text.contains("3.17.0"), "versions");
         }
         // Nothing is loaded: what is inside of the file is all there is.
         for load in
