@@ -159,14 +159,19 @@ fn a_grid_fills_its_folder_and_runs_once() {
         let want: Vec<usize> = (1..=3).map(|seed| if seed <= seeds { 6 } else { 0 }).collect();
         assert_eq!(points, want, "{method}");
     }
+    // Fewer seeds than are there take none away.
+    s.succeed(BENCH);
+    assert_eq!(reported(&s.path("out")), [curves, summary.clone()]);
     let again = s.succeed(&["report", "out", "--out", "again"]);
     assert!(again.stdout.starts_with("report: again/report.html"), "{}", again.stdout);
     let path = s.path("again/data/summary.json");
     assert_eq!(fs::read_to_string(path).expect("a summary"), summary);
-    s.write("other.toml", GRID.replace("total_steps = 600", "total_steps = 900"));
-    let other = s.run(&["bench", "other.toml", "--out", "out"]);
-    assert_eq!(other.code, Some(1));
-    assert!(other.stderr.contains("give another --out"), "{}", other.stderr);
+    for (from, to) in [("total_steps = 600", "total_steps = 900"), ("rate = 0.01", "rate = 0.02")] {
+        s.write("other.toml", GRID.replace(from, to));
+        let other = s.run(&["bench", "other.toml", "--out", "out"]);
+        assert_eq!(other.code, Some(1), "{to}");
+        assert!(other.stderr.contains("give another --out"), "{}", other.stderr);
+    }
 }
 
 #[test]
@@ -263,13 +268,28 @@ fn one_bench_at_a_time_has_a_folder() {
 }
 
 #[test]
+fn a_run_that_still_saves_itself_is_waited_for() {
+    let s = scratch();
+    let run = s.path("out/runs/plain/seed-1");
+    fs::create_dir_all(&run).expect("a folder");
+    let lock = agents::run_dir::lock(&run).expect("a lock");
+    fs::write(run.join("metrics.jsonl"), "of the old process").expect("a file");
+    let mut bench = s.start(&["bench", "grid.toml", "--out", "out", "--methods", "plain"]);
+    bench.until("a grid", || s.path("out/grid.toml").exists());
+    std::thread::sleep(Duration::from_millis(500));
+    assert!(!s.path("out/runs/plain/seed-1.toml").exists(), "the run was started");
+    drop(lock);
+    assert_eq!(bench.wait().code, Some(0));
+}
+
+#[test]
 fn mistakes_are_told_in_one_sentence() {
     let s = scratch();
     let no_name = GRID.replace("name = \"cbp\"", "name = \"c b p\"");
     let unknown = GRID.replace("batch_size = 8", "batchsize = 8");
     let twice = GRID.replace("name = \"cbp\"", "name = \"plain\"");
     let bins = GRID.replace("task_steps = 300", "task_steps = 350");
-    let steps = GRID.replace("total_steps = 600", "total_steps = -600");
+    let steps = GRID.replace("total_steps = 600", "total_steps = 0");
     let score = GRID.replace("high = 50.0", "hihg = 50.0");
     let vary = GRID.replace("seeds = 2", "seeds = 2\nvary = [\"env.drift.3.seed\"]");
     for (name, text) in [
