@@ -19,15 +19,9 @@ use std::{
     time::Duration,
 };
 
-use agents::{
-    checkpoint,
-    config::{Config, Mode},
-    error::Error,
-    metrics::read_rows,
-    tensor_file::TensorFile,
-};
+use agents::{checkpoint, config::Config, error::Error, metrics::read_rows};
 use envs::{Action, ActionSpace, Env, EnvError, EnvSpec, Registry, Step};
-use harness::{Counting, Run, config, rows, scripted, within};
+use harness::{Run, config, scripted, within};
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum How {
@@ -282,86 +276,6 @@ fn a_panicking_agent_is_the_learners() {
     }
 }
 
-/// Observations of zero; rewards of 1 and, from this environment's step 57 on, of 3e38, so that the sum of two is
-/// infinite.
-struct Spike {
-    continuous: bool,
-    steps: u32,
-}
-
-impl Env for Spike {
-    fn spec(&self) -> EnvSpec {
-        let action =
-            if self.continuous { ActionSpace::symmetric(1) } else { ActionSpace::Discrete(2) };
-        EnvSpec::vector(2, action)
-    }
-
-    fn reset(&mut self, _seed: u64, obs: &mut [f32]) -> Result<(), EnvError> {
-        obs.fill(0.5);
-        Ok(())
-    }
-
-    fn step(&mut self, _action: Action<'_>, obs: &mut [f32]) -> Result<Step, EnvError> {
-        obs.fill(0.5);
-        self.steps += 1;
-        let reward = if self.steps < 57 { 1.0 } else { 3e38 };
-        Ok(Step { reward, terminated: false, truncated: self.steps.is_multiple_of(20) })
-    }
-}
-
-/// Trains on [`Spike`] until it fails, and checks what is left: the checkpoint of step 96, and the
-/// batch.
-fn diverges(agent: &str, n_step: usize, wanted: &'static str) {
-    let continuous = agent == "sac";
-    let config = config(&format!(
-        "total_steps = 400
-        env.name = 'spike'
-        runtime = {{ actors = 2, sync_every = 4, update_to_data = 0.1, torch_threads = 1 }}
-        replay = {{ capacity = 400, batch_size = 64, learning_starts = 32, n_step = {n_step} }}
-        eval.episodes = 0
-        checkpoint.every_steps = 48
-        [agent]
-        kind = '{agent}'"
-    ));
-    within(60, move || {
-        let mut registry = Registry::default();
-        registry.insert("spike", move || Ok(Spike { continuous, steps: 0 }));
-        let run = Run::with(&config, registry);
-        let mut before = None;
-        let good = run.path.join("checkpoints/step-000000000096/model.safetensors");
-        let mut watch = |p: &agents::session::Progress| {
-            if before.is_none() && p.env_steps > 100 {
-                before = Some(fs::read(&good).unwrap());
-            }
-            false
-        };
-        let error = run.train_until(&mut watch).unwrap_err();
-        let text = error.to_string();
-        assert!(text.starts_with(wanted), "{text}\nwant {wanted}");
-        assert!(text.contains("last good checkpoint is untouched"), "{text}");
-        let Error::NonFinite { dump, env_step, update, .. } = error else { panic!("{text}") };
-        // The spikes begin at step 114; the first update after is due at 122.
-        assert_eq!((env_step, update), (122, 8), "{text}");
-
-        let arrays = TensorFile::new(fs::read(&dump).unwrap()).unwrap().state_dict().unwrap();
-        let names: Vec<&str> = arrays.keys().map(String::as_str).collect();
-        assert_eq!(names, ["action", "discount", "next_obs", "obs", "reward"]);
-        assert_eq!(arrays["obs"].size(), [64, 2]);
-        assert!(arrays["reward"].max().double_value(&[]) > 2.9e38, "the culprit is in it");
-
-        assert_eq!(run.newest().state.env_steps, 96);
-        assert!(fs::read(&good).unwrap() == before.unwrap(), "the checkpoint changed");
-    });
-}
-
-#[test]
-fn a_loss_that_is_not_finite_names_model_and_tensor() {
-    diverges("dqn", 1, "the q loss is inf: the loss itself is the first tensor that is not finite");
-    diverges("dqn", 5, "the q loss is inf: batch `reward` is the first tensor that is not finite");
-    diverges("sac", 1, "the critic loss is inf: the loss itself is the first tensor");
-    diverges("sac", 5, "the critic loss is inf: batch `reward` is the first tensor");
-}
-
 #[test]
 fn parameters_that_are_not_finite_are_not_saved() {
     within(20, || {
@@ -467,74 +381,6 @@ fn a_slow_environment_slows_the_run_only() {
             let report = run.train_agent(scripted(|_| {})).unwrap();
             assert_eq!((report.steps, report.updates, report.episodes), (300, 252, 30));
             assert!(report.wall_s > 0.4, "50 rounds of 2 x 5 ms in {} s", report.wall_s);
-        });
-    }
-}
-
-fn counting(mode: &str, total_steps: u64) -> Config {
-    config(&format!(
-        "total_steps = {total_steps}
-        env.name = 'counting'
-        runtime = {{ actors = 2, envs_per_actor = 2, sync_every = 3, mode = '{mode}', \
-                     update_to_data = 0.5, torch_threads = 1 }}
-        replay = {{ capacity = 2000, batch_size = 4, learning_starts = 41 }}
-        eval = {{ every_steps = 500, episodes = 3 }}"
-    ))
-}
-
-/// Ctrl-C before the first round, in the middle, and in the round before the last.
-#[test]
-fn ctrl_c_saves_a_checkpoint_and_says_so() {
-    for mode in ["lockstep", "async"] {
-        for at in [0, 1, 701, 1193] {
-            let config = counting(mode, 1200);
-            within(20, move || {
-                let mut run = Run::with(&config, Counting::registry(true));
-                run.stop_before = at == 0;
-                let mut stop = |p: &agents::session::Progress| at > 0 && p.env_steps >= at;
-                let report = run.go(None, Some(Box::new(scripted(|_| {}))), &mut stop).unwrap();
-                // The next boundary: every 3 rounds of 4 environments.
-                let stopped = at.max(1).div_ceil(12) * 12;
-                let what = format!("{:?} at {at}: {report:?}", config.runtime.mode);
-                assert_eq!((report.interrupted, report.steps), (stopped < 1200, stopped), "{what}");
-                let checkpoint = run.newest();
-                assert_eq!(checkpoint.state.env_steps, stopped, "{what}");
-                assert_eq!(checkpoint.state.actors.len(), 2, "{what}");
-
-                run.stop_before = false;
-                if stopped < 1200 {
-                    let agent = Box::new(scripted(|_| {}));
-                    let report = run.go(Some(checkpoint), Some(agent), &mut |_| false).unwrap();
-                    assert_eq!((report.interrupted, report.steps), (false, 1200), "{what}");
-                }
-            });
-        }
-    }
-}
-
-#[test]
-fn async_runs_end_with_the_right_counts() {
-    for total_steps in [1200, 1201] {
-        let config = counting("async", total_steps);
-        within(20, move || {
-            assert_eq!(config.runtime.mode, Mode::Async);
-            let run = Run::with(&config, Counting::registry(true));
-            let report = run.train_agent(scripted(|_| {})).unwrap();
-            let steps = total_steps.div_ceil(4) * 4; // whole rounds
-            assert_eq!((report.steps, report.updates), (steps, (steps - 41) / 2));
-            assert!(!report.interrupted && report.restarted == 0);
-
-            let state = run.newest().state;
-            assert_eq!((state.env_steps, state.rounds), (steps, steps / 4));
-            assert_eq!((state.updates, state.episodes), (report.updates, report.episodes));
-            assert!(state.pending.iter().all(Vec::is_empty), "actors stop with the learner");
-            let rows = rows(&run.path);
-            let with = |tag: &str| rows.iter().filter(|(_, m)| m.contains_key(tag)).count() as u64;
-            assert_eq!(with("train/episode_return"), report.episodes);
-            assert_eq!(with("scripted/0"), report.updates / 100);
-            // At 500, 1000 (the next boundaries) and the end.
-            assert_eq!(with("eval/return_mean"), 3);
-            assert!(report.return_mean.is_some());
         });
     }
 }
