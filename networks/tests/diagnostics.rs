@@ -106,6 +106,19 @@ fn units_are_those_of_the_vectors() {
     close(saturated_fraction(&z.tanh()), &v["tanh_saturated_099"], "saturated");
 }
 
+/// Activations of pictures have a row for each position. Nothing as large as their square is made: here that
+/// would be eight terabytes.
+#[test]
+fn ranks_of_a_million_rows() {
+    let rows = Tensor::from_slice(&[3f32, 0.0, 0.0, 4.0]).view([2, 2]).repeat([500_000, 1]);
+    for matrix in [rows.shallow_clone(), rows.tr()] {
+        let s = Spectrum::of(&matrix).unwrap();
+        let want = [4.0, 3.0].map(|x: f64| x * 500_000f64.sqrt());
+        assert!(s.values().iter().zip(want).all(|(got, want)| (got / want - 1.0).abs() < 1e-12));
+        assert_eq!((s.values().len(), s.numerical_rank()), (2, 2));
+    }
+}
+
 /// A layer of zeros is dead, dormant and of rank 0, not NaN; f32 and f64 agree; and measures that mean
 /// nothing for a nonlinearity are not among its names.
 #[test]

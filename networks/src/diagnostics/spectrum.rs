@@ -25,7 +25,11 @@ impl Spectrum {
         if !is_finite(&m) {
             return None;
         }
-        let (_, sigma, _) = m.svd(true, false);
+        // Of the triangle, which has the same values: `svd` fills even vectors that nobody asked for, and of a
+        // picture's rows, one a position, they would be `[N, N]` with N beyond 10^5.
+        let tall = if rows < columns { m.tr() } else { m };
+        let (_, triangle) = Tensor::linalg_qr(&tall, "r");
+        let (_, sigma, _) = triangle.svd(true, false);
         Some(Spectrum { sigma: numbers(&sigma), shape: (rows as usize, columns as usize) })
     }
 
