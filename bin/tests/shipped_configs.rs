@@ -66,10 +66,15 @@ fn try_out(path: &Path) -> Result<(), String> {
         }
         items.push("env.name=Pendulum-v1".to_owned());
     }
-    if ["mujoco", "dmc"].iter().any(|suite| file.contains(suite)) {
-        // Published networks take a second for some updates in this build.
+    // Published networks take a second for some updates in this build.
+    let large = ["mujoco", "dmc", "_256"].iter().any(|part| file.contains(part));
+    if large {
         items.push("runtime.update_to_data=0.05".to_owned());
     }
+    // Once, what a run would meet after minutes only.
+    let once = if large { 5 } else { 50 };
+    items.push(format!("diagnostics.every_updates={once}"));
+    items.push(format!("diagnostics.rank_every_updates={once}"));
     let mut args = vec!["train", file, "--run-dir", "run", "--json"];
     for item in &items {
         args.extend(["--set", item.as_str()]);
@@ -86,6 +91,9 @@ fn try_out(path: &Path) -> Result<(), String> {
     let record = fs::read_to_string(s.path("run/metrics.jsonl")).map_err(|e| e.to_string())?;
     if !record.contains("\"loss/") || record.contains("null") {
         return Err(format!("no losses, or losses that are not finite:\n{record}"));
+    }
+    if !record.contains("/effective_rank\"") {
+        return Err(format!("no ranks:\n{record}"));
     }
     checkpoint::read_newest(&s.path("run")).map_err(|e| e.to_string())?;
     Ok(())
