@@ -2,13 +2,12 @@
 //! strictly, validate. Every error is one sentence that names the key and the remedy.
 
 mod explain;
+mod tables;
 
 use std::path::Path;
 
 use envs::EnvSpec;
 use networks::{methods::MethodConfig, optim::OptimConfig};
-use serde::de::DeserializeOwned;
-use toml::{Table, Value};
 
 use crate::{
     config::{AgentConfig, Config, NetworkConfig, gamma_heuristic},
@@ -16,7 +15,7 @@ use crate::{
     error::Error,
     sac::SacConfig,
 };
-use explain::explain;
+pub use tables::{from_table, read, set, table};
 
 impl Config {
     /// Reads `path`, applies `overrides` (`a.b=value`), and checks the result.
@@ -137,37 +136,6 @@ impl Config {
     }
 }
 
-/// Any configuration from TOML and overrides (`a.b=value`); numbers are not looked at.
-///
-/// # Errors
-/// When it is no TOML or has an unknown key or a value of another type, as a sentence with its place.
-pub fn read<T: DeserializeOwned>(text: &str, overrides: &[String]) -> Result<T, String> {
-    let mut table = table(text)?;
-    for item in overrides {
-        apply_override(&mut table, item)?;
-    }
-    from_table(&table)
-}
-
-/// TOML as it stands.
-///
-/// # Errors
-/// What is no TOML, with its line.
-pub fn table(text: &str) -> Result<Table, String> {
-    text.parse().map_err(|e: toml::de::Error| {
-        let line = e.span().map_or(0, |s| text[..s.start].matches('\n').count() + 1);
-        format!("line {line}: {}", e.message().lines().next().unwrap_or_default())
-    })
-}
-
-/// Any configuration out of its table.
-///
-/// # Errors
-/// An unknown key or a value of another type, as a sentence with its place.
-pub fn from_table<T: DeserializeOwned>(table: &Table) -> Result<T, String> {
-    table.clone().try_into().map_err(|e: toml::de::Error| explain(&e.to_string(), table))
-}
-
 fn validate_sac(c: &SacConfig) -> Result<(), String> {
     between("agent.gamma", c.gamma, 0.0, 1.0)?;
     between("agent.tau", c.tau, 0.0, 1.0)?;
@@ -225,53 +193,6 @@ fn between(key: &str, value: f64, low: f64, high: f64) -> Result<(), String> {
     } else {
         Err(format!("{key} is {value}; it must be between {low} and {high}"))
     }
-}
-
-/// Puts `a.b.c=value` into the table; numbers name the entries of lists. A value that is not TOML is
-/// taken as a string, so that `env.name=CartPole-v1` needs no quotes.
-fn apply_override(table: &mut Table, item: &str) -> Result<(), String> {
-    let Some((path, value)) = item.split_once('=') else {
-        return Err(format!("--set {item}: write it as key=value, for example --set seed=2"));
-    };
-    let value: Value = format!("v = {value}")
-        .parse::<Table>()
-        .ok()
-        .and_then(|mut t| t.remove("v"))
-        .unwrap_or_else(|| Value::String(value.to_owned()));
-    set(table, path.trim(), value).map_err(|e| format!("--set {item}: {e}"))
-}
-
-/// Sets a dotted key. Sections that are missing are made; a number names an entry of a list.
-///
-/// # Errors
-/// What is in the way.
-pub fn set(table: &mut Table, path: &str, value: Value) -> Result<(), String> {
-    let mut root = Value::Table(std::mem::take(table));
-    let result = set_in(&mut root, path, value);
-    if let Value::Table(changed) = root {
-        *table = changed;
-    }
-    result
-}
-
-fn set_in(root: &mut Value, path: &str, value: Value) -> Result<(), String> {
-    let (mut at, mut parent) = (root, "");
-    for key in path.split('.') {
-        at = match at {
-            Value::Table(t) => t.entry(key).or_insert_with(|| Value::Table(Table::new())),
-            Value::Array(list) => {
-                let n = list.len();
-                key.parse()
-                    .ok()
-                    .and_then(|i: usize| list.get_mut(i))
-                    .ok_or_else(|| format!("`{parent}` is a list of {n}, counted from 0"))?
-            }
-            _ => return Err(format!("`{parent}` is not a section with keys in it")),
-        };
-        parent = key;
-    }
-    *at = value;
-    Ok(())
 }
 
 #[cfg(test)]
