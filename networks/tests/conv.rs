@@ -1,40 +1,20 @@
 //! Convolutional torsos against sums written out in loops.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
-use std::sync::Arc;
+mod pictures;
 
 use networks::{
     arch::{
         conv::{Channels, ConvConfig, Torso},
-        mlp::{Activation, MlpConfig},
+        mlp::MlpConfig,
     },
-    network::{ArchConfig, Network},
+    network::ArchConfig,
     params::{Params, Role},
     random,
     trace::{Activity, Trace},
 };
+use pictures::{build, host, linear_body, small_body};
 use tch::{Device, Kind, Tensor};
-
-fn host(t: &Tensor) -> Vec<f64> {
-    Vec::try_from(&t.detach().to_kind(Kind::Double).flatten(0, -1)).unwrap()
-}
-
-fn linear_body() -> ArchConfig {
-    ArchConfig::Mlp(MlpConfig { hidden: vec![], ..MlpConfig::default() })
-}
-
-fn small_body() -> ArchConfig {
-    let config =
-        MlpConfig { hidden: vec![6], activation: Activation::Tanh, ..MlpConfig::default() };
-    ArchConfig::Mlp(config)
-}
-
-fn build(config: &ConvConfig, input: &[i64]) -> Result<(Arc<dyn Network>, Params), String> {
-    let mut p = Params::default();
-    let arch = ArchConfig::Conv(config.clone());
-    let net = arch.build(&mut p, "q", input, &[("y", 3)], &mut random::stream(1, 0))?;
-    Ok((net, p))
-}
 
 fn refused(config: &ConvConfig, input: &[i64]) -> String {
     build(config, input).err().unwrap()

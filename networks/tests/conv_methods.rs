@@ -1,12 +1,13 @@
 //! All that works on weights, with weights of four axes: methods, optimisers, measures and curvature.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod pictures;
+
 use std::sync::Arc;
 
 use networks::{
     arch::{
         conv::{ConvConfig, Torso},
-        mlp::{Activation, MlpConfig},
         simba::SimbaConfig,
         simba_v2::SimbaV2Config,
     },
@@ -25,28 +26,8 @@ use networks::{
     random,
     trace::{Activity, Trace},
 };
+use pictures::{build, host, linear_body, small_body};
 use tch::{Device, Kind, Tensor};
-
-fn host(t: &Tensor) -> Vec<f64> {
-    Vec::try_from(&t.detach().to_kind(Kind::Double).flatten(0, -1)).unwrap()
-}
-
-fn linear_body() -> ArchConfig {
-    ArchConfig::Mlp(MlpConfig { hidden: vec![], ..MlpConfig::default() })
-}
-
-fn small_body() -> ArchConfig {
-    let config =
-        MlpConfig { hidden: vec![6], activation: Activation::Tanh, ..MlpConfig::default() };
-    ArchConfig::Mlp(config)
-}
-
-fn build(config: &ConvConfig, input: &[i64]) -> Result<(Arc<dyn Network>, Params), String> {
-    let mut p = Params::default();
-    let arch = ArchConfig::Conv(config.clone());
-    let net = arch.build(&mut p, "q", input, &[("y", 3)], &mut random::stream(1, 0))?;
-    Ok((net, p))
-}
 
 /// One hidden layer on 12 numbers, its weight as a matrix or with four axes.
 struct Layer {

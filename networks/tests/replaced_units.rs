@@ -2,6 +2,7 @@
 //! layer behind a norm, and as published on the sphere.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod replacing;
 mod vectors;
 
 use networks::{
@@ -10,53 +11,20 @@ use networks::{
     layers::{NormConfig, l2_normalize},
     methods::{CbpConfig, Clock, MethodConfig, NapGains, StepCx, Utility},
     model::Model,
-    network::{ArchConfig, Ensemble},
+    network::ArchConfig,
     optim::OptimConfig,
     params::{Params, Role},
     random,
     trace::{Activity, Trace},
     units::{Reader, Units},
 };
-use tch::{Device, Kind, Tensor, no_grad_guard};
+use replacing::{INPUT, build, eager, gap, newborn};
+use tch::{Kind, Tensor, no_grad_guard};
 use vectors::{tensor, vectors};
-
-const INPUT: i64 = 3;
-
-/// Two networks of two heads each, as a pair of critics is one model.
-fn build(arch: &ArchConfig, methods: &[MethodConfig], optim: &OptimConfig) -> Model {
-    let mut rng = random::stream(7, 0);
-    let mut p = Params::default();
-    let nets = ["q0", "q1"]
-        .map(|name| arch.build(&mut p, name, &[INPUT], &[("a", 2), ("b", 1)], &mut rng).unwrap())
-        .into();
-    Model::new("m", std::sync::Arc::new(Ensemble(nets)), p, optim, methods, Device::Cpu).unwrap()
-}
 
 fn outputs(model: &Model, x: &Tensor) -> Tensor {
     let _guard = no_grad_guard();
     Tensor::cat(&model.forward(x), 1)
-}
-
-fn gap(a: &Tensor, b: &Tensor) -> f64 {
-    (a - b).abs().max().double_value(&[])
-}
-
-/// Continual backprop that replaces something at almost every update.
-fn eager(utility: Utility, transfer_mean: bool) -> MethodConfig {
-    MethodConfig::Cbp(CbpConfig {
-        utility,
-        replacement_rate: 0.3,
-        maturity_threshold: 2,
-        decay_rate: 0.5,
-        accumulate: true,
-        transfer_mean,
-    })
-}
-
-/// Units of a group born at this optimiser step.
-fn newborn(p: &mut Params, group: usize, step: u64) -> Vec<i64> {
-    let births = p.births(group).to_vec();
-    (0..births.len() as i64).filter(|&i| births[i as usize] == step as i64).collect()
 }
 
 /// Replaces the two least useful units of the first layer at once, after one gradient-free look.

@@ -2,6 +2,8 @@
 //! target's copy, and methods together.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod replacing;
+
 use networks::{
     arch::{
         mlp::{Activation, InitKind, MlpConfig},
@@ -10,18 +12,17 @@ use networks::{
     },
     init::Init,
     layers::NormConfig,
-    methods::{CbpConfig, Clock, Layers, MethodConfig, NapGains, Utility},
+    methods::{Clock, Layers, MethodConfig, NapGains, Utility},
     model::{Model, Target},
-    network::{ArchConfig, Ensemble},
+    network::ArchConfig,
     optim::{OptimConfig, Rule},
     params::{Params, Role, StateDict},
     random::{self, Rng},
     trace::Trace,
 };
 use proptest::prelude::*;
-use tch::{Device, Kind, Tensor, no_grad_guard};
-
-const INPUT: i64 = 3;
+use replacing::{INPUT, build, eager, gap, newborn};
+use tch::{Kind, Tensor, no_grad_guard};
 
 /// Not so narrow that all units a row reads are replaced at once, or that the part of a partial RMSNorm
 /// is one unit, which is 0 when its inputs are: then activations are divided by the root of epsilon.
@@ -52,16 +53,6 @@ fn archs_of(units: std::ops::Range<i64>) -> impl Strategy<Value = ArchConfig> {
     prop_oneof![mlp, simba, v2]
 }
 
-/// Two networks of two heads each, as a pair of critics is one model.
-fn build(arch: &ArchConfig, methods: &[MethodConfig], optim: &OptimConfig) -> Model {
-    let mut rng = random::stream(7, 0);
-    let mut p = Params::default();
-    let nets = ["q0", "q1"]
-        .map(|name| arch.build(&mut p, name, &[INPUT], &[("a", 2), ("b", 1)], &mut rng).unwrap())
-        .into();
-    Model::new("m", std::sync::Arc::new(Ensemble(nets)), p, optim, methods, Device::Cpu).unwrap()
-}
-
 fn step(model: &mut Model, update: u64, task: usize, rng: &mut Rng) {
     let x = random::normal(&[16, INPUT], &mut random::stream(3, update));
     let mut trace = Trace::on();
@@ -70,28 +61,6 @@ fn step(model: &mut Model, update: u64, task: usize, rng: &mut Rng) {
     let loss: Tensor = outputs.iter().map(|y| (y - &aim).square().mean(Kind::Float)).sum();
     let clock = Clock { update, task, ..Clock::default() };
     model.minimize(&loss, &trace, &[], clock, rng).unwrap();
-}
-
-fn gap(a: &Tensor, b: &Tensor) -> f64 {
-    (a - b).abs().max().double_value(&[])
-}
-
-/// Continual backprop that replaces something at almost every update.
-fn eager(utility: Utility, transfer_mean: bool) -> MethodConfig {
-    MethodConfig::Cbp(CbpConfig {
-        utility,
-        replacement_rate: 0.3,
-        maturity_threshold: 2,
-        decay_rate: 0.5,
-        accumulate: true,
-        transfer_mean,
-    })
-}
-
-/// Units of a group born at this optimiser step.
-fn newborn(p: &mut Params, group: usize, step: u64) -> Vec<i64> {
-    let births = p.births(group).to_vec();
-    (0..births.len() as i64).filter(|&i| births[i as usize] == step as i64).collect()
 }
 
 proptest! {
