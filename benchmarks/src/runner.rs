@@ -50,7 +50,7 @@ pub struct Progress {
 }
 
 const POLL: Duration = Duration::from_millis(50);
-/// How long a run may take to give its folder back after the process before it was killed.
+/// How long a run may take to give its folder back when all others are done.
 const LOCKED: Duration = Duration::from_secs(60);
 
 /// Runs all jobs that are not done. `watch` is called several times a second and says whether to go on;
@@ -73,9 +73,13 @@ pub fn run(plan: &Plan<'_>, watch: &mut dyn FnMut(&Progress) -> bool) -> Result<
     let mut finished_steps = progress.steps_before;
     let mut running: Vec<Running<'_>> = Vec::new();
     let mut going = true;
+    let mut stuck: Option<Instant> = None;
     loop {
         while going && running.len() < plan.parallel {
-            let Some(attempt) = waiting.pop_front() else { break };
+            // A run whose grid was killed may still be saving itself: others go first.
+            let free = |a: &Attempt<'_>| in_use(&plan.out.join(&a.job.dir)).is_none();
+            let Some(next) = waiting.iter().position(free) else { break };
+            let Some(attempt) = waiting.remove(next) else { break };
             let started = Running::start(plan, &attempt)?;
             progress.steps_before += started.steps();
             running.push(started);
@@ -109,6 +113,13 @@ pub fn run(plan: &Plan<'_>, watch: &mut dyn FnMut(&Progress) -> bool) -> Result<
         if running.is_empty() && (waiting.is_empty() || !going) {
             watch(&progress);
             return Ok(going && waiting.is_empty());
+        }
+        if !running.is_empty() {
+            stuck = None;
+        } else if stuck.get_or_insert_with(Instant::now).elapsed() > LOCKED
+            && let Some(why) = waiting.front().and_then(|a| in_use(&plan.out.join(&a.job.dir)))
+        {
+            return Err(why);
         }
         let asked = watch(&progress);
         progress.news.clear();
@@ -153,7 +164,6 @@ impl<'a> Running<'a> {
         let dir = plan.out.join(&job.dir);
         let parent = dir.parent().ok_or("a run has no folder")?;
         fs::create_dir_all(parent).map_err(|e| cannot("create", parent, &e))?;
-        wait_for_lock(&dir)?;
         let resumed = attempt.resumes && dir.join("checkpoints").exists();
         let mut command = Command::new(plan.program);
         if resumed {
@@ -224,17 +234,9 @@ fn last_step(path: &Path) -> Option<u64> {
     })
 }
 
-/// A run whose grid was killed may still be saving itself.
-fn wait_for_lock(dir: &Path) -> Result<(), String> {
-    let since = Instant::now();
-    while dir.exists() {
-        match run_dir::lock(dir) {
-            Ok(_) => break,
-            Err(e) if since.elapsed() > LOCKED => return Err(e.to_string()),
-            Err(_) => std::thread::sleep(POLL),
-        }
-    }
-    Ok(())
+/// Why nothing can be started in the folder of a run now.
+fn in_use(dir: &Path) -> Option<String> {
+    dir.exists().then(|| run_dir::lock(dir).err())?.map(|e| e.to_string())
 }
 
 /// Writes a file that is whole or not there, and its folder.
