@@ -1,6 +1,6 @@
-"""Stable-Baselines3's SAC on a task of dm_control, with the settings of configs/sac_mujoco.toml.
+"""Stable-Baselines3's SAC with the settings of configs/sac_mujoco.toml, on a task of Gymnasium or of dm_control.
 
-    python benchmarks/compare_sac.py [DOMAIN TASK] [--seed N] [--steps N] [--action-repeat N]
+    python benchmarks/compare_sac.py [HalfCheetah-v5 | dmc/DOMAIN-TASK] [--seed N] [--steps N] [--action-repeat N]
 
 Needs Python with stable-baselines3, dm_control and a mujoco that fits it (measured: 2.9.2, 1.0.43, 3.10.0).
 Prints the returns of every five episodes of training and the temperature.
@@ -11,13 +11,14 @@ import argparse
 import gymnasium
 import numpy as np
 import torch
-from dm_control import suite
 from stable_baselines3 import SAC
 from stable_baselines3.common.callbacks import BaseCallback
 
 
 class Task(gymnasium.Env):
     def __init__(self, domain, task, repeat, seed):
+        from dm_control import suite
+
         self.task = suite.load(domain, task, task_kwargs={"random": seed})
         self.repeat = repeat
         size = sum(int(np.prod(spec.shape)) for spec in self.task.observation_spec().values())
@@ -57,14 +58,17 @@ class Returns(BaseCallback):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("domain", nargs="?", default="pendulum")
-    parser.add_argument("task", nargs="?", default="swingup")
+    parser.add_argument("env", nargs="?", default="dmc/pendulum-swingup")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--steps", type=int, default=50_000)
-    parser.add_argument("--action-repeat", type=int, default=2)
+    parser.add_argument("--action-repeat", type=int, default=2, help="of dm_control's tasks")
     args = parser.parse_args()
     torch.set_num_threads(1)
-    env = Task(args.domain, args.task, args.action_repeat, args.seed)
+    if args.env.startswith("dmc/"):
+        domain, task = args.env.removeprefix("dmc/").split("-")
+        env = Task(domain, task, args.action_repeat, args.seed)
+    else:
+        env = gymnasium.make(args.env)
     # The rest are its defaults: 2x256 networks, three rates of 3e-4, one update a step, gamma 0.99, tau 0.005.
     agent = SAC("MlpPolicy", env, learning_starts=5_000, batch_size=256, seed=args.seed, device="cpu")
     agent.learn(args.steps, callback=Returns())

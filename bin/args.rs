@@ -117,6 +117,7 @@ const REPORT: &str = "\
 Examples:
   supple report runs/bench/control-cartpole-drift
   supple report runs/quickstart-1 runs/quickstart-2 --out comparison
+  supple report runs/sac_mujoco-1 runs/mujoco_128-1 --steps 50000
 
 Runs whose configurations differ in their seeds only are one method. The report is report.html, which
 needs nothing else, report.md, figures as SVG and PNG, and the numbers as CSV and JSON.
@@ -298,6 +299,9 @@ pub(crate) enum Command {
         /// Where the report goes [default: `report` in the grid's folder, else the current one]
         #[arg(long, value_name = "DIR")]
         out: Option<PathBuf>,
+        /// Look at the first N steps of each run, which then need not have ended
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+        steps: Option<u64>,
     },
     /// List the environments that can be made here
     #[command(after_help = ENVS)]

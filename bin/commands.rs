@@ -43,7 +43,7 @@ pub(crate) fn run(args: Args, registry: &Registry) -> Result<ExitCode> {
             let how = train::How { json, until_eof };
             stream::run(&config, &set, run_dir.as_deref(), how)
         }
-        Command::Report { dirs, out } => report::run(&dirs, out.as_deref()),
+        Command::Report { dirs, out, steps } => report::run(&dirs, out.as_deref(), steps),
         Command::Envs => envs::run(registry),
         Command::CheckEnv { id, set } => check_env::run(registry, &id, &set),
     }

@@ -90,6 +90,6 @@ pub struct Failure {
     pub method: String,
     /// Its seed.
     pub seed: u64,
-    /// Its last words.
+    /// Why: its last words, or that it did not end.
     pub what: String,
 }

@@ -217,7 +217,7 @@ fn plain_runs_become_methods_by_their_configuration() {
         &format!("seed = 2\n{PLAIN}{drift}"),
         &evaluations(1.0, 4.0),
     );
-    let study = plain(&[dir.path().join("a"), dir.path().to_owned()]).unwrap();
+    let study = plain(&[dir.path().join("a"), dir.path().to_owned()], None).unwrap();
     assert_eq!(names(&study), ["dqn", "cbp"]);
     assert_eq!(study.methods[0].runs.iter().map(|r| r.seed).collect::<Vec<_>>(), [2, 10]);
     assert_eq!(study.methods[0].runs[1].curve, [1.0, 10.0]);
@@ -237,7 +237,7 @@ fn plain_names_say_what_differs() {
     let dir = tempfile::tempdir().unwrap();
     let run = |folder: &str, rest: &str| {
         write(&dir.path().join(folder), &format!("{PLAIN}{rest}"), &evaluations(1.0, 2.0));
-        plain(&[dir.path().to_owned()]).unwrap()
+        plain(&[dir.path().to_owned()], None).unwrap()
     };
     assert_eq!(names(&run("run-9", "gamma = 0.9")), ["dqn"]);
     // Names that say nothing. Ten comes after nine.
@@ -257,9 +257,47 @@ fn plain_names_say_what_differs() {
 }
 
 #[test]
+fn plain_looks_at_the_beginnings_of_runs_that_go_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let tag = "plasticity/q/_global/dead";
+    // Stopped at step 110 of 1000, with an evaluation that diverged after the steps that are asked for; one
+    // that is not there yet; one that is shorter.
+    let rows = |last: f64| {
+        [row(50, tag, 0.1), evaluations(1.0, last), row(101, tag, 0.9)].concat()
+            + &row(105, "plasticity/q/_global/dormant", 0.9)
+            + &row(110, "eval/return_mean", f64::NAN)
+    };
+    let config = |seed: u64, steps: u64| {
+        format!("seed = {seed}\n{PLAIN}").replace("100", &steps.to_string())
+    };
+    write(&dir.path().join("dqn-1"), &config(1, 1000), &rows(3.0));
+    write(&dir.path().join("dqn-2"), &config(2, 1000), &row(60, "eval/return_mean", 1.0));
+    write(
+        &dir.path().join("short-1"),
+        &config(1, 80),
+        &(row(50, "eval/return_mean", 2.0) + &row(80, RETURN, 1.0)),
+    );
+    let study = plain(&[dir.path().to_owned()], Some(100)).unwrap();
+    assert_eq!(names(&study), ["dqn", "short"]);
+    assert_eq!(study.methods[0].runs.len(), 1);
+    assert_eq!(study.methods[0].runs[0].curve, [1.0, 3.0]);
+    assert_eq!(study.methods[0].runs[0].beside[tag], [(50, 0.1), (60, 0.5)]);
+    assert_eq!(study.methods[1].runs[0].curve, [2.0, 2.0]);
+    assert_eq!(study.score.beside, [tag]);
+    let said: Vec<_> = study.failures.iter().map(|f| (f.seed, f.what.as_str())).collect();
+    assert_eq!(said.len(), 1, "{said:?}");
+    assert!(said[0].1.contains("did not finish: it is at step 60 of 1000"), "{said:?}");
+    assert!(
+        study.about.contains("Of each run the first 100 steps are looked at."),
+        "{}",
+        study.about
+    );
+}
+
+#[test]
 fn plain_leaves_out_what_it_must_and_says_so() {
     let dir = tempfile::tempdir().unwrap();
-    let error = plain(&[dir.path().to_owned()]).unwrap_err();
+    let error = plain(&[dir.path().to_owned()], None).unwrap_err();
     assert!(
         error.contains("holds no run: a run folder has config.toml and metrics.jsonl"),
         "{error}"
@@ -268,7 +306,7 @@ fn plain_leaves_out_what_it_must_and_says_so() {
     let folder = |n: u64| dir.path().join(format!("dqn-{n}"));
     let config = |seed: u64| format!("seed = {seed}\n{PLAIN}");
     write(&folder(1), &config(1), &row(60, "eval/return_mean", 1.0));
-    let error = plain(&[dir.path().to_owned()]).unwrap_err();
+    let error = plain(&[dir.path().to_owned()], None).unwrap_err();
     assert!(error.contains("did not finish: it is at step 60 of 100"), "{error}");
 
     write(&folder(2), &config(2), &evaluations(1.0, 3.0));
@@ -277,7 +315,7 @@ fn plain_leaves_out_what_it_must_and_says_so() {
     write(&folder(5), &config(5), "");
     fs::write(folder(5).join("failed.txt"), "out of memory").unwrap();
     // Given twice, there once.
-    let study = plain(&[dir.path().to_owned(), folder(2)]).unwrap();
+    let study = plain(&[dir.path().to_owned(), folder(2)], None).unwrap();
     assert_eq!(study.methods[0].runs.len(), 1);
     let said: BTreeMap<_, _> = study.failures.iter().map(|f| (f.seed, f.what.as_str())).collect();
     assert_eq!(study.failures.len(), 4);
@@ -287,7 +325,7 @@ fn plain_leaves_out_what_it_must_and_says_so() {
     assert_eq!(said[&5], "out of memory");
     // One that failed and was then brought to its end has not failed.
     fs::write(folder(2).join("failed.txt"), "killed").unwrap();
-    assert_eq!(plain(&[folder(2)]).unwrap().failures, []);
+    assert_eq!(plain(&[folder(2)], None).unwrap().failures, []);
     // All runs the same: normalised scores need two different ends.
     assert_eq!((study.score.low, study.score.high), (3.0, 6.0));
 }
@@ -298,7 +336,7 @@ fn plain_runs_evaluated_once_are_scored_in_training() {
     let dir = tempfile::tempdir().unwrap();
     let text = returns(&[(50, 1.0), (150, 2.0), (1000, 4.0)]) + &row(1000, "eval/return_mean", 9.0);
     write(&dir.path().join("a-1"), "total_steps = 1000\n[eval]\nevery_steps = 1000", &text);
-    let study = plain(&[dir.path().to_owned()]).unwrap();
+    let study = plain(&[dir.path().to_owned()], None).unwrap();
     assert_eq!((study.score.metric.as_str(), study.score.bin), (RETURN, 10));
     assert_eq!(study.methods[0].runs[0].curve.len(), 100);
 }
@@ -311,7 +349,7 @@ fn plain_runs_with_errors_alone_are_scored_by_them() {
         let rows: String = (1..=50).map(|i| row(i * 10, "stream/error", error)).collect();
         write(&dir.path().join(name), &format!("kind = '{name}'"), &rows);
     }
-    let score = plain(&[dir.path().to_owned()]).unwrap().score;
+    let score = plain(&[dir.path().to_owned()], None).unwrap().score;
     assert_eq!(
         (score.metric.as_str(), score.bin, score.lower_is_better),
         ("stream/error", 5, true)

@@ -15,11 +15,17 @@ use benchmarks::{
 
 use crate::output::print;
 
-pub(super) fn run(dirs: &[PathBuf], out: Option<&Path>) -> Result<ExitCode> {
+pub(super) fn run(dirs: &[PathBuf], out: Option<&Path>, steps: Option<u64>) -> Result<ExitCode> {
     // A grid.toml alone is one that nothing was done with.
     let is_grid = |dir: &PathBuf| dir.join("grid.toml").exists() && dir.join("runs").exists();
     let page = match dirs {
         [dir] if is_grid(dir) => {
+            if steps.is_some() {
+                bail!(
+                    "{0} is a grid, whose runs are as long as it says; for the first steps of them give {0}/runs",
+                    dir.display()
+                );
+            }
             let path = dir.join("grid.toml");
             let text = std::fs::read_to_string(&path)
                 .with_context(|| format!("cannot read {}", path.display()))?;
@@ -36,7 +42,7 @@ pub(super) fn run(dirs: &[PathBuf], out: Option<&Path>) -> Result<ExitCode> {
                     grid.display()
                 );
             }
-            let study = study::plain(dirs).map_err(|e| anyhow!(e))?;
+            let study = study::plain(dirs, steps).map_err(|e| anyhow!(e))?;
             write(&study, out.unwrap_or(Path::new("report")))?
         }
     };

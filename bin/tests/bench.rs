@@ -166,6 +166,15 @@ fn a_grid_fills_its_folder_and_runs_once() {
     assert!(again.stdout.starts_with("report: again/report.html"), "{}", again.stdout);
     let path = s.path("again/data/summary.json");
     assert_eq!(fs::read_to_string(path).expect("a summary"), summary);
+    let refused = s.run(&["report", "out", "--steps", "300"]);
+    assert!(
+        refused.stderr.contains("for the first steps of them give out/runs"),
+        "{}",
+        refused.stderr
+    );
+    s.succeed(&["report", "out/runs", "--steps", "300", "--out", "first"]);
+    let page = fs::read_to_string(s.path("first/report.md")).expect("a report");
+    assert!(page.contains("Of each run the first 300 steps are looked at."), "{page}");
     for (from, to) in [("total_steps = 600", "total_steps = 900"), ("rate = 0.01", "rate = 0.02")] {
         s.write("other.toml", GRID.replace(from, to));
         let other = s.run(&["bench", "other.toml", "--out", "out"]);

@@ -39,9 +39,9 @@ pub(super) fn document(report: &Report, figures: &[Figure]) -> String {
         text += &format!("> {}\n>\n", plain_number(note));
     }
     if !study.failures.is_empty() {
-        text += "\n## Runs that failed\n\n";
+        text += "\n## Runs left out\n\n";
         text += &table(
-            &["method", "seed", "last words"],
+            &["method", "seed", "why"],
             study
                 .failures
                 .iter()

@@ -53,8 +53,18 @@ pub(super) fn failed(dir: &Path) -> Option<String> {
 /// One sentence, with file and line, when a file cannot be read, a row is damaged, the metric is not a
 /// number, or was never measured. A damaged last row is no error: that is how a killed run ends.
 pub fn load_run(dir: &Path, score: &Score, seed: u64) -> Result<Run, String> {
-    let record = Record::read(dir, score)?;
-    let steps = Config::read(dir)?.steps.unwrap_or(record.last_step);
+    load_beginning(dir, score, seed, u64::MAX)
+}
+
+/// The first `most` steps of the run in `dir`, as if it had ended there; else as [`load_run`].
+pub(super) fn load_beginning(
+    dir: &Path,
+    score: &Score,
+    seed: u64,
+    most: u64,
+) -> Result<Run, String> {
+    let record = Record::read(dir, score, most)?;
+    let steps = Config::read(dir)?.steps.unwrap_or(record.last_step).min(most);
     let bins = steps.div_ceil(score.bin).max(1) as usize;
     let matrix = record.matrix(score, bins as u64 * score.bin);
     Ok(Run {
@@ -91,7 +101,7 @@ pub fn load_fresh(dir: &Path, tasks: u64, score: &Score, seed: u64) -> Result<Ru
         if let Some(what) = unfinished(&dir) {
             return Err(format!("task {task}: {what}"));
         }
-        let record = Record::read(&dir, score)?;
+        let record = Record::read(&dir, score, u64::MAX)?;
         let steps = Config::read(&dir)?.steps.unwrap_or(score.task_steps).min(score.task_steps);
         let bins = steps.div_ceil(score.bin).max(1) as usize;
         whole.curve.extend(record.curve(&dir, score, bins)?);
@@ -180,9 +190,13 @@ struct Record {
 }
 
 impl Record {
-    fn read(dir: &Path, score: &Score) -> Result<Record, String> {
+    /// Of the rows at steps up to `most`.
+    fn read(dir: &Path, score: &Score, most: u64) -> Result<Record, String> {
         let mut record = Record::default();
         rows(dir, |line, row| {
+            if row.step > most {
+                return Ok(());
+            }
             record.add(score, row).map_err(|tag| diverged(dir, line, row, &tag))
         })?;
         Ok(record)

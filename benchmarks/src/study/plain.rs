@@ -8,7 +8,7 @@ use std::{
 
 use super::{
     Failure, Method, Study,
-    load::{self, load_run},
+    load::{self, load_beginning},
     names::{Settings, differing, names, settings, stem_and_number},
 };
 use crate::{measures::final_performance, score::Score};
@@ -36,11 +36,13 @@ pub(super) struct Folder {
 }
 
 /// All runs in `dirs`, each a run folder or a folder with run folders somewhere in it. Runs whose
-/// configurations differ in seeds only are one method; the method of the first is the baseline.
+/// configurations differ in seeds only are one method; the method of the first is the baseline. `steps`:
+/// looks at no more than the first so many of each run, which then need not have ended.
 ///
 /// # Errors
 /// One sentence when there is no run, or none that can be shown.
-pub fn plain(dirs: &[PathBuf]) -> Result<Study, String> {
+pub fn plain(dirs: &[PathBuf], steps: Option<u64>) -> Result<Study, String> {
+    let most = steps.unwrap_or(u64::MAX);
     let mut found = Vec::new();
     for dir in dirs {
         let before = found.len();
@@ -55,7 +57,8 @@ pub fn plain(dirs: &[PathBuf]) -> Result<Study, String> {
     }
     let mut seen = BTreeSet::new();
     found.retain(|dir| seen.insert(fs::canonicalize(dir).unwrap_or_else(|_| dir.clone())));
-    let folders = found.into_iter().map(Folder::read).collect::<Result<Vec<_>, _>>()?;
+    let folders = found.into_iter().map(|dir| Folder::read(dir, most));
+    let folders = folders.collect::<Result<Vec<_>, _>>()?;
     let mut groups: Vec<Vec<Folder>> = Vec::new();
     for folder in folders {
         match groups.iter_mut().find(|g| g[0].config == folder.config) {
@@ -96,7 +99,7 @@ pub fn plain(dirs: &[PathBuf]) -> Result<Study, String> {
                     dir.display()
                 ))
             });
-            let run = fault.map_or_else(|| load_run(&dir, &score, seed), Err);
+            let run = fault.map_or_else(|| load_beginning(&dir, &score, seed, most), Err);
             match run {
                 Ok(run) => method.runs.push(run),
                 Err(what) => {
@@ -118,7 +121,7 @@ pub fn plain(dirs: &[PathBuf]) -> Result<Study, String> {
     let best = finals.iter().copied().fold(worst, f64::max);
     let best = if best == worst { worst + worst.abs().max(1.0) } else { best };
     (score.low, score.high) = (score.oriented(worst), score.oriented(best));
-    study.about = about(&score, &different);
+    study.about = about(&score, &different, steps);
     study.score = score;
     Ok(study)
 }
@@ -146,8 +149,10 @@ fn find(dir: &Path, found: &mut Vec<PathBuf>) -> Result<(), String> {
 }
 
 impl Folder {
-    fn read(dir: PathBuf) -> Result<Folder, String> {
-        let load::Config { text, table, steps: total_steps } = load::Config::read(&dir)?;
+    /// Of a run that is looked at up to step `most`.
+    fn read(dir: PathBuf, most: u64) -> Result<Folder, String> {
+        let load::Config { text, table, steps } = load::Config::read(&dir)?;
+        let total_steps = steps.map(|steps| steps.min(most));
         let number = |value: Option<&toml::Value>| {
             value.and_then(toml::Value::as_integer).and_then(|n| u64::try_from(n).ok())
         };
@@ -160,6 +165,9 @@ impl Folder {
         let (mut tags, mut last_step) = (BTreeSet::new(), 0);
         let read = load::rows(&dir, |_, row| {
             last_step = last_step.max(row.step);
+            if row.step > most {
+                return Ok(());
+            }
             for tag in row.metrics.keys() {
                 if !tags.contains(tag.0.as_ref()) {
                     tags.insert(tag.0.clone().into_owned());
@@ -173,7 +181,7 @@ impl Folder {
         } else if let Some(words) = load::failed(&dir).filter(|_| total_steps.is_none() || !whole) {
             Some(words)
         } else {
-            let total = total_steps.unwrap_or(last_step);
+            let total = steps.unwrap_or(last_step);
             let unfinished = || {
                 format!(
                     "{} did not finish: it is at step {last_step} of {total}; `supple resume` goes on with it",
@@ -244,13 +252,16 @@ fn score(groups: &[Vec<Folder>]) -> Score {
     }
 }
 
-fn about(score: &Score, different: &[String]) -> String {
+fn about(score: &Score, different: &[String], steps: Option<u64>) -> String {
     let mut about = format!(
         "Runs as they were found, scored by {} in bins of {} steps. Normalised scores have 0 at {:.6} and 1 \
          at {:.6}, the worst and the best final performance among these runs, so they say nothing \
          beyond them.",
         score.metric, score.bin, score.low, score.high
     );
+    if let Some(steps) = steps {
+        about.push_str(&format!(" Of each run the first {steps} steps are looked at."));
+    }
     if different.iter().any(|key| key == "env.name") {
         about.push_str(" These runs are of different environments, whose returns do not compare.");
     }

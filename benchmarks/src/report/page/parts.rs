@@ -77,12 +77,12 @@ pub(super) fn failures(study: &Study) -> Markup {
     html! {
         @if !study.failures.is_empty() {
             section id="failures" {
-                h2 { "Runs that failed" }
+                h2 { "Runs left out" }
                 details open[study.failures.len() <= 6] {
                     summary { (of(study.failures.len(), "run")) " missing from all that follows" }
                     div class="scroll" tabindex="0" {
                         table {
-                            thead { tr { th { "method" } th { "seed" } th { "last words" } } }
+                            thead { tr { th { "method" } th { "seed" } th { "why" } } }
                             tbody {
                                 @for failure in &study.failures {
                                     tr {
