@@ -119,8 +119,8 @@ Examples:
   supple report runs/quickstart-1 runs/quickstart-2 --out comparison
   supple report runs/sac_mujoco-1 runs/mujoco_128-1 --steps 50000
 
-Runs whose configurations differ in their seeds only are one method. The report is report.html, which
-needs nothing else, report.md, figures as SVG and PNG, and the numbers as CSV and JSON.
+Runs whose configurations differ only in their seeds and checkpoints are one method. The report is
+report.html, which needs nothing else, report.md, figures as SVG and PNG, and the numbers as CSV and JSON.
 
 Exit codes: 0 done, 1 error, 2 wrong usage";
 

@@ -7,6 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use agents::config::Config;
 use benchmarks::{
     score::Score,
     study::{Study, load_fresh, load_method, load_run, plain, unfinished},
@@ -230,6 +231,23 @@ fn plain_runs_become_methods_by_their_configuration() {
     assert!(study.about.contains("0 at 2.000000 and 1 at 10.000000"), "{}", study.about);
     study.score.validate().unwrap();
     assert!(study.failures.is_empty());
+}
+
+#[test]
+fn defaults_and_checkpoints_make_no_method_of_their_own() {
+    let dir = tempfile::tempdir().unwrap();
+    let shipped = include_str!("../../configs/quickstart.toml");
+    let rows = row(30_000, RETURN, 1.0);
+    write(&dir.path().join("old-1"), shipped, &rows);
+    let set = ["seed=2", "checkpoint.every_steps=7"].map(str::to_owned);
+    let whole = Config::parse(shipped, &set).unwrap().to_toml().unwrap();
+    write(&dir.path().join("new-2"), &whole, &rows);
+    let other = Config::parse(shipped, &["agent.gamma=0.5".to_owned()]).unwrap();
+    write(&dir.path().join("other-1"), &other.to_toml().unwrap(), &rows);
+    let study = plain(&[dir.path().to_owned()], None).unwrap();
+    let seeds = study.methods.iter().map(|m| m.runs.iter().map(|r| r.seed).collect::<Vec<_>>());
+    assert_eq!(seeds.collect::<Vec<_>>(), [vec![1, 2], vec![1]]);
+    assert_eq!(study.methods[1].name, "other");
 }
 
 #[test]

@@ -6,6 +6,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use agents::config::Config;
+
 use super::{
     Failure, Method, Study,
     load::{self, load_beginning},
@@ -25,7 +27,7 @@ pub(super) struct Folder {
     pub(super) dir: PathBuf,
     seed: u64,
     text: String,
-    /// Keys and values without seeds: equal for the runs of one method.
+    /// Keys and values without seeds and checkpoints: equal for the runs of one method.
     pub(super) config: Settings,
     tags: BTreeSet<String>,
     last_step: u64,
@@ -36,7 +38,7 @@ pub(super) struct Folder {
 }
 
 /// All runs in `dirs`, each a run folder or a folder with run folders somewhere in it. Runs whose
-/// configurations differ in seeds only are one method; the method of the first is the baseline. `steps`:
+/// configurations differ in seeds and checkpoints only are one method; the method of the first is the baseline. `steps`:
 /// looks at no more than the first so many of each run, which then need not have ended.
 ///
 /// # Errors
@@ -159,8 +161,8 @@ impl Folder {
         let seed = number(table.get("seed")).unwrap_or(0);
         let eval_every = number(table.get("eval").and_then(|eval| eval.get("every_steps")));
         let mut config = Settings::new();
-        flatten("", &toml::Value::Table(table), &mut config);
-        config.retain(|key, _| !is_seed(key));
+        flatten("", &toml::Value::Table(whole(&text).unwrap_or(table)), &mut config);
+        config.retain(|key, _| !is_seed(key) && !key.starts_with("checkpoint."));
 
         let (mut tags, mut last_step) = (BTreeSet::new(), 0);
         let read = load::rows(&dir, |_, row| {
@@ -192,6 +194,11 @@ impl Folder {
         };
         Ok(Folder { dir, seed, text, config, tags, last_step, total_steps, eval_every, fault })
     }
+}
+
+/// The configuration of an agent with all its defaults, since what an older version wrote lacks newer keys.
+fn whole(text: &str) -> Option<toml::Table> {
+    Config::parse(text, &[]).ok()?.to_toml().ok()?.parse().ok()
 }
 
 /// `seed` and `env.drift.K.seed`.
