@@ -267,7 +267,7 @@ fn about(score: &Score, different: &[String], steps: Option<u64>) -> String {
         score.metric, score.bin, score.low, score.high
     );
     if let Some(steps) = steps {
-        about.push_str(&format!(" Of each run the first {steps} steps are looked at."));
+        about = format!("{about} Of each run the first {steps} steps are looked at.");
     }
     if different.iter().any(|key| key == "env.name") {
         about.push_str(" These runs are of different environments, whose returns do not compare.");
