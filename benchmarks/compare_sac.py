@@ -2,7 +2,7 @@
 
     python benchmarks/compare_sac.py [HalfCheetah-v5 | dmc/DOMAIN-TASK] [--seed N] [--steps N] [--action-repeat N]
 
-Needs Python with stable-baselines3, dm_control and a mujoco that fits it (measured: 2.9.2, 1.0.43, 3.10.0).
+Needs Python with stable-baselines3, gymnasium[mujoco], dm_control and a mujoco that fits it (measured: 2.9.2, 1.0.43, 3.10.0).
 Prints the returns of every five episodes of training and the temperature.
 """
 
@@ -65,7 +65,9 @@ def main():
     args = parser.parse_args()
     torch.set_num_threads(1)
     if args.env.startswith("dmc/"):
-        domain, task = args.env.removeprefix("dmc/").split("-")
+        domain, dash, task = args.env.removeprefix("dmc/").partition("-")
+        if not dash:
+            parser.error(f"{args.env} names no task: dmc/DOMAIN-TASK, as in dmc/pendulum-swingup")
         env = Task(domain, task, args.action_repeat, args.seed)
     else:
         env = gymnasium.make(args.env)

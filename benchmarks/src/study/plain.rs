@@ -38,8 +38,8 @@ pub(super) struct Folder {
 }
 
 /// All runs in `dirs`, each a run folder or a folder with run folders somewhere in it. Runs whose
-/// configurations differ in seeds and checkpoints only are one method; the method of the first is the baseline. `steps`:
-/// looks at no more than the first so many of each run, which then need not have ended.
+/// configurations differ in seeds and checkpoints only are one method; the method of the first is the
+/// baseline. `steps`: looks at no more than the first so many of each run, which then need not have ended.
 ///
 /// # Errors
 /// One sentence when there is no run, or none that can be shown.
