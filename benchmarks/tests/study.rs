@@ -289,6 +289,7 @@ fn plain_looks_at_the_beginnings_of_runs_that_go_on() {
         format!("seed = {seed}\n{PLAIN}").replace("100", &steps.to_string())
     };
     write(&dir.path().join("dqn-1"), &config(1, 1000), &rows(3.0));
+    fs::write(dir.path().join("dqn-1/failed.txt"), "the loss of q is not finite").unwrap();
     write(&dir.path().join("dqn-2"), &config(2, 1000), &row(60, "eval/return_mean", 1.0));
     write(
         &dir.path().join("short-1"),
