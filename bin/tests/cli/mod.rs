@@ -1,6 +1,8 @@
 //! Runs the real binary in a scratch folder, never longer than a time limit.
 #![allow(dead_code, reason = "every test file uses its own part of this")]
 
+pub(crate) mod page;
+
 use std::{
     ffi::OsStr,
     fs,

@@ -1,0 +1,106 @@
+//! `docs/configuration.md` and what runs write agree: every metric, every file of a run folder.
+
+mod cli;
+
+use std::{collections::BTreeSet, fs, path::Path};
+
+use agents::tensorboard::LAYOUT;
+use cli::{
+    QUICK, Scratch,
+    page::{code, page, tables},
+};
+use regex::Regex;
+use serde_json::Value;
+
+#[test]
+fn every_metric_is_documented_and_every_documented_metric_exists() {
+    let s = Scratch::new();
+    s.write("dqn.toml", QUICK);
+    let sac = QUICK.replace("CartPole-v1", "Pendulum-v1").replace("\"dqn\"", "\"sac\"");
+    let (sac, network) = sac.split_once("[agent.network]").expect("a network");
+    let sac = format!(
+        "{sac}value = {{ kind = \"categorical\" }}\n[agent.actor]{network}[agent.critic]{network}\
+         [normalize]\nreward = {{ kind = \"return_scale\" }}\n\
+         [diagnostics]\nevery_updates = 50\nrank_every_updates = 100\n\
+         curvature_every_updates = 100\nrefit_every_updates = 100\nrefit_steps = 5\n"
+    );
+    let sac = sac.replace("[agent.critic]", "[agent.critic]\nmethods = [{ kind = \"cbp\" }]\n");
+    // The actor saturates, the critic dies: each nonlinearity has measures of its own.
+    let sac = sac.replacen("kind = \"mlp\"", "kind = \"mlp\", activation = \"tanh\"", 1);
+    assert!(sac.contains("tanh"), "{sac}");
+    s.write("sac.toml", sac);
+    let mut found = BTreeSet::new();
+    for name in ["dqn", "sac"] {
+        s.succeed(&["train", &format!("{name}.toml"), "--set", "eval.ages=[0]", "--run-dir", name]);
+        let text = fs::read_to_string(s.path(name).join("metrics.jsonl")).expect("metrics");
+        for line in text.lines() {
+            let row: Value = serde_json::from_str(line).expect("a row");
+            let tags = row["metrics"].as_object().expect("metrics").keys();
+            found.extend(tags.map(|tag| match tag.split_once('/') {
+                Some(("plasticity", rest)) => {
+                    let (layer, measure) = rest.rsplit_once('/').expect("a measure");
+                    let layer = if layer.ends_with("/_global") { "_global" } else { "LAYER" };
+                    format!("plasticity/NET/{layer}/{measure}")
+                }
+                Some((group, "actor" | "critic" | "q")) => format!("{group}/MODEL"),
+                _ => tag.clone(),
+            }));
+        }
+    }
+    let rows = tables(&page(), "tag");
+    let documented: BTreeSet<String> =
+        rows.iter().filter_map(|(_, cells)| code(&cells[0])).map(ToOwned::to_owned).collect();
+    // The row of a layer's measure says what it is for the whole network.
+    found.retain(|tag| {
+        !documented.contains(&tag.replace("/_global/", "/LAYER/")) || !tag.contains("_global")
+    });
+    assert_eq!(documented, found, "left: in docs/configuration.md; right: in metrics.jsonl");
+}
+
+/// Every line of TensorBoard's dashboard is a documented metric, or one that is announced.
+#[test]
+fn the_dashboard_shows_documented_metrics() {
+    let rows = tables(&page(), "tag");
+    let tags: Vec<&str> = rows.iter().filter_map(|(_, cells)| code(&cells[0])).collect();
+    // `_global` stands where a layer would.
+    let global = tags.iter().map(|tag| tag.replace("/LAYER/", "/_global/"));
+    let global: Vec<String> = global.collect();
+    let mut faults = Vec::new();
+    for pattern in LAYOUT.iter().flat_map(|(_, charts)| *charts).flat_map(|(_, tags)| *tags) {
+        let whole = Regex::new(&format!("^(?:{pattern})$")).expect("a regular expression");
+        let shown = tags.iter().copied().chain(global.iter().map(String::as_str));
+        let documented = shown.into_iter().any(|tag| whole.is_match(tag));
+        if !documented {
+            faults.push(format!("no documented metric matches `{pattern}`"));
+        }
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+#[test]
+fn the_run_folder_is_as_documented() {
+    let s = Scratch::quick();
+    s.succeed(&["train", "quick.toml"]);
+    let names = |folder: &Path| -> BTreeSet<String> {
+        let entries = fs::read_dir(folder).expect("a folder").flatten();
+        entries.map(|e| e.file_name().to_string_lossy().into_owned()).collect()
+    };
+    let run = s.path("runs/quick-1");
+    let page = page();
+    let column = |first: &str| -> BTreeSet<String> {
+        tables(&page, first).iter().filter_map(|(_, c)| code(&c[0])).map(str::to_owned).collect()
+    };
+    // Folders and files up to what differs from run to run.
+    let stem = |name: &str| name.split(['/', '*']).next().unwrap_or_default().to_owned();
+    let documented: BTreeSet<String> =
+        column("path").iter().map(|p| stem(p)).filter(|p| !p.starts_with("non_finite")).collect();
+    let found: BTreeSet<String> = names(&run)
+        .iter()
+        .map(
+            |n| if n.starts_with("events.out") { "events.out.tfevents.".into() } else { n.clone() },
+        )
+        .collect();
+    assert_eq!(documented, found, "left: in docs/configuration.md; right: in the run folder");
+    let newest = names(&run.join("checkpoints/step-000000000400"));
+    assert_eq!(column("file"), newest, "left: in docs/configuration.md; right: in a checkpoint");
+}
