@@ -65,6 +65,8 @@ def our_rate(program, case):
     total = STARTS + WARM_UP + case["steps"]
     settings += [f"total_steps={total}", f"replay.learning_starts={STARTS}", "eval.episodes=0"]
     settings += [f"checkpoint.every_steps={total}"]
+    if len(os.sched_getaffinity(0)) == 1:
+        settings += ["runtime.torch_threads=1"]  # a configuration cannot know, the libraries see it
     with tempfile.TemporaryDirectory() as folder:
         run = Path(folder) / "run"
         sets = [word for setting in settings for word in ("--set", setting)]
@@ -111,8 +113,15 @@ def main():
     args = parser.parse_args()
     if unknown := set(args.cases) - set(CASES):
         parser.error(f"no case {', '.join(sorted(unknown))}; there are {', '.join(CASES)}")
+    if not os.access(args.program, os.X_OK):
+        parser.error(f"{args.program} is no program; build it as --help says")
     # What is started here inherits it, and so libtorch and JAX make threads for these cores only.
-    os.sched_setaffinity(0, {int(core) for core in args.cores.split(",")})
+    try:
+        os.sched_setaffinity(0, {int(core) for core in args.cores.split(",")})
+    except (ValueError, OSError):
+        parser.error(f"--cores {args.cores}: give cores that are there, as in 0,1")
+    if args.rounds < 1:
+        parser.error(f"--rounds {args.rounds}: give one or more")
     if args.one:
         print(their_rate(args.one, CASES[args.cases[0]]))
         return
