@@ -164,6 +164,74 @@ fn wrong_values_are_explained() {
     });
 }
 
+/// What ends an episode is a bool or 0 or 1, and never something that is merely not empty.
+#[test]
+fn flags_and_info_are_not_taken_by_their_truth() {
+    let first = |returns: &str| {
+        let mut env = world("Flags", json!({"returns": returns}));
+        reset(env.as_mut(), 0).expect("reset");
+        step(env.as_mut(), 0).map(|(_, step)| step).map_err(|error| error.to_string())
+    };
+    within(60, move || {
+        let order = "step() returns observation, reward, terminated, truncated and a dictionary";
+        for (returns, words) in [
+            ("1.0, 'False', False, {}", ["terminated is 'False'; it must be True or False", order]),
+            ("1.0, False, 'False', {}", ["truncated is 'False'", order]),
+            ("1.0, False, {'a': 1}, False", ["truncated is {'a': 1}", order]),
+            ("1.0, False, None, {}", ["truncated is None", order]),
+            ("1.0, 2, False, {}", ["terminated is 2;", order]),
+            ("1.0, -1, False, {}", ["terminated is -1;", order]),
+            ("1.0, [], False, {}", ["terminated is [];", order]),
+            ("1.0, np.array([False]), False, {}", ["terminated is array([False]);", order]),
+            ("1.0, False, float('nan'), {}", ["truncated is nan;", order]),
+            ("True, 1.0, False, {}", ["terminated is 1.0;", order]),
+            ("False, 0, False, {}", ["the reward is False and terminated is 0", "exchanged"]),
+            ("1.0, False, False, None", ["info is None, not a dictionary", order]),
+            ("1.0, False, False, 0", ["info is 0, not a dictionary", order]),
+            ("1.0, False, False, ['a']", ["info is ['a'], not a dictionary", order]),
+        ] {
+            says(&first(returns).expect_err(returns), &words);
+        }
+        for (returns, terminated, truncated) in [
+            ("1.0, np.True_, np.False_, {}", true, false),
+            ("1.0, 0, 1, {'a': 1}", false, true),
+            ("1.0, np.int64(1), np.uint8(0), {}", true, false),
+            ("1.0, np.array(False), np.array(1), {}", false, true),
+            ("1, False, False, {'task': 2**64}", false, false),
+            ("True, False, False, {}", false, false),
+        ] {
+            let step = first(returns).expect(returns);
+            assert_eq!((step.terminated, step.truncated), (terminated, truncated), "{returns}");
+            assert_eq!(step.reward, 1.0, "{returns}");
+        }
+        for info in ["None", "False", "[1]"] {
+            let arguments = json!({"returns": "0.0, False, False, {}", "reset_info": info});
+            let mut env = world("Flags", arguments);
+            let message = reset(env.as_mut(), 0).expect_err(info).to_string();
+            says(&message, &[&format!("info is {info}, not a dictionary"), "reset() returns"]);
+        }
+    });
+}
+
+#[test]
+fn episodes_that_end_at_once_after_the_first_are_noticed() {
+    within(60, || {
+        let findings = |arguments: Value| {
+            let found = envs::check(world("NeverCleared", arguments).as_mut(), "never");
+            found.into_iter().filter(|f| f.what.contains("after their first step")).collect()
+        };
+        let found: Vec<envs::Finding> = findings(json!({}));
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert_eq!(found[0].severity, envs::Severity::Warning);
+        says(&found[0].what, &["of the 9995 episodes after the first, 9995 ended"]);
+        says(&found[0].remedy, &["reset()"]);
+        for fine in [json!({"cleared": true}), json!({"length": 1, "cleared": true})] {
+            let found = findings(fine);
+            assert_eq!(found, []);
+        }
+    });
+}
+
 /// Numbers that are not finite are `VecEnv`'s affair, as of any environment.
 #[test]
 fn numbers_that_are_not_finite_stop_the_run() {

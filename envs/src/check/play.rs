@@ -10,6 +10,8 @@ use crate::{Action, ActionSpace, Dtype, EnvSpec, Step};
 const STEPS: usize = 10_000;
 /// Steps that are compared between two runs of an episode.
 const COMPARED: usize = 200;
+/// Episodes after the first that are needed to judge them together.
+const LATER: usize = 10;
 /// A NaN that no arithmetic gives: what still is this was not written.
 const CANARY: u32 = 0x7fc0_5ca1;
 
@@ -30,13 +32,16 @@ impl Probe<'_> {
     /// Plays many episodes and looks at each number.
     pub(super) fn episodes(&mut self, spec: &EnvSpec) -> Option<()> {
         let (mut left, mut seed, mut ended) = (STEPS, 0, false);
+        let mut lengths = Vec::new();
         while left > 0 {
             // Here alone it gets older, and what drifts drifts.
             let tape = self.play_on(spec, seed, seed, left)?;
             left -= tape.steps.len();
             seed += 1;
             ended |= tape.ended();
+            lengths.extend(tape.ended().then_some(tape.steps.len()));
         }
+        self.later_episodes(&lengths);
         if !ended && spec.time_limit.is_none() {
             self.warning(
                 format!("no episode ended within {STEPS} steps of random actions"),
@@ -45,6 +50,23 @@ impl Probe<'_> {
             );
         }
         Some(())
+    }
+
+    /// A flag that `reset` forgets ends every episode but the first at once.
+    fn later_episodes(&mut self, lengths: &[usize]) {
+        let Some((&first, later)) = lengths.split_first() else { return };
+        let at_once = later.iter().filter(|&&length| length == 1).count();
+        if first > 1 && later.len() >= LATER && at_once * 10 >= later.len() * 9 {
+            self.warning(
+                format!(
+                    "the first episode has {first} steps, but of the {} episodes after the first, \
+                     {at_once} ended after their first step",
+                    later.len()
+                ),
+                "step()",
+                "have reset() clear everything that ends an episode, such as a flag of its own",
+            );
+        }
     }
 
     /// Same seed, same episode; different seeds, different ones.

@@ -213,6 +213,39 @@ class Wrong(World):
         return obs, rewards.get(self.what, reward), terminated, truncated, info
 
 
+class Flags(World):
+    """Returns what it is told from its first step on: the last four values of `step()`, as Python."""
+
+    def __init__(self, returns, reset_info="{}"):
+        super().__init__(box(-1, 1, (1,)))
+        self.returns, self.reset_info = returns, reset_info
+
+    def reset(self, *, seed=None, options=None):
+        obs, _ = super().reset(seed=seed)
+        return obs, eval(self.reset_info)
+
+    def step(self, action):
+        return (self.observe(), *eval(self.returns))
+
+
+class NeverCleared(World):
+    """Its first episode has `length` steps; from then on `done` stays set."""
+
+    def __init__(self, length=5, cleared=False):
+        super().__init__(box(-1, 1, (1,)))
+        self.length, self.cleared, self.done = length, cleared, False
+
+    def reset(self, *, seed=None, options=None):
+        if self.cleared:
+            self.done = False
+        return super().reset(seed=seed)
+
+    def step(self, action):
+        obs, reward, _, _, info = super().step(action)
+        self.done |= self.t == self.length
+        return obs, reward, self.done, False, info
+
+
 class Tasks(World):
     """Changes its task every other step."""
 

@@ -1,10 +1,38 @@
 # Running environments, command by command.
 
 
-def task(info):
+STEP_RETURNS = "step() returns observation, reward, terminated, truncated and a dictionary, in this order"
+
+
+def task(info, returns):
     """Which task of a continual benchmark is on, if the environment says so."""
-    index = info.get("task", 0) if isinstance(info, dict) else 0
-    return int(index) if isinstance(index, (int, np.integer)) and index >= 0 else 0
+    if not isinstance(info, dict):
+        raise Mistake(f"info is {shown(info)}, not a dictionary; {returns}")
+    index = info.get("task", 0)
+    whole = isinstance(index, (int, np.integer)) and 0 <= index < 2**63
+    return int(index) if whole else 0
+
+
+def flag(name, value):
+    """Whether an episode ended: nothing is taken for true because it is not empty."""
+    if isinstance(value, (bool, np.bool_)):
+        return bool(value)
+    if isinstance(value, np.ndarray) and value.shape == ():
+        return flag(name, value[()])
+    if isinstance(value, (int, np.integer)) and value in (0, 1):
+        return bool(value)
+    raise Mistake(f"{name} is {shown(value)}; it must be True or False (or 0 or 1). {STEP_RETURNS}")
+
+
+def flags(reward, terminated, truncated):
+    """Both, where they are not simply bools."""
+    ends = flag("terminated", terminated), flag("truncated", truncated)
+    if isinstance(reward, (bool, np.bool_)) and not isinstance(terminated, (bool, np.bool_)):
+        raise Mistake(
+            f"the reward is {shown(reward)} and terminated is {shown(terminated)}, which look "
+            f"exchanged; {STEP_RETURNS}"
+        )
+    return ends
 
 
 class Slot:
@@ -35,7 +63,8 @@ class Slot:
             )
         obs, info = result
         self.write(obs)
-        HEAD.pack_into(self.memory, self.output_at, 0.0, task(info), False, False)
+        index = task(info, "reset() returns the observation and a dictionary, in this order")
+        HEAD.pack_into(self.memory, self.output_at, 0.0, index, False, False)
 
     def stepper(self):
         """The one function whose speed matters: everything it needs is at hand."""
@@ -51,8 +80,10 @@ class Slot:
                     f"step() returned {shown(result)}; Gymnasium's step() returns five values: "
                     "observation, reward, terminated, truncated and a dictionary"
                 ) from None
+            if type(terminated) is not bool or type(truncated) is not bool:
+                terminated, truncated = flags(reward, terminated, truncated)
+            index = 0 if type(info) is dict and not info else task(info, STEP_RETURNS)
             write(obs)
-            index = task(info) if info else 0
             try:
                 pack(memory, output_at, reward, index, terminated, truncated)
             except struct_error:
