@@ -3,6 +3,7 @@
 #[path = "python/support.rs"]
 mod support;
 
+use std::process::Command;
 use std::time::Instant;
 
 use envs::{Actions, Env, Registry, VecEnv};
@@ -75,6 +76,30 @@ fn a_death_is_named() {
         says(&message, &["was killed by signal 9 (SIGKILL)"]);
         let message = refusal("python:worlds:Fault", json!({"fault": "exit", "at": "make"}));
         says(&message, &["ended with exit code 3"]);
+    });
+}
+
+/// The socket stays open as long as the helper lives, which is longer than this test.
+#[test]
+fn a_death_is_named_while_a_forked_helper_lives_on() {
+    within(120, || {
+        for at in ["make", "reset", "step"] {
+            let marked = mark(&format!("orphan_{at}"));
+            let arguments = json!({"fault": "orphan", "at": at, "timeout_s": 3600, "mark": marked});
+            let message = match at {
+                "make" => refusal("python:worlds:Fault", arguments),
+                "reset" => {
+                    let mut env = world("Fault", arguments);
+                    reset(env.as_mut(), 0).expect_err("it dies").to_string()
+                }
+                _ => third_step(arguments).0,
+            };
+            let helper = pids(&marked)[1];
+            assert!(runs(helper), "the helper has not ended: {message}");
+            let killed = Command::new("kill").args(["-9", &helper.to_string()]).status();
+            assert!(killed.expect("kill runs").success());
+            says(&message, &["the Python worker (process ", "ended with exit code 3"]);
+        }
     });
 }
 

@@ -27,6 +27,8 @@ const SCRIPT: &str = concat!(
     include_str!("worker/make.py"),
     include_str!("worker/run.py"),
 );
+/// How often a long wait looks whether the worker still lives.
+const LOOK: Duration = Duration::from_millis(100);
 /// How long a worker may take to end by itself.
 const FAREWELL: Duration = Duration::from_secs(5);
 
@@ -171,9 +173,8 @@ impl Process {
     }
 
     fn read(&mut self, timeout: Duration) -> io::Result<Result<Vec<u8>, Failure>> {
-        self.link.get_mut().set_timeout(timeout)?;
         let mut status = [0];
-        self.link.read_exact(&mut status)?;
+        self.take(&mut status, timeout)?;
         if status == [0] {
             return Ok(Ok(Vec::new()));
         }
@@ -182,11 +183,41 @@ impl Process {
             return Err(io::Error::new(ErrorKind::InvalidData, what));
         }
         let mut length = [0; 4];
-        self.link.read_exact(&mut length)?;
+        self.take(&mut length, timeout)?;
         let mut payload = vec![0; u32::from_ne_bytes(length) as usize];
-        self.link.read_exact(&mut payload)?;
+        self.take(&mut payload, timeout)?;
         let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
         Ok(if status == [1] { Err(Failure::Refused(text(&payload))) } else { Ok(payload) })
+    }
+
+    /// Fills `bytes` from the socket. A process that the environment forked may hold the other end
+    /// open for as long as it likes, so the worker's own end counts as the end of the socket.
+    fn take(&mut self, mut bytes: &mut [u8], timeout: Duration) -> io::Result<()> {
+        let begin = Instant::now();
+        let mut ended = false;
+        while !bytes.is_empty() {
+            let left = timeout.saturating_sub(begin.elapsed());
+            self.link.get_mut().set_timeout(left.clamp(Duration::from_millis(1), LOOK))?;
+            match self.link.read(bytes) {
+                Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
+                Ok(count) => bytes = &mut bytes[count..],
+                Err(error) => match error.kind() {
+                    ErrorKind::Interrupted => {}
+                    ErrorKind::WouldBlock | ErrorKind::TimedOut => {
+                        // What it sent before its end has been read by now.
+                        if ended {
+                            return Err(ErrorKind::UnexpectedEof.into());
+                        }
+                        ended = !matches!(self.child.try_wait(), Ok(None));
+                        if !ended && begin.elapsed() >= timeout {
+                            return Err(error);
+                        }
+                    }
+                    _ => return Err(error),
+                },
+            }
+        }
+        Ok(())
     }
 
     /// Reads the outputs of some slots.
@@ -233,9 +264,8 @@ impl Drop for Process {
     /// Lets the worker close its environments; one that takes too long is killed.
     fn drop(&mut self) {
         let _ = self.link.get_ref().shutdown(Shutdown::Write);
-        let _ = self.link.get_mut().set_timeout(FAREWELL);
         // Nothing more is sent: this waits for the end of the process.
-        let _ = self.link.read(&mut [0]);
+        let _ = self.take(&mut [0], FAREWELL);
         if wait(&mut self.child, Duration::from_secs(1)).is_none() {
             self.kill();
         }

@@ -137,6 +137,16 @@ class Fault(World):
     def kill(self):
         os.kill(os.getpid(), 9)
 
+    def orphan(self):
+        """Dies while a process that it forked lives on, with every file open."""
+        helper = os.fork()
+        if helper == 0:
+            time.sleep(300)
+            os._exit(0)
+        with open(self.mark, "a") as file:
+            file.write(f"{helper}\n")
+        os._exit(3)
+
     def stop(self):
         os.kill(os.getpid(), 19)
 
