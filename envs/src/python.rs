@@ -34,8 +34,8 @@ use pool::Pool;
 pub(crate) fn register(registry: &mut Registry) {
     for family in ["gymnasium", "python"] {
         let pool = Arc::new(Pool::default());
-        registry.insert_family(&format!("{family}:"), move |id, kwargs| {
-            make(&pool, family, id, kwargs)
+        registry.insert_wary_family(&format!("{family}:"), move |id, kwargs, wrapping| {
+            make(&pool, family, id, kwargs, wrapping)
         });
     }
 }
@@ -45,9 +45,10 @@ fn make(
     family: &'static str,
     id: &str,
     kwargs: &Kwargs,
+    wrapping: &[&str],
 ) -> Result<Box<dyn Env>, EnvError> {
     if family == "python" && id.split_once(':').is_none_or(|(a, b)| a.is_empty() || b.is_empty()) {
         return Err("the name must be python:MODULE:CALLABLE, such as python:my_envs:Maze".into());
     }
-    Ok(Box::new(pool.make(&Options::new(family, id, kwargs)?)?))
+    Ok(Box::new(pool.make(&Options::new(family, id, kwargs, wrapping)?)?))
 }

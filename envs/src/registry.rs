@@ -30,10 +30,11 @@ struct Entry {
     known: Option<Vec<String>>,
 }
 
-/// Given the rest of the name.
-type Family = dyn Fn(&str, &Kwargs) -> Result<Box<dyn Env>, EnvError> + Send + Sync;
+/// Given the rest of the name, and what a [`Constructor`] is given.
+type Family = dyn Fn(&str, &Kwargs, &[&str]) -> Result<Box<dyn Env>, EnvError> + Send + Sync;
 
-type Constructor = dyn Fn(&Kwargs) -> Result<Box<dyn Env>, EnvError> + Send + Sync;
+/// Given its keyword arguments, and the names of those that the wrappers keep for themselves.
+type Constructor = dyn Fn(&Kwargs, &[&str]) -> Result<Box<dyn Env>, EnvError> + Send + Sync;
 
 /// Keyword arguments that every environment takes, for the wrappers around it.
 const WRAPPER_KWARGS: [&str; 3] = ["action_repeat", "max_episode_steps", "frame_stack"];
@@ -88,7 +89,8 @@ impl Registry {
         F: Fn(&Kwargs) -> Result<Box<dyn Env>, EnvError> + Send + Sync + 'static,
     {
         let known = Some(known.iter().map(ToString::to_string).collect());
-        self.entries.insert(name.to_string(), Entry { make: Arc::new(make), known });
+        let make: Arc<Constructor> = Arc::new(move |kwargs, _| make(kwargs));
+        self.entries.insert(name.to_string(), Entry { make, known });
     }
 
     /// Adds an environment whose constructor is given all keyword arguments but the wrappers' own,
@@ -97,7 +99,8 @@ impl Registry {
     where
         F: Fn(&Kwargs) -> Result<Box<dyn Env>, EnvError> + Send + Sync + 'static,
     {
-        self.entries.insert(name.to_string(), Entry { make: Arc::new(make), known: None });
+        let make: Arc<Constructor> = Arc::new(move |kwargs, _| make(kwargs));
+        self.entries.insert(name.to_string(), Entry { make, known: None });
     }
 
     /// Adds all environments whose names begin with `prefix`, such as `gymnasium:`; the constructor
@@ -105,6 +108,15 @@ impl Registry {
     pub fn insert_family<F>(&mut self, prefix: &str, make: F)
     where
         F: Fn(&str, &Kwargs) -> Result<Box<dyn Env>, EnvError> + Send + Sync + 'static,
+    {
+        self.insert_wary_family(prefix, move |rest, kwargs, _| make(rest, kwargs));
+    }
+
+    /// As [`Registry::insert_family`], but the constructor is also told which of the wrappers' own
+    /// arguments are given, and may refuse them.
+    pub(crate) fn insert_wary_family<F>(&mut self, prefix: &str, make: F)
+    where
+        F: Fn(&str, &Kwargs, &[&str]) -> Result<Box<dyn Env>, EnvError> + Send + Sync + 'static,
     {
         self.families.insert(prefix.to_owned(), Arc::new(make));
     }
@@ -133,7 +145,8 @@ impl Registry {
             let fits = |prefix: &String| id.starts_with(prefix.as_str());
             let (prefix, make) = self.families.iter().find(|(prefix, _)| fits(prefix))?;
             let (rest, make) = (id[prefix.len()..].to_owned(), Arc::clone(make));
-            let make: Arc<Constructor> = Arc::new(move |kwargs| make(&rest, kwargs));
+            let make: Arc<Constructor> =
+                Arc::new(move |kwargs, wrapping| make(&rest, kwargs, wrapping));
             Some(Entry { make, known: None })
         })
     }
@@ -165,8 +178,9 @@ impl Registry {
             .map(|(key, value)| (key.clone(), value.clone()))
             .partition(|(key, _)| WRAPPER_KWARGS.contains(&key.as_str()));
 
+        let kept: Vec<&str> = wrapping.keys().map(String::as_str).collect();
         entry
-            .build(&own)
+            .build(&own, &kept)
             .and_then(|env| wrap(env, &wrapping))
             .map_err(|error| format!("environment '{id}': {error}").into())
     }
@@ -198,7 +212,7 @@ impl Registry {
             )
             .into());
         }
-        entry.build(kwargs).map_err(|error| format!("environment '{id}': {error}").into())
+        entry.build(kwargs, &[]).map_err(|error| format!("environment '{id}': {error}").into())
     }
 
     fn unknown_id(&self, id: &str) -> EnvError {
@@ -211,8 +225,8 @@ impl Registry {
 }
 
 impl Entry {
-    fn build(&self, kwargs: &Kwargs) -> Result<Box<dyn Env>, EnvError> {
-        let mut env = (self.make)(kwargs)?;
+    fn build(&self, kwargs: &Kwargs, wrapping: &[&str]) -> Result<Box<dyn Env>, EnvError> {
+        let mut env = (self.make)(kwargs, wrapping)?;
         let mut names = Vec::new();
         if let Some(params) = env.params() {
             names = params.names().into_iter().map(String::from).collect();

@@ -11,7 +11,8 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
 use support::{
-    eventually, kwargs, make, mark, pids, refusal, reset, runs, sources, step, within, world,
+    eventually, kwargs, make, mark, pids, refusal, reset, runs, sources, step, try_make, within,
+    world,
 };
 
 /// A text with all of these words in it.
@@ -339,6 +340,26 @@ fn options_are_checked() {
     says(
         &message,
         &["`path` is an option of the Python bridge, but Ambiguous also has a parameter"],
+    );
+}
+
+/// What the wrappers keep for themselves never reaches the constructor, so it must not have it.
+#[test]
+fn a_constructor_with_a_parameter_of_a_wrapper_is_not_given_silence() {
+    for name in ["max_episode_steps", "action_repeat", "frame_stack"] {
+        let argument = json!({name: 2});
+        let message = refusal("python:worlds:Limited", argument.clone());
+        let whose = format!("`{name}` is an option of every environment, but Limited also has a");
+        says(&message, &[&whose, "wrap it in a callable of your own"]);
+        world("Fault", argument);
+    }
+    world("Limited", json!({}));
+    // gymnasium.make has the same option, and keeps it from the constructor, too.
+    let limit = json!({"max_episode_steps": 7});
+    assert!(try_make("gymnasium:worlds:Limited-v0", limit).is_ok());
+    says(
+        &refusal("gymnasium:worlds:Limited-v0", json!({"frame_stack": 2})),
+        &["`frame_stack` is an option of every environment, but Limited also has"],
     );
 }
 

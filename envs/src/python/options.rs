@@ -29,7 +29,13 @@ pub(super) struct Options {
 }
 
 impl Options {
-    pub(super) fn new(family: &str, id: &str, kwargs: &Kwargs) -> Result<Self, EnvError> {
+    /// `wrapping`: names of the arguments that are kept for the wrappers around the environment.
+    pub(super) fn new(
+        family: &str,
+        id: &str,
+        kwargs: &Kwargs,
+        wrapping: &[&str],
+    ) -> Result<Self, EnvError> {
         let (own, rest): (Kwargs, Kwargs) = kwargs
             .iter()
             .map(|(key, value)| (key.clone(), value.clone()))
@@ -58,6 +64,7 @@ impl Options {
                 "id": id,
                 "kwargs": rest,
                 "given": own.keys().collect::<Vec<_>>(),
+                "wrapping": wrapping,
                 "path": path(&own)?,
                 "atari": atari(&own, id)?,
             }),

@@ -284,6 +284,11 @@ class Ambiguous(World):
         super().__init__(box(-1, 1, (1,)))
 
 
+class Limited(World):
+    def __init__(self, max_episode_steps=5, action_repeat=1, frame_stack=1):
+        super().__init__(box(-1, 1, (1,)))
+
+
 def not_an_environment():
     return "a string"
 
@@ -314,3 +319,6 @@ class Slow(Fault):
     def __init__(self):
         time.sleep(1.0)
         super().__init__()
+
+
+gymnasium.register("Limited-v0", entry_point=Limited)

@@ -3,7 +3,8 @@
 
 def make(request):
     """The environment of a request, and its time limit, which is left to the parent."""
-    kwargs, options = request["kwargs"], request["given"]
+    kwargs, options = request["kwargs"], dict.fromkeys(request["given"], "the Python bridge")
+    options.update(dict.fromkeys(request["wrapping"], "every environment"))
     if request["family"] == "python":
         module, _, name = request["id"].partition(":")
         create = find(module, name)
@@ -23,6 +24,8 @@ def make(request):
     try:
         registered = gymnasium.registry.get(name.rpartition(":")[2])
         if registered is not None:
+            # This one is gymnasium.make's own, which means the same by it.
+            options.pop("max_episode_steps", None)
             refuse_ambiguous(registered.entry_point, options)
         if atari is not None:
             kwargs = {"frameskip": 1, **kwargs}
@@ -56,17 +59,19 @@ def find(module, name):
 
 
 def refuse_ambiguous(create, options):
-    """An option of the bridge that the environment also takes reaches only the bridge."""
+    """An option that is kept from the environment, although it also takes one of this name.
+
+    `options` says whose they are."""
     if isinstance(create, str):
         create = gymnasium.envs.registration.load_env_creator(create)
     try:
         parameters = inspect.signature(create).parameters
     except (TypeError, ValueError):
         return
-    for name in options:
+    for name, owner in options.items():
         if name in parameters:
             raise Mistake(
-                f"`{name}` is an option of the Python bridge, but {create.__name__} also has a "
+                f"`{name}` is an option of {owner}, but {create.__name__} also has a "
                 f"parameter `{name}`, which cannot be given; wrap it in a callable of your own "
                 "that names it otherwise, and use `python:MODULE:CALLABLE`"
             )
