@@ -142,7 +142,7 @@ impl Model {
         let mut look = clock.look.then(|| StepLook::new(&self.params, &grads));
         self.params.fresh.clear();
         let mut cx = StepCx::new(trace, clock, self.optim.steps() + 1, rng);
-        cx.new_task = clock.task != self.optim.task();
+        cx.new_task = self.optim.is_new_task(clock.task);
         for Method { hooks, acted, .. } in &mut self.methods {
             hooks.before_step(&self.params, &mut grads, &mut cx);
             *acted += std::mem::take(&mut cx.acted);

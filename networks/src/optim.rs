@@ -91,11 +91,14 @@ pub struct Optim {
     steps: u64,
     /// Of these, when the schedule's cycle began.
     cycle: u64,
-    /// The task of the last step.
-    task: usize,
+    /// The task of the last step, if there was one.
+    task: Option<usize>,
     /// `steps` as a device scalar, for the fused kernel.
     step_tensor: Tensor,
 }
+
+/// Saved in place of a task before the first step.
+const NO_TASK: i64 = -1;
 
 impl Optim {
     /// Gives every trainable parameter its zeroed moments.
@@ -108,7 +111,7 @@ impl Optim {
             p.moments = (0..moments).map(|_| p.value.detach().zeros_like()).collect();
         }
         let step_tensor = Tensor::zeros([], (Kind::Float, device));
-        Optim { config, steps: 0, cycle: 0, task: 0, step_tensor }
+        Optim { config, steps: 0, cycle: 0, task: None, step_tensor }
     }
 
     /// The learning rate of the next step.
@@ -126,20 +129,21 @@ impl Optim {
         self.steps
     }
 
-    /// The task of the last step; 0 before the first.
-    pub fn task(&self) -> usize {
-        self.task
+    /// Whether a step on data of `task` is the first after a task change. The task of the first step
+    /// is no change: a run may begin in a later task, or see its first one end before it learns.
+    pub fn is_new_task(&self, task: usize) -> bool {
+        self.task.is_some_and(|last| last != task)
     }
 
     /// One step in place, on data of `task`; `grads` in the order of [`Params::trainable`].
     pub fn step(&mut self, params: &mut Params, grads: &[Tensor], task: usize) {
         let _guard = no_grad_guard();
-        if task != self.task {
-            self.task = task;
-            if let Schedule::CosineRestarts { restart: Restart::Task, .. } = self.config.schedule {
-                self.cycle = self.steps;
-            }
+        if self.is_new_task(task)
+            && let Schedule::CosineRestarts { restart: Restart::Task, .. } = self.config.schedule
+        {
+            self.cycle = self.steps;
         }
+        self.task = Some(task);
         let lr = self.lr();
         self.steps += 1;
         match self.config.rule {
@@ -189,7 +193,8 @@ impl Optim {
 
     /// Adds the counts to `out`; the moments are saved with the parameters.
     pub fn save(&self, prefix: &str, out: &mut StateDict) {
-        let counts = [self.steps as i64, self.cycle as i64, self.task as i64];
+        let task = self.task.map_or(NO_TASK, |task| task as i64);
+        let counts = [self.steps as i64, self.cycle as i64, task];
         out.insert(format!("{prefix}/optim#steps"), Tensor::from_slice(&counts));
     }
 
@@ -202,7 +207,7 @@ impl Optim {
         copy_from(&mut counts, &format!("{prefix}/optim#steps"), from)?;
         self.steps = counts.int64_value(&[0]) as u64;
         self.cycle = counts.int64_value(&[1]) as u64;
-        self.task = counts.int64_value(&[2]) as usize;
+        self.task = usize::try_from(counts.int64_value(&[2])).ok(); // NO_TASK is negative
         Ok(())
     }
 }

@@ -228,6 +228,13 @@ fn methods_act_when_the_task_changes() {
         let counts: Vec<u64> =
             [0, 0, 1, 1, 1, 0, 2].iter().map(|&task| step(&mut model, task)).collect();
         assert_eq!(counts, [0, 0, 1, 1, 1, 2, 3]);
+        // The first task seen is no change, whichever it is, after a resume before it too.
+        let mut late = build();
+        let mut state = StateDict::new();
+        build().save(&mut state);
+        late.load(&state).unwrap();
+        let counts: Vec<u64> = [3, 3, 4].iter().map(|&task| step(&mut late, task)).collect();
+        assert_eq!(counts, [0, 0, 1]);
         // A resumed run knows which task it was in.
         let mut state = StateDict::new();
         model.save(&mut state);
