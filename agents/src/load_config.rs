@@ -49,10 +49,9 @@ impl Config {
     /// When the discount should follow the time limit of an environment without one.
     pub fn resolve(&mut self, spec: &EnvSpec) -> Result<(), String> {
         self.resolve_schedules();
-        let high = spec.obs.high.iter().copied().fold(f32::NEG_INFINITY, f32::max);
         // Normalised observations have no bounds.
-        let bounded = high.is_finite() && high > 0.0 && !self.normalize.obs;
-        let high = if bounded { f64::from(high) } else { 1.0 };
+        let scale = spec.obs.scale().filter(|_| !self.normalize.obs);
+        let high = scale.map_or(1.0, f64::from);
         for network in self.agent.networks_mut() {
             network.arch.resolve(high);
         }

@@ -172,6 +172,9 @@ fn pictures_are_scaled_by_their_bounds() {
     assert!((scale(conv, picture(1.0)) - 1.0).abs() < 1e-12);
     assert!((scale(conv, picture(f32::INFINITY)) - 1.0).abs() < 1e-12);
     assert!((scale(conv, picture(0.0)) - 1.0).abs() < 1e-12);
+    // No scale: a network would see zeros.
+    assert!((scale(conv, picture(f32::MAX)) - 1.0).abs() < 1e-12);
+    assert!((scale(conv, picture(i64::MAX as f32)) - 1.0).abs() < 1e-12);
     let given = conv.replace("'conv'", "'conv', divide_by = 7.0");
     assert!((scale(&given, picture(255.0)) - 7.0).abs() < 1e-12);
     let normalized = format!("normalize.obs = true\n{conv}");

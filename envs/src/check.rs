@@ -11,7 +11,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::{Env, EnvError};
 
-/// Everything found wrong with `env`; nothing if it is fine. `id` is what messages call it.
+/// Everything found wrong with `env`; nothing if it is fine. `id` is what messages call it; if it
+/// begins with `gymnasium:` or `python:`, advice is in the terms of Gymnasium.
 ///
 /// The environment is reset and stepped up to some ten thousand times. A panic inside it is
 /// caught and reported; the panic's own message still goes to standard error.
@@ -110,11 +111,12 @@ impl Probe<'_> {
         match catch_unwind(AssertUnwindSafe(|| run(self.env))) {
             Ok(Ok(value)) => Some(value),
             Ok(Err(error)) => {
-                self.error(
-                    format!("it failed: {error}"),
-                    place,
-                    "return an error only for what cannot be recovered from",
-                );
+                let remedy = if self.is_python() {
+                    "correct what raised it, or end the episode there; an exception stops the whole run"
+                } else {
+                    "return an error only for what cannot be recovered from"
+                };
+                self.error(format!("it failed: {error}"), place, remedy);
                 None
             }
             Err(panic) => {
@@ -127,6 +129,16 @@ impl Probe<'_> {
                 None
             }
         }
+    }
+
+    /// Is it written in Python? Its author then knows nothing of [`EnvSpec`](crate::EnvSpec).
+    fn is_python(&self) -> bool {
+        ["gymnasium:", "python:"].iter().any(|family| self.id.starts_with(family))
+    }
+
+    /// What its author calls the space of observations.
+    fn obs_space(&self) -> &'static str {
+        if self.is_python() { "observation_space" } else { "spec().obs" }
     }
 
     fn error(&mut self, what: String, place: &str, remedy: &str) {

@@ -2,6 +2,7 @@
 //!
 //! As Gymnasium's `FrameStackObservation`: oldest first, and the first frame repeated on reset.
 
+use crate::spec_check::MOST_COMPONENTS;
 use crate::wrap::load_inner;
 use crate::{Action, Env, EnvError, EnvSpec, Frame, Params, Space, State, Step, bytes};
 
@@ -20,7 +21,8 @@ impl FrameStack {
     /// Stacks `count` frames.
     ///
     /// # Errors
-    /// Less than two frames, which would be no stack, or more than 1024, which must be a slip.
+    /// Less than two frames, which would be no stack, more than 1024, which must be a slip, or a spec
+    /// that makes no sense.
     pub fn new(env: Box<dyn Env>, count: usize) -> Result<Self, EnvError> {
         if count < 2 {
             return Err(format!("a stack of {count} frames is no stack; give 2 or more").into());
@@ -28,7 +30,16 @@ impl FrameStack {
         if count > 1024 {
             return Err(format!("a stack of {count} frames is too high; give at most 1024").into());
         }
-        let size = env.spec().obs.size();
+        let spec = env.spec();
+        spec.validate()?;
+        let size = spec.obs.size();
+        if size.saturating_mul(count) > MOST_COMPONENTS {
+            return Err(format!(
+                "a stack of {count} frames of {size} components has more than {MOST_COMPONENTS}; \
+                 stack fewer, or smaller ones"
+            )
+            .into());
+        }
         Ok(Self { env, count, frames: vec![0.0; count * size], size, saved: Vec::new() })
     }
 

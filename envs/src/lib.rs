@@ -8,6 +8,7 @@
 //! | file | holds |
 //! | --- | --- |
 //! | `lib.rs` | [`Env`], [`EnvSpec`], [`Action`], [`Step`] |
+//! | `spec_check.rs` | what a spec must hold to, and which bounds are a scale |
 //! | `registry.rs` | [`Registry`]: name and keyword arguments to environment |
 //! | `vector.rs`, `actions.rs` | [`VecEnv`]: several environments stepped together, with autoreset |
 //! | `wrap.rs`, `action_repeat.rs`, `frame_stack.rs` | [`TimeLimit`], [`ActionRescale`], [`ActionRepeat`], [`FrameStack`] |
@@ -78,6 +79,7 @@ mod params;
 mod pendulum;
 mod python;
 mod registry;
+mod spec_check;
 mod vector;
 mod wrap;
 
@@ -94,6 +96,7 @@ pub use mountain_car_continuous::MountainCarContinuous;
 pub use mujoco::mujoco_version;
 pub use pendulum::Pendulum;
 pub use registry::{Registry, edit_distance};
+pub use spec_check::is_type_limit;
 pub use vector::{Episode, LoadReport, Outcome, VecEnv, VecEnvState};
 pub use wrap::{ActionRescale, TimeLimit};
 
@@ -256,9 +259,12 @@ impl Space {
         Self { shape: vec![low.len()], low, high, dtype: Dtype::F32, frames: 1 }
     }
 
-    /// Number of flat components.
+    /// Number of flat components; `usize::MAX` where it would be more.
     pub fn size(&self) -> usize {
-        self.shape.iter().product()
+        if self.shape.contains(&0) {
+            return 0;
+        }
+        self.shape.iter().fold(1, |size: usize, &n| size.saturating_mul(n))
     }
 }
 

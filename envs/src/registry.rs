@@ -252,6 +252,8 @@ impl Entry {
 
 fn wrap(mut env: Box<dyn Env>, kwargs: &Kwargs) -> Result<Box<dyn Env>, EnvError> {
     let spec = env.spec();
+    // The wrappers take it at its word.
+    spec.validate()?;
     if matches!(spec.action, ActionSpace::Box { .. }) {
         env = Box::new(ActionRescale::new(env)?);
     }

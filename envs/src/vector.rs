@@ -76,10 +76,13 @@ impl VecEnv {
     /// Takes the environments and resets all. Every episode's seed is one `u64` of `rng`.
     ///
     /// # Errors
-    /// No environment, specs that differ, or a failing reset.
+    /// No environment, a spec that makes no sense ([`EnvSpec::validate`]), specs that differ, or a
+    /// failing reset.
     pub fn new(envs: Vec<Box<dyn Env>>, rng: ChaCha8Rng) -> Result<Self, EnvError> {
         let first = envs.first().ok_or("there is no environment to step; give at least one")?;
         let spec = first.spec();
+        // Before they are compared: NaN differs from itself.
+        spec.validate()?;
         if let Some(i) = envs.iter().position(|env| env.spec() != spec) {
             return Err(format!(
                 "environment {i} differs from environment 0: {:?} against {spec:?}; give \
@@ -89,9 +92,6 @@ impl VecEnv {
             .into());
         }
         let (n, size) = (envs.len(), spec.obs.size());
-        if size == 0 {
-            return Err("observations have no components; give EnvSpec::obs a shape".into());
-        }
         let none =
             Outcome { reward: 0.0, terminated: false, truncated: false, task: 0, episode: None };
         let mut all = Self {

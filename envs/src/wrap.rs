@@ -1,7 +1,9 @@
 //! Wrappers that [`Registry::make`](crate::Registry::make) puts around an environment:
 //! [`TimeLimit`] and [`ActionRescale`]. Each is an [`Env`] around an [`Env`].
 
-use crate::{Action, ActionSpace, Env, EnvError, EnvSpec, Frame, Params, State, Step, bytes};
+use crate::{
+    Action, ActionSpace, Env, EnvError, EnvSpec, Frame, Params, State, Step, bytes, is_type_limit,
+};
 
 /// Truncates an episode after a number of steps.
 pub struct TimeLimit {
@@ -94,7 +96,8 @@ impl ActionRescale {
     /// Around an environment with finite action bounds.
     ///
     /// # Errors
-    /// Discrete actions, or bounds that are infinite or the wrong way round.
+    /// Discrete actions, or bounds that are infinite, the limits of a type ([`is_type_limit`]) or the
+    /// wrong way round.
     pub fn new(env: Box<dyn Env>) -> Result<Self, EnvError> {
         let ActionSpace::Box { low, high } = env.spec().action else {
             return Err("ActionRescale is around an environment with discrete actions; leave it \
@@ -114,6 +117,15 @@ impl ActionRescale {
             return Err(format!(
                 "action component {i} is bounded by {} and {}, which cannot be mapped from \
                  [-1, 1]; give finite bounds, low before high",
+                low[i], high[i]
+            )
+            .into());
+        }
+        let limit = |(l, h): (&f32, &f32)| is_type_limit(*l) || is_type_limit(*h);
+        if let Some(i) = low.iter().zip(&high).position(limit) {
+            return Err(format!(
+                "action component {i} is bounded by {} and {}, the limits of its type, which say \
+                 nothing about how large actions are; give the range that actions have",
                 low[i], high[i]
             )
             .into());

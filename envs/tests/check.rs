@@ -144,6 +144,40 @@ fn observations_out_of_bounds() {
 }
 
 #[test]
+fn numbers_that_f32_skips() {
+    warning(
+        |env| {
+            env.spec.obs = Space::vector(2);
+            env.observe = |env, _, obs| {
+                obs.copy_from_slice(&[(env.t + (1 << 33)) as f32, env.start as f32]);
+                Ok(())
+            };
+        },
+        "component 0 is 8589934592; observations travel as f32",
+        "reset(seed 0)",
+    );
+}
+
+#[test]
+fn limits_of_a_type_as_bounds() {
+    let limits =
+        |high: &[f32]| Space { shape: vec![1, 2], ..Space::bounded(vec![0.0; 2], high.to_vec()) };
+    for limit in [f32::MAX, i32::MAX as f32, i64::MAX as f32] {
+        let picture = limits(&[1000.0, limit]);
+        warning(|env| env.spec.obs = picture, "component 1 of a picture", "spec().obs");
+        let action = boxed(&[-limit, -1.0], &[limit, 1.0]);
+        error(
+            |env| env.spec.action = action,
+            "component 0 is bounded by the limit",
+            "spec().action",
+        );
+    }
+    let mut vector = Broken::new();
+    vector.spec.obs = Space::bounded(vec![0.0; 2], vec![f32::MAX; 2]);
+    assert_eq!(check(&mut vector, "a vector, which nothing divides"), []);
+}
+
+#[test]
 fn bytes_that_are_fractions() {
     error(
         |env| {

@@ -138,6 +138,31 @@ fn unsupported_spaces_are_refused() {
 }
 
 #[test]
+fn the_part_that_cannot_be_flattened_is_named() {
+    let message = refusal("python:worlds:mission", json!({}));
+    assert!(message.contains("part ['mission'] of its observation space"), "{message}");
+    assert!(message.contains("ObservationWrapper"), "{message}");
+    assert!(!message.contains("NotImplementedError"), "{message}");
+}
+
+#[test]
+fn the_checker_says_that_f32_cannot_hold_a_64_bit_counter() {
+    let id = "python:worlds:beyond_f32";
+    let findings = envs::check(make(id, json!({})).as_mut(), id);
+    let said = |what: &str| findings.iter().any(|finding| finding.what.contains(what));
+    assert!(said("component 0 is 8589934592; observations travel as f32"), "{findings:?}");
+}
+
+#[test]
+fn the_checker_speaks_of_observation_space_to_users_of_python() {
+    let id = "python:worlds:astray";
+    let findings = envs::check(make(id, json!({})).as_mut(), id);
+    let outside = findings.iter().find(|finding| finding.what.contains("outside its bounds"));
+    let remedy = &outside.expect("found").remedy;
+    assert!(remedy.contains("observation_space") && !remedy.contains("spec()"), "{remedy}");
+}
+
+#[test]
 fn an_action_of_the_wrong_kind_is_an_error() {
     let mut env = world("Echo", json!({"name": "discrete"}));
     let mut obs = reset(env.as_mut(), 0).expect("reset");

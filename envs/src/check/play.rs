@@ -12,6 +12,8 @@ const STEPS: usize = 10_000;
 const COMPARED: usize = 200;
 /// Episodes after the first that are needed to judge them together.
 const LATER: usize = 10;
+/// Up to here every whole number is an f32.
+const EXACT: f32 = 16_777_216.0;
 /// A NaN that no arithmetic gives: what still is this was not written.
 const CANARY: u32 = 0x7fc0_5ca1;
 
@@ -43,10 +45,15 @@ impl Probe<'_> {
         }
         self.later_episodes(&lengths);
         if !ended && spec.time_limit.is_none() {
+            let remedy = if self.is_python() {
+                "terminate or truncate at some point, or set `max_episode_steps`"
+            } else {
+                "terminate or truncate at some point, or give EnvSpec a time limit"
+            };
             self.warning(
                 format!("no episode ended within {STEPS} steps of random actions"),
                 "step()",
-                "terminate or truncate at some point, or give EnvSpec a time limit",
+                remedy,
             );
         }
         Some(())
@@ -75,17 +82,28 @@ impl Probe<'_> {
         let again = self.episode(spec, 0, COMPARED)?;
         let size = spec.obs.size();
         if first.obs[..size] != again.obs[..size] {
+            let remedy = if self.is_python() {
+                "call super().reset(seed=seed) first, and draw the start of an episode only from \
+                 self.np_random"
+            } else {
+                "draw the start of an episode only from a generator seeded with `seed`"
+            };
             self.error(
                 "two resets with one seed gave different first observations".into(),
                 "reset(seed 0)",
-                "draw the start of an episode only from a generator seeded with `seed`",
+                remedy,
             );
         } else if first != again {
+            let remedy = if self.is_python() {
+                "reset everything in reset(), and draw randomness only from self.np_random, which \
+                 super().reset(seed=seed) seeds"
+            } else {
+                "reset everything in reset(), and draw randomness only from a generator seeded there"
+            };
             self.error(
                 "one seed and the same actions gave two different episodes".into(),
                 "step(), seed 0",
-                "reset everything in reset(), and draw randomness only from a generator seeded \
-                 there",
+                remedy,
             );
         }
         let mut differ = false;
@@ -256,10 +274,12 @@ impl Probe<'_> {
                      component that was read before it was written",
                 );
             } else if x < low || x > high {
+                let remedy =
+                    format!("widen the bounds of {}, or clip the observation", self.obs_space());
                 self.error(
                     what(&format!("is {x}, outside its bounds {low} to {high}")),
                     place,
-                    "widen the bounds in spec().obs, or clip the observation",
+                    &remedy,
                 );
             } else if spec.obs.dtype == Dtype::U8
                 && !(x.fract() == 0.0 && (0.0..256.0).contains(&x))
@@ -268,6 +288,17 @@ impl Probe<'_> {
                     what(&format!("is {x}, but its type is u8")),
                     place,
                     "give whole numbers from 0 to 255, or make the type Dtype::F32",
+                );
+            } else if x.abs() > EXACT {
+                self.warning(
+                    what(&format!(
+                        "is {}; observations travel as f32, which above {EXACT} skips whole numbers, so \
+                         that neighbours become one",
+                        f64::from(x)
+                    )),
+                    place,
+                    "subtract an offset, divide it, or leave it out: a counter or a time in a 64-bit \
+                     integer becomes a constant",
                 );
             }
         }

@@ -1,13 +1,12 @@
 //! Is the spec sound?
 
-use super::Probe;
-use crate::{ActionSpace, EnvSpec};
+use super::{Probe, Severity};
+use crate::{ActionSpace, EnvSpec, is_type_limit};
 
 impl Probe<'_> {
     /// The spec, if it makes sense to go on with it.
     pub(super) fn spec(&mut self) -> Option<EnvSpec> {
         let spec = self.call("spec()", |env| Ok(env.spec()))?;
-        let before = self.findings.len();
         self.observation_space(&spec);
         self.action_space(&spec);
         if spec.time_limit == Some(0) {
@@ -17,11 +16,12 @@ impl Probe<'_> {
                 "give a time limit of at least 1, or None",
             );
         }
-        (self.findings.len() == before).then_some(spec)
+        let sound = self.findings.iter().all(|finding| finding.severity < Severity::Error);
+        sound.then_some(spec)
     }
 
     fn observation_space(&mut self, spec: &EnvSpec) {
-        let place = "spec().obs";
+        let place = self.obs_space();
         let obs = &spec.obs;
         if obs.shape.is_empty() || obs.size() == 0 {
             self.error(
@@ -51,10 +51,20 @@ impl Probe<'_> {
             );
         }
         self.bounds(place, &obs.low, &obs.high);
+        // What a picture is divided by. Elsewhere bounds are no scale.
+        let limit = obs.high.iter().position(|&high| is_type_limit(high));
+        if let Some(i) = limit.filter(|_| obs.shape.len() > 1) {
+            self.warning(
+                format!("component {i} of a picture is bounded by {}, the limit of a type", obs.high[i]),
+                place,
+                "give the range that the numbers have, such as 0 to 1: convolutions divide pictures by \
+                 their highest bound, and leave these undivided",
+            );
+        }
     }
 
     fn action_space(&mut self, spec: &EnvSpec) {
-        let place = "spec().action";
+        let place = if self.is_python() { "action_space" } else { "spec().action" };
         match &spec.action {
             ActionSpace::Discrete(0) => self.error(
                 "there are 0 discrete actions to choose from".into(),
@@ -68,6 +78,16 @@ impl Probe<'_> {
                         format!("actions have {} lower and {} upper bounds", low.len(), high.len()),
                         place,
                         "give one lower and one upper bound per action component, at least one",
+                    );
+                }
+                if let Some(i) = low.iter().chain(high).position(|x| is_type_limit(*x)) {
+                    self.error(
+                        format!(
+                            "action component {} is bounded by the limit of a type",
+                            i % low.len()
+                        ),
+                        place,
+                        "give the range that actions have; agents act in [-1, 1], mapped to it",
                     );
                 }
                 if let Some(i) = low.iter().chain(high).position(|x| x.is_infinite()) {

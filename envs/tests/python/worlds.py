@@ -307,6 +307,46 @@ def graph():
     return World(spaces.Sequence(spaces.Discrete(2)))
 
 
+class Words(spaces.Space):
+    """A space that Gymnasium cannot flatten."""
+
+
+def mission():
+    return World(spaces.Dict({"image": SPACES["box"], "mission": Words()}))
+
+
+def beyond_f32():
+    space = spaces.Box(0, 2**62, (1,), np.int64)
+
+    class Clock(World):
+        def __init__(self):
+            super().__init__(space)
+            self.t = 0
+
+        def reset(self, *, seed=None, options=None):
+            _, info = super().reset(seed=seed)
+            self.t = 0
+            return np.array([2**33], np.int64), info
+
+        def step(self, action):
+            _, *rest = super().step(action)
+            self.t += 1
+            return np.array([2**33 + self.t], np.int64), *rest
+
+    return Clock()
+
+
+def astray():
+    """Leaves its bounds by a little."""
+
+    class Astray(World):
+        def step(self, action):
+            obs, *rest = super().step(action)
+            return obs + np.float32(1e6), *rest
+
+    return Astray(SPACES["box"])
+
+
 def given(**kwargs):
     """Refuses unless it was given just this."""
     assert kwargs == {"word": "a", "number": 1.5, "nested": {"list": [1, None, True]}}, kwargs

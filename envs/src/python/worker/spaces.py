@@ -141,12 +141,33 @@ def numbers(values):
     return [x if math.isfinite(x) else str(x) for x in values.tolist()]
 
 
+def not_numbers(space, name=""):
+    """The first part, by name, that is no fixed number of numbers; None if all are."""
+    if isinstance(space, (spaces.Dict, spaces.Tuple)):
+        named = isinstance(space, spaces.Dict)
+        parts = space.spaces.items() if named else enumerate(space.spaces)
+        found = (not_numbers(part, f"{name}[{key!r}]") for key, part in parts)
+        return next((part for part in found if part is not None), None)
+    try:
+        if isinstance(space, spaces.Space) and space.is_np_flattenable:
+            spaces.flatdim(space)
+            return None
+    except NotImplementedError:
+        pass  # a space of somebody's own, as MiniGrid's MissionSpace
+    return name, space
+
+
 def specification(env, time_limit):
     space = env.observation_space
-    if not isinstance(space, spaces.Space) or not space.is_np_flattenable:
+    part = not_numbers(space)
+    if part is not None:
+        name, bad = part
+        where = f"part {name} of " if name else ""
         raise Mistake(
-            f"its observation space {shown(space)} cannot be made one array; supported are Box, "
-            "Discrete, MultiDiscrete, MultiBinary, Text, OneOf, and Dict and Tuple of them"
+            f"{where}its observation space, {shown(bad)}, cannot be made one array; supported are Box, "
+            "Discrete, MultiDiscrete, MultiBinary, Text, OneOf, and Dict and Tuple of them; leave the "
+            "part out with a gymnasium.ObservationWrapper, in a callable of your own that is named "
+            "python:MODULE:CALLABLE"
         )
     flat = spaces.flatten_space(space)
     shape = list(space.shape) if isinstance(space, spaces.Box) else list(flat.shape)
