@@ -32,7 +32,8 @@ The configuration:
   all defaults filled in is kept as config.toml in the run folder.
 
 Stopping:
-  Ctrl-C (or SIGTERM) saves a checkpoint and ends with exit code 130; a second Ctrl-C ends at once.
+  Ctrl-C (or SIGTERM) saves a checkpoint and ends with exit code 130; a second Ctrl-C, a second or more
+  later, ends at once.
   Whatever ends a run, `supple resume` goes on from its newest whole checkpoint.
 
 Exit codes: 0 done, 1 error, 2 wrong usage, 130 interrupted";
