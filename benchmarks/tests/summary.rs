@@ -1,7 +1,7 @@
 //! The numbers of studies, by hand where there is one run, and what they mean where there are several.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
-use std::{collections::BTreeMap, path::PathBuf, time::Instant};
+use std::{collections::BTreeMap, path::PathBuf};
 
 use benchmarks::{
     score::Score,
@@ -221,10 +221,10 @@ fn studies_and_summaries_survive_json() {
     assert!(text.contains("\"plasticity_gap\""));
 }
 
-/// As large as reports get: 30 methods, 20 seeds, 100 bins, 10 tasks, within seconds on a busy core; and
-/// the same numbers each time, to the bit.
+/// As large as reports get: 30 methods, 20 seeds, 100 bins, 10 tasks: the same numbers each
+/// time, to the bit.
 #[test]
-fn summaries_are_quick_and_the_same_each_time() {
+fn large_summaries_are_the_same_each_time() {
     let mut rng = random::stream(2, 0);
     let methods = (0..30).map(|m| {
         let runs = (0..20).map(|seed| {
@@ -241,10 +241,7 @@ fn summaries_are_quick_and_the_same_each_time() {
         )
     });
     let study = study(score(10, 100), methods.collect());
-    let start = Instant::now();
     let summary = Summary::of(&study);
-    let took = start.elapsed().as_secs_f64();
-    assert!(took < 10.0, "{took} s");
     assert_eq!((summary.curves[29].len(), summary.tasks[29].len()), (100, 10));
     assert_eq!(summary, Summary::of(&study));
 }

@@ -4,7 +4,6 @@
 mod support;
 
 use std::process::Command;
-use std::time::Instant;
 
 use envs::{Actions, Env, Registry, VecEnv};
 use rand::SeedableRng;
@@ -109,20 +108,16 @@ fn a_hang_ends_after_the_timeout() {
     within(60, || {
         for fault in ["hang", "spin", "stop", "close_files"] {
             let marked = mark(fault);
-            let begin = Instant::now();
             let arguments = json!({"fault": fault, "timeout_s": 0.4, "mark": marked});
             let (message, env) = third_step(arguments);
             says(&message, &["did not answer within 0.4 s", "timeout_s"]);
-            assert!(begin.elapsed().as_secs() < 20, "{fault}");
             assert!(!runs(pids(&marked)[0]), "{fault}: it was killed");
             drop(env);
         }
-        let begin = Instant::now();
         let arguments = json!({"fault": "hang", "at": "make", "timeout_s": 0.4});
         says(&refusal("python:worlds:Fault", arguments), &["did not answer within 2 s"]);
         let mut env = world("Fault", json!({"fault": "hang", "at": "reset", "timeout_s": 0.4}));
         says(&reset(env.as_mut(), 0).expect_err("hangs").to_string(), &["within 0.4 s"]);
-        assert!(begin.elapsed().as_secs() < 20);
     });
 }
 

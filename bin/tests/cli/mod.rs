@@ -1,4 +1,4 @@
-//! Runs the real binary in a scratch folder, never longer than a time limit.
+//! Runs the real binary in a scratch folder. A process that hangs fails its test instead of stopping all.
 #![allow(dead_code, reason = "every test file uses its own part of this")]
 
 pub(crate) mod page;
@@ -18,8 +18,8 @@ use tempfile::TempDir;
 /// The stock binary.
 pub(crate) const SUPPLE: &str = env!("CARGO_BIN_EXE_supple");
 
-/// No process of these tests takes longer, even on a loaded machine.
-pub(crate) const LIMIT: Duration = Duration::from_secs(120);
+/// After this long a process hangs: two hours, since a test must pass on any machine that makes progress.
+pub(crate) const LIMIT: Duration = Duration::from_secs(2 * 3600);
 
 /// A small DQN run, of about a second.
 pub(crate) const QUICK: &str = r#"

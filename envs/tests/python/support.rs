@@ -58,7 +58,10 @@ pub(crate) fn step(env: &mut dyn Env, choice: usize) -> Result<(Vec<f32>, Step),
     Ok((obs, step))
 }
 
-/// Fails instead of hanging.
+/// How many times longer than on an idle machine something may take before it counts as a hang.
+const SLACK: u64 = 100;
+
+/// Fails instead of hanging: `test` needs less than `seconds` on an idle machine, and has a hundred times that.
 pub(crate) fn within<T: Send + 'static>(
     seconds: u64,
     test: impl FnOnce() -> T + Send + 'static,
@@ -67,9 +70,9 @@ pub(crate) fn within<T: Send + 'static>(
     let thread = std::thread::spawn(move || {
         let _ = done.send(test());
     });
-    match result.recv_timeout(Duration::from_secs(seconds)) {
+    match result.recv_timeout(Duration::from_secs(SLACK * seconds)) {
         Ok(value) => value,
-        Err(mpsc::RecvTimeoutError::Timeout) => panic!("not done after {seconds} s"),
+        Err(mpsc::RecvTimeoutError::Timeout) => panic!("not done after {SLACK} x {seconds} s"),
         Err(_) => std::panic::resume_unwind(thread.join().expect_err("it has sent nothing")),
     }
 }
@@ -95,11 +98,11 @@ pub(crate) fn pids(mark: &PathBuf) -> Vec<u32> {
 
 /// Waits for something to come true.
 pub(crate) fn eventually(what: &str, test: impl Fn() -> bool) {
-    for _ in 0..1000 {
+    for _ in 0..1000 * SLACK {
         if test() {
             return;
         }
         std::thread::sleep(Duration::from_millis(10));
     }
-    panic!("after ten seconds still not: {what}");
+    panic!("after {SLACK} times ten seconds still not: {what}");
 }
