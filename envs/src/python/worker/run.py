@@ -156,7 +156,17 @@ def explain(error, doing):
     while trace is not None and trace.tb_frame.f_code.co_filename == "<string>":
         trace = trace.tb_next
     lines = traceback.format_exception(type(error), error, trace)
-    return f"{doing} raised {type(error).__name__}\n{''.join(lines).strip()}"
+    return f"{doing} raised {headline(error)}\n{''.join(lines).strip()}"
+
+
+def headline(error):
+    """What a reader wants first: the exception and the first line of its message."""
+    name = type(error).__name__
+    try:
+        lines = str(error).strip().splitlines()
+    except Exception:
+        lines = []  # its own __str__ fails, too
+    return f"{name}: {lines[0]}" if lines else name
 
 
 DOING = {MAKE: "making it", RESET: "its reset()", STEP: "its step()", RENDER: "its render()",
