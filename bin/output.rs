@@ -4,6 +4,7 @@
 
 use std::io::{ErrorKind, Write};
 
+use agents::message::EvalResult;
 use anyhow::{Context, Result};
 
 /// Prints lines of the result.
@@ -25,4 +26,17 @@ pub(crate) fn note(line: &str) {
 pub(crate) fn program() -> String {
     let path = std::env::args_os().next().map(std::path::PathBuf::from).unwrap_or_default();
     path.file_name().map_or("supple".to_owned(), |name| name.to_string_lossy().into_owned())
+}
+
+/// What to say of an evaluation whose episodes only its own limit ended.
+pub(crate) fn cut_off_note(e: &EvalResult) -> Option<String> {
+    let n = e.returns.len();
+    let longest = e.lengths.iter().max()?;
+    (e.cut_off > 0).then(|| {
+        format!(
+            "note: {} of {n} evaluation episodes were cut off after {longest} steps; \
+             eval.max_episode_steps sets how long they may be",
+            e.cut_off
+        )
+    })
 }

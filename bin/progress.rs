@@ -9,7 +9,7 @@ use std::{
 use agents::{message::EvalResult, session::Progress};
 use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 
-use crate::output::note;
+use crate::output::{cut_off_note, note};
 
 /// Plain mode says something at least this often.
 const SILENCE: Duration = Duration::from_secs(60);
@@ -21,6 +21,8 @@ pub(crate) struct Display {
     /// Plain mode: environment step and time of the last line about progress.
     last: (u64, Instant),
     greeted: bool,
+    /// Whether it was said that evaluations cut episodes off.
+    told_of_cuts: bool,
 }
 
 /// Prints lines in between, from any thread.
@@ -39,7 +41,7 @@ impl Display {
     /// Of a run to `total` steps that stands at `done`.
     pub(crate) fn new(total: u64, done: u64) -> Self {
         let bar = std::io::stderr().is_terminal().then(|| bar(total, done));
-        Display { bar, total, last: (done, Instant::now()), greeted: false }
+        Display { bar, total, last: (done, Instant::now()), greeted: false, told_of_cuts: false }
     }
 
     pub(crate) fn notes(&self) -> Notes {
@@ -59,6 +61,12 @@ impl Display {
         }
         if let Some(result) = &p.eval {
             self.notes().line(&self.evaluation(result));
+            if !self.told_of_cuts
+                && let Some(warning) = cut_off_note(result)
+            {
+                self.told_of_cuts = true;
+                self.notes().line(&warning);
+            }
         }
         if let Some(bar) = &self.bar {
             bar.set_position(p.env_steps.min(self.total));
@@ -184,8 +192,7 @@ mod tests {
 
     #[test]
     fn steps_are_aligned() {
-        let display =
-            Display { bar: None, total: 3_000, last: (0, Instant::now()), greeted: false };
+        let display = Display::new(3_000, 0);
         assert_eq!(display.step(7), "step    7/3000");
         assert_eq!(display.step(3_000), "step 3000/3000");
     }

@@ -2,16 +2,22 @@
 //!
 //! `checkpoints/step-000000010000/` holds `state.json` (counters, generators, actors),
 //! `model.safetensors` (parameters, targets, moments, method state), `replay.safetensors`, and
-//! `manifest.json` with the size and CRC-32 of each. `checkpoints/best-...` has no replay: it is
-//! for `supple eval`.
+//! `manifest.json` with the size and CRC-32 of each. `evaluating-N.json` and `.safetensors` are weights
+//! whose evaluation was not over, for a resume to play. `checkpoints/best-...` has no replay: it is for
+//! `supple eval`. Files are written, checked and read in pieces: a replay is never in memory twice.
 
 use std::{
     fs::{self, File},
+    io::{BufReader, ErrorKind, Read},
     path::{Path, PathBuf},
 };
 
 use networks::{params::StateDict, random::Rng};
-use serde::{Deserialize, Serialize};
+use rustix::{
+    fs::{CWD, RenameFlags, renameat_with},
+    io::Errno,
+};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::collections::BTreeMap;
 
 use crate::{
@@ -84,56 +90,168 @@ pub struct Checkpoint {
     pub state: State,
     /// Arrays of the agent.
     pub model: StateDict,
+    /// Weights whose evaluation was not over, oldest first, and the states they are of.
+    pub evaluating: Vec<(State, StateDict)>,
     /// Columns of the replay; `None` in a best checkpoint.
     pub replay: Option<TensorFile>,
 }
 
-/// Writes `run/checkpoints/KIND-STEP` (kind is `step` or `best`) and removes what is older than the
-/// newest `keep` of the kind.
+/// What a checkpoint is written from.
+pub struct Content<'a> {
+    /// Everything but arrays.
+    pub state: &'a State,
+    /// Arrays of the agent.
+    pub model: &'a StateDict,
+    /// Weights whose evaluation is not over, oldest first, and the states they are of.
+    pub evaluating: Vec<(&'a State, &'a StateDict)>,
+    /// Columns of the replay; a best checkpoint has none.
+    pub replay: Option<&'a [(String, Saved<'a>)]>,
+}
+
+/// Writes `run/checkpoints/KIND-STEP`; kind is `step` or `best`.
 ///
 /// # Errors
 /// When the disk is full or the folder cannot be written; older checkpoints are untouched then.
-pub fn write(
-    run: &Path,
-    kind: &str,
-    keep: usize,
-    state: &State,
-    model: &StateDict,
-    replay: Option<&[(String, Saved<'_>)]>,
-) -> Result<PathBuf, Error> {
-    let root = run.join("checkpoints");
-    let name = format!("{kind}-{:012}", state.env_steps);
-    let (temporary, target) = (root.join(format!(".tmp-{name}")), root.join(&name));
-    remove(&temporary)?;
-    fs::create_dir_all(&temporary).map_err(|e| Error::io("create", &temporary, e))?;
-
-    let json = serde_json::to_vec(state).map_err(|e| Error::Run(format!("state: {e}")))?;
-    let mut files = vec!["state.json", "model.safetensors"];
-    write_atomically(&temporary.join("state.json"), &json)?;
-    let arrays: Vec<_> = model.iter().map(|(k, t)| (k.clone(), Saved::tensor(t))).collect();
-    tensor_file::write(&temporary.join("model.safetensors"), &arrays)?;
+pub fn write(run: &Path, kind: &str, content: &Content<'_>) -> Result<PathBuf, Error> {
+    let Content { state, model, evaluating, replay } = content;
+    let target = run.join("checkpoints").join(format!("{kind}-{:012}", state.env_steps));
+    let temporary = begin(&target)?;
+    write_json(&temporary, "state.json", state)?;
+    write_model(&temporary, "model.safetensors", model)?;
+    let mut files = vec!["state.json".to_owned(), "model.safetensors".to_owned()];
+    for (i, (state, model)) in evaluating.iter().enumerate() {
+        let (json, arrays) = evaluating_files(i);
+        write_json(&temporary, &json, state)?;
+        write_model(&temporary, &arrays, model)?;
+        files.extend([json, arrays]);
+    }
     if let Some(columns) = replay {
         tensor_file::write(&temporary.join("replay.safetensors"), columns)?;
-        files.push("replay.safetensors");
+        files.push("replay.safetensors".to_owned());
     }
     let mut manifest = Manifest { files: BTreeMap::new() };
     for file in files {
-        let path = temporary.join(file);
+        let path = temporary.join(&file);
         File::open(&path).and_then(|f| f.sync_all()).map_err(|e| Error::io("write", &path, e))?;
-        let bytes = fs::read(&path).map_err(|e| Error::io("read", &path, e))?;
-        manifest.files.insert(file.to_owned(), check_of(&bytes));
+        let check = check_of(&path).map_err(|e| Error::io("read", &path, e))?;
+        manifest.files.insert(file, check);
     }
-    let json = serde_json::to_vec(&manifest).map_err(|e| Error::Run(format!("manifest: {e}")))?;
-    write_atomically(&temporary.join("manifest.json"), &json)?;
+    write_json(&temporary, "manifest.json", &manifest)?;
+    put(&temporary, &target)?;
+    Ok(target)
+}
 
-    remove(&target)?;
-    fs::rename(&temporary, &target)
-        .and_then(|()| sync_folder(&target))
-        .map_err(|e| Error::io("write", &target, e))?;
-    for old in list(run, kind)?.into_iter().rev().skip(keep) {
+/// Gives the `step` checkpoint at `env_steps` another state once the evaluations that it was saved
+/// during are over, and takes their weights out. What does not change is linked, not written again.
+///
+/// # Errors
+/// As [`write`]; the old one is untouched then.
+pub fn settle(
+    run: &Path,
+    env_steps: u64,
+    change: impl FnOnce(State) -> State,
+) -> Result<(), Error> {
+    let target = run.join("checkpoints").join(format!("step-{env_steps:012}"));
+    let mut manifest: Manifest = read_json(&target, "manifest.json")?;
+    let state: State = read_json(&target, "state.json")?;
+    let temporary = begin(&target)?;
+    manifest.files.retain(|name, _| !name.starts_with(EVALUATING));
+    for name in manifest.files.keys().filter(|name| *name != "state.json") {
+        let (from, to) = (target.join(name), temporary.join(name));
+        // Some file systems have no links.
+        fs::hard_link(&from, &to)
+            .or_else(|_| fs::copy(&from, &to).and_then(|_| File::open(&to)?.sync_all()))
+            .map_err(|e| Error::io("write", &to, e))?;
+    }
+    write_json(&temporary, "state.json", &change(state))?;
+    let path = temporary.join("state.json");
+    let check = check_of(&path).map_err(|e| Error::io("read", &path, e))?;
+    manifest.files.insert("state.json".to_owned(), check);
+    write_json(&temporary, "manifest.json", &manifest)?;
+    put(&temporary, &target)
+}
+
+/// Removes all `step` checkpoints but the newest `keep`, and of the best ones all that none of these
+/// names, but the newest: a resume from an older checkpoint needs the best of that time.
+///
+/// # Errors
+/// When one cannot be removed.
+pub fn prune(run: &Path, keep: usize) -> Result<(), Error> {
+    let mut kept = list(run, "step")?;
+    for old in kept.drain(..kept.len().saturating_sub(keep)) {
         remove(&old)?;
     }
-    Ok(target)
+    // What cannot be read is never resumed from.
+    let named: Vec<u64> = kept.iter().filter_map(|path| named_best(path).ok().flatten()).collect();
+    let mut best = list(run, "best")?;
+    best.pop();
+    for path in best {
+        if !named.iter().any(|step| path.ends_with(format!("best-{step:012}"))) {
+            remove(&path)?;
+        }
+    }
+    Ok(())
+}
+
+/// The step of the best evaluation that a checkpoint knows.
+fn named_best(path: &Path) -> Result<Option<u64>, Error> {
+    #[derive(Deserialize)]
+    struct Named {
+        best: Option<(u64, f64)>,
+    }
+    Ok(read_json::<Named>(path, "state.json")?.best.map(|(step, _)| step))
+}
+
+/// An empty folder beside a checkpoint, in which it is written.
+fn begin(target: &Path) -> Result<PathBuf, Error> {
+    let name = target.file_name().unwrap_or_default().to_string_lossy();
+    let temporary = target.with_file_name(format!(".tmp-{name}"));
+    remove(&temporary)?;
+    fs::create_dir_all(&temporary).map_err(|e| Error::io("create", &temporary, e))?;
+    Ok(temporary)
+}
+
+/// Puts a folder in its place, in that of an older one if there is one: there is always one that is whole.
+fn put(temporary: &Path, target: &Path) -> Result<(), Error> {
+    let swap = || -> std::io::Result<()> {
+        match renameat_with(CWD, temporary, CWD, target, RenameFlags::EXCHANGE) {
+            Ok(()) => fs::remove_dir_all(temporary)?, // the older one
+            Err(e) if e == Errno::NOENT => fs::rename(temporary, target)?,
+            // A file system that cannot exchange: for a moment, neither is in place.
+            Err(_) => {
+                if let Err(e) = fs::remove_dir_all(target)
+                    && e.kind() != ErrorKind::NotFound
+                {
+                    return Err(e);
+                }
+                fs::rename(temporary, target)?;
+            }
+        }
+        sync_folder(target)
+    };
+    swap().map_err(|e| Error::io("write", target, e))
+}
+
+fn write_json(folder: &Path, name: &str, value: &impl Serialize) -> Result<(), Error> {
+    let json = serde_json::to_vec(value).map_err(|e| Error::Run(format!("{name}: {e}")))?;
+    write_atomically(&folder.join(name), &json)
+}
+
+fn write_model(folder: &Path, name: &str, model: &StateDict) -> Result<(), Error> {
+    let arrays: Vec<_> = model.iter().map(|(k, t)| (k.clone(), Saved::tensor(t))).collect();
+    tensor_file::write(&folder.join(name), &arrays)
+}
+
+fn read_json<T: DeserializeOwned>(folder: &Path, name: &str) -> Result<T, Error> {
+    let path = folder.join(name);
+    let file = File::open(&path).map_err(|e| Error::io("read", &path, e))?;
+    serde_json::from_reader(BufReader::new(file)).map_err(|e| Error::io("read", &path, e.into()))
+}
+
+const EVALUATING: &str = "evaluating-";
+
+fn evaluating_files(i: usize) -> (String, String) {
+    (format!("{EVALUATING}{i}.json"), format!("{EVALUATING}{i}.safetensors"))
 }
 
 /// The newest checkpoint of a run that is whole, and a sentence about each damaged one passed over.
@@ -188,43 +306,47 @@ pub fn discard_newer(run: &Path, env_steps: u64) -> Result<(), Error> {
 pub fn read(path: &Path) -> Result<Checkpoint, Error> {
     let damaged =
         |what: String| Error::Run(format!("checkpoint {} is damaged: {what}", path.display()));
-    let load = |name: &str| {
-        fs::read(path.join(name)).map_err(|e| damaged(format!("{name} cannot be read: {e}")))
+    let whole = |name: &str| {
+        let bytes = fs::read(path.join(name));
+        bytes.map_err(|e| damaged(format!("{name} cannot be read: {e}")))
     };
-    let manifest: Manifest = serde_json::from_slice(&load("manifest.json")?)
+    let manifest: Manifest = serde_json::from_slice(&whole("manifest.json")?)
         .map_err(|_| damaged("manifest.json is not whole".to_owned()))?;
-    let mut files = BTreeMap::new();
     for (name, expected) in &manifest.files {
-        let bytes = load(name)?;
-        if check_of(&bytes) != *expected {
+        let found = check_of(&path.join(name))
+            .map_err(|e| damaged(format!("{name} cannot be read: {e}")))?;
+        if found != *expected {
             return Err(damaged(format!(
                 "{name} has {} bytes that are not the {} that were written",
-                bytes.len(),
-                expected.bytes
+                found.bytes, expected.bytes
             )));
         }
-        files.insert(name.as_str(), bytes);
     }
-    let mut take = |name: &str| files.remove(name).ok_or_else(|| damaged(format!("no {name}")));
-    let state: State = serde_json::from_slice(&take("state.json")?)
-        .map_err(|e| damaged(format!("state.json: {e}")))?;
-    if state.format != FORMAT {
-        return Err(Error::Run(format!(
+    let state = |name: &str| -> Result<State, Error> {
+        let state: State =
+            serde_json::from_slice(&whole(name)?).map_err(|e| damaged(format!("{name}: {e}")))?;
+        if state.format == FORMAT {
+            return Ok(state);
+        }
+        Err(Error::Run(format!(
             "checkpoint {} has layout {} and this version of supple reads {FORMAT}",
             path.display(),
             state.format
-        )));
-    }
-    let model = TensorFile::new(take("model.safetensors")?)
-        .and_then(|f| f.state_dict())
-        .map_err(|e| damaged(format!("model.safetensors: {e}")))?;
-    let replay = match files.remove("replay.safetensors") {
-        Some(bytes) => {
-            Some(TensorFile::new(bytes).map_err(|e| damaged(format!("replay.safetensors: {e}")))?)
-        }
-        None => None,
+        )))
     };
-    Ok(Checkpoint { path: path.to_owned(), state, model, replay })
+    let arrays = |name: &str| {
+        TensorFile::open(&path.join(name)).map_err(|e| damaged(format!("{name}: {e}")))
+    };
+    let model =
+        |name: &str| arrays(name)?.state_dict().map_err(|e| damaged(format!("{name}: {e}")));
+    let has = |name: &str| manifest.files.contains_key(name);
+    let mut evaluating = Vec::new();
+    for (json, weights) in (0..).map(evaluating_files).take_while(|(json, _)| has(json)) {
+        evaluating.push((state(&json)?, model(&weights)?));
+    }
+    let replay = has("replay.safetensors").then(|| arrays("replay.safetensors")).transpose()?;
+    let (state, model) = (state("state.json")?, model("model.safetensors")?);
+    Ok(Checkpoint { path: path.to_owned(), state, model, evaluating, replay })
 }
 
 /// Folders `KIND-*` in order of steps.
@@ -247,8 +369,21 @@ fn list(run: &Path, kind: &str) -> Result<Vec<PathBuf>, Error> {
     Ok(found)
 }
 
-fn check_of(bytes: &[u8]) -> FileCheck {
-    FileCheck { bytes: bytes.len() as u64, crc32: crc32fast::hash(bytes) }
+/// Size and checksum of a file, read in pieces.
+fn check_of(path: &Path) -> std::io::Result<FileCheck> {
+    let (mut file, mut piece) = (File::open(path)?, vec![0; 1 << 20]);
+    let (mut hasher, mut bytes) = (crc32fast::Hasher::new(), 0);
+    loop {
+        match file.read(&mut piece) {
+            Ok(0) => return Ok(FileCheck { bytes, crc32: hasher.finalize() }),
+            Ok(n) => {
+                hasher.update(&piece[..n]);
+                bytes += n as u64;
+            }
+            Err(e) if e.kind() == ErrorKind::Interrupted => {}
+            Err(e) => return Err(e),
+        }
+    }
 }
 
 fn remove(path: &Path) -> Result<(), Error> {

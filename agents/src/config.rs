@@ -183,6 +183,9 @@ pub struct EvalConfig {
     pub every_steps: u64,
     /// Greedy episodes per evaluation; 0 never evaluates.
     pub episodes: usize,
+    /// Steps after which an evaluation cuts an episode off; 0: the environment's own limit, or
+    /// [`LONGEST_EPISODE`](crate::evaluate::LONGEST_EPISODE) where it has none.
+    pub max_episode_steps: u64,
     /// Ages of the environments, besides that of the run, that each evaluation also plays in: how good
     /// the agent is now at tasks of earlier and later. They are counted from [`EnvConfig::age`].
     pub ages: Vec<u64>,
@@ -190,7 +193,7 @@ pub struct EvalConfig {
 
 impl Default for EvalConfig {
     fn default() -> Self {
-        EvalConfig { every_steps: 5_000, episodes: 10, ages: Vec::new() }
+        EvalConfig { every_steps: 5_000, episodes: 10, max_episode_steps: 0, ages: Vec::new() }
     }
 }
 

@@ -6,17 +6,17 @@
 
 use std::{collections::VecDeque, path::Path, time::Instant};
 
-use crossbeam::channel::{Receiver, Sender, TryRecvError};
+use crossbeam::channel::{Receiver, Sender};
 use networks::params::StateDict;
 
 use crate::{
-    checkpoint::{self, State},
+    checkpoint::{self, Checkpoint, Content, State},
     config::Config,
     error::Error,
-    evaluate,
-    learner::{BadUpdate, Counters, Learner},
+    evaluations::{Candidate, Evaluations, Waited},
+    learner::{BadUpdate, Learner},
     mailbox::Mailbox,
-    message::{ActorState, EvalJob, EvalResult, Experience, FromActor, ToActor},
+    message::{ActorState, EvalResult, Experience, FromActor, ToActor},
     metrics::{Record, ToWriter},
     session::{Progress, Report},
     tensor_file::{self, Saved},
@@ -27,8 +27,7 @@ pub(crate) struct Links {
     pub(crate) to_actors: Vec<Mailbox>,
     /// Bounded by `runtime.queue`: fast actors wait here.
     pub(crate) from_actors: Vec<Receiver<FromActor>>,
-    pub(crate) to_evaluator: Sender<EvalJob>,
-    pub(crate) eval_results: Receiver<EvalResult>,
+    pub(crate) evaluations: Evaluations,
     pub(crate) to_writer: Sender<ToWriter>,
     pub(crate) writer_synced: Receiver<()>,
     pub(crate) stop: Receiver<()>,
@@ -45,11 +44,11 @@ pub(crate) struct Drive<'a> {
     watch: &'a mut dyn FnMut(&Progress),
     /// Rounds received while waiting for an actor's state.
     pending: Vec<VecDeque<Experience>>,
-    /// Weights of the evaluation under way, in case it is the best.
-    candidate: Option<(State, StateDict)>,
     best: Option<(u64, f64)>,
     last_eval: Option<(u64, f64, f64)>,
     last_checkpoint: Option<u64>,
+    /// Whether evaluations were under way when it was saved.
+    unsettled: bool,
     started: Instant,
     wall_before: f64,
     steps_before: u64,
@@ -62,10 +61,10 @@ impl<'a> Drive<'a> {
         learner: Learner,
         links: Links,
         run: &'a Path,
-        resume: Option<State>,
+        resume: Option<Checkpoint>,
         restarted: usize,
         watch: &'a mut dyn FnMut(&Progress),
-    ) -> Self {
+    ) -> Result<Self, Error> {
         let actors = config.runtime.actors;
         let mut pending: Vec<VecDeque<Experience>> = vec![VecDeque::new(); actors];
         let mut drive = Drive {
@@ -78,24 +77,32 @@ impl<'a> Drive<'a> {
             restarted,
             watch,
             pending: Vec::new(),
-            candidate: None,
             best: None,
             last_eval: None,
             last_checkpoint: None,
+            unsettled: false,
             started: Instant::now(),
             wall_before: 0.0,
         };
-        if let Some(state) = resume {
+        if let Some(Checkpoint { state, evaluating, .. }) = resume {
             drive.best = state.best;
             drive.last_eval = state.last_eval;
             drive.wall_before = state.wall_s;
             drive.last_checkpoint = Some(state.env_steps);
+            drive.unsettled = !evaluating.is_empty();
             for (queue, rounds) in pending.iter_mut().zip(state.pending) {
                 queue.extend(rounds);
             }
+            for (state, model) in evaluating {
+                let snapshot = drive
+                    .learner
+                    .snapshot_of(&model, state.updates)
+                    .map_err(|e| Error::Run(format!("weights to evaluate do not fit: {e}")))?;
+                drive.links.evaluations.add(Candidate { state, model }, snapshot)?;
+            }
         }
         drive.pending = pending;
-        drive
+        Ok(drive)
     }
 
     /// The whole run.
@@ -113,31 +120,44 @@ impl<'a> Drive<'a> {
         self.broadcast();
         let total = self.config.total_steps;
         let mut boundary = self.learner.counters.env_steps;
-        let mut interrupted = false;
-        while self.learner.counters.env_steps < total && !interrupted {
+        let mut stopped = false;
+        while self.learner.counters.env_steps < total && !stopped {
             self.round()?;
             let steps = self.learner.counters.env_steps;
             let finished = steps >= total;
             if !finished && !self.learner.counters.rounds.is_multiple_of(self.sync_every()) {
                 continue;
             }
-            interrupted = self.links.stop.try_recv().is_ok();
-            let last = finished || interrupted;
+            stopped = self.links.stop.try_recv().is_ok();
             if self.config.eval.episodes > 0
                 && (finished || crossed(self.config.eval.every_steps, boundary, steps))
             {
                 self.start_evaluation()?;
             }
-            if last || crossed(self.config.checkpoint.every_steps, boundary, steps) {
-                self.finish_evaluation()?;
+            if stopped || finished || crossed(self.config.checkpoint.every_steps, boundary, steps) {
                 self.save_checkpoint()?;
             }
-            if !last {
+            if !stopped && !finished {
+                // One is played while training goes on; for a second one, training waits.
+                stopped = self.await_evaluations(1)?;
+                if stopped {
+                    self.save_checkpoint()?;
+                }
+            }
+            if !stopped && !finished {
                 self.broadcast();
             }
             boundary = steps;
         }
-        Ok(self.report(interrupted && self.learner.counters.env_steps < total))
+        if !stopped {
+            stopped = self.await_evaluations(0)?;
+        }
+        let unfinished = stopped
+            && (self.learner.counters.env_steps < total || self.links.evaluations.len() > 0);
+        if !unfinished && self.unsettled {
+            self.settle_checkpoint()?;
+        }
+        Ok(self.report(unfinished))
     }
 
     /// One experience of every actor, in order, then the learner's round.
@@ -165,7 +185,9 @@ impl<'a> Drive<'a> {
         if let Err(bad) = learned {
             return Err(self.dump(bad));
         }
-        self.poll_evaluation()?;
+        if let Some(result) = self.links.evaluations.poll()? {
+            self.take_evaluation(result)?;
+        }
         self.show(None);
         Ok(())
     }
@@ -199,35 +221,21 @@ impl<'a> Drive<'a> {
     }
 
     fn start_evaluation(&mut self) -> Result<(), Error> {
-        self.finish_evaluation()?;
         let mut model = StateDict::new();
         self.learner.agent.save(&mut model);
-        self.candidate = Some((self.learner.state(), model));
-        let Counters { env_steps: env_step, rounds, .. } = self.learner.counters;
-        let age = evaluate::age(rounds);
-        let job = EvalJob { env_step, age, snapshot: self.learner.snapshot() };
-        self.links.to_evaluator.send(job).map_err(|_| Error::Gone("evaluator".to_owned()))
+        let candidate = Candidate { state: self.learner.state(), model };
+        self.links.evaluations.add(candidate, self.learner.snapshot())
     }
 
-    /// Takes a result if one is there. An evaluator that is gone ends the run at once.
-    fn poll_evaluation(&mut self) -> Result<(), Error> {
-        if self.candidate.is_none() {
-            return Ok(());
+    /// Waits until at most `left` evaluations are not over. True if the run was asked to stop before.
+    fn await_evaluations(&mut self, left: usize) -> Result<bool, Error> {
+        while self.links.evaluations.len() > left {
+            match self.links.evaluations.wait(&self.links.stop)? {
+                Waited::Played(result) => self.take_evaluation(result)?,
+                Waited::Stopped => return Ok(true),
+            }
         }
-        match self.links.eval_results.try_recv() {
-            Ok(result) => self.take_evaluation(result),
-            Err(TryRecvError::Empty) => Ok(()),
-            Err(TryRecvError::Disconnected) => Err(Error::Gone("evaluator".to_owned())),
-        }
-    }
-
-    /// Waits for the evaluation under way, if any.
-    fn finish_evaluation(&mut self) -> Result<(), Error> {
-        if self.candidate.is_none() {
-            return Ok(());
-        }
-        let result = self.links.eval_results.recv();
-        self.take_evaluation(result.map_err(|_| Error::Gone("evaluator".to_owned()))?)
+        Ok(false)
     }
 
     /// Logs an evaluation and keeps its weights if they are the best so far.
@@ -242,7 +250,7 @@ impl<'a> Drive<'a> {
         for (j, &mean) in result.elsewhere.iter().enumerate() {
             values.push((format!("eval/task_{j}/return_mean"), mean));
         }
-        let (state, model) = self.candidate.take().expect("one result per job");
+        let Candidate { state, model } = self.links.evaluations.finish()?;
         let bias = self.learner.value_bias(&model, &result).map_err(|e| {
             Error::Run(format!("the weights of an evaluation do not fit their own agent: {e}"))
         })?;
@@ -258,7 +266,10 @@ impl<'a> Drive<'a> {
         if self.best.is_none_or(|(_, best)| mean > best) {
             self.best = Some((result.env_step, mean));
             let state = State { best: self.best, last_eval: self.last_eval, ..state };
-            checkpoint::write(self.run, "best", 1, &state, &model, None)?;
+            let best =
+                Content { state: &state, model: &model, evaluating: Vec::new(), replay: None };
+            checkpoint::write(self.run, "best", &best)?;
+            checkpoint::prune(self.run, self.config.checkpoint.keep)?;
         }
         self.show(Some(result));
         Ok(())
@@ -299,10 +310,27 @@ impl<'a> Drive<'a> {
         };
         let mut model = StateDict::new();
         self.learner.agent.save(&mut model);
-        let keep = self.config.checkpoint.keep;
-        checkpoint::write(self.run, "step", keep, &state, &model, Some(&columns))?;
+        let evaluating = self.links.evaluations.waiting().collect();
+        let whole = Content { state: &state, model: &model, evaluating, replay: Some(&columns) };
+        checkpoint::write(self.run, "step", &whole)?;
+        checkpoint::prune(self.run, self.config.checkpoint.keep)?;
         self.last_checkpoint = Some(c.env_steps);
+        self.unsettled = self.links.evaluations.len() > 0;
         Ok(())
+    }
+
+    /// The last checkpoint was saved before the last evaluation: now it gets what came of it.
+    fn settle_checkpoint(&self) -> Result<(), Error> {
+        self.sync_metrics()?;
+        let (best, last_eval) = (self.best, self.last_eval);
+        let wall_s = self.wall_before + self.started.elapsed().as_secs_f64();
+        checkpoint::settle(self.run, self.learner.counters.env_steps, |state| State {
+            best,
+            last_eval,
+            wall_s,
+            ..state
+        })?;
+        checkpoint::prune(self.run, self.config.checkpoint.keep)
     }
 
     /// Every metric up to now is on disk before the checkpoint that follows it.

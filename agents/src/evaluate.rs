@@ -1,6 +1,6 @@
-//! Greedy episodes from a snapshot, on a thread of their own.
+//! Greedy episodes from a snapshot, on a thread of their own, given up when the learner is gone.
 
-use crossbeam::channel::{Receiver, Sender};
+use crossbeam::channel::{Receiver, Sender, TryRecvError};
 use envs::{Env, EnvError, VecEnv, drift::AtAge};
 use networks::random;
 
@@ -15,37 +15,66 @@ use crate::{
 /// Up to so many episodes are played side by side.
 pub const LANES: usize = 16;
 
-/// Plays `episodes` greedy episodes on fresh environments from `make`; the seeds depend on `seed`
-/// and `stream` only.
+/// What an evaluation plays.
+#[derive(Clone, Copy, Debug)]
+pub struct Plan {
+    /// Greedy episodes.
+    pub episodes: usize,
+    /// Steps after which an episode is cut off; 0 takes the environment's own limit, and
+    /// [`LONGEST_EPISODE`] where it has none.
+    pub max_episode_steps: u64,
+    /// Discounts the returns of [`Played::paths`].
+    pub gamma: f64,
+    /// Environments that drift are as after so many steps, all the time.
+    pub age: u64,
+    /// With `stream`, decides every seed.
+    pub seed: u64,
+    /// A numbered stream of `seed`.
+    pub stream: u64,
+}
+
+/// Steps after which an evaluation cuts off an episode of an environment without a limit of its own:
+/// Atari's, the longest in common use (108,000 frames of which an agent sees every fourth).
+pub const LONGEST_EPISODE: u64 = 27_000;
+
+/// Plays greedy episodes on fresh environments from `make`; `None` as soon as `go_on`, which is asked
+/// at every step, says no.
 ///
 /// Up to [`LANES`] episodes run side by side with one batched policy call a step. Each environment plays
-/// its share of the episodes to the end, so short episodes are not over-represented. `gamma` discounts
-/// the returns of [`Played::paths`]. Environments that drift are as after `age` steps, all the time.
+/// its share of the episodes to the end, so short episodes are not over-represented, and no episode more.
 ///
 /// # Errors
 /// What an environment fails with.
 pub fn evaluate(
     make: &dyn Fn() -> Result<Box<dyn Env>, EnvError>,
     policy: &mut dyn Policy,
-    episodes: usize,
-    gamma: f64,
-    age: u64,
-    seed: u64,
-    stream: u64,
-) -> Result<Played, EnvError> {
+    plan: Plan,
+    go_on: &mut dyn FnMut() -> bool,
+) -> Result<Option<Played>, EnvError> {
+    let Plan { episodes, max_episode_steps, gamma, age, seed, stream } = plan;
     let lanes = episodes.min(LANES);
     let at_age = |env| Box::new(AtAge::new(env, age)) as Box<dyn Env>;
     let envs = (0..lanes).map(|_| make().map(at_age)).collect::<Result<_, _>>()?;
-    let mut envs = VecEnv::new(envs, random::stream(seed, stream))?;
-    let mut rng = random::stream(seed, stream | 1 << 63);
     // Episode e belongs to environment e % lanes and is its e / lanes-th.
-    let share = |lane: usize| (episodes - lane).div_ceil(lanes);
+    let shares = (0..lanes).map(|lane| (episodes - lane).div_ceil(lanes) as u64).collect();
+    let envs = VecEnv::new(envs, random::stream(seed, stream))?;
+    let own_limit = envs.spec().time_limit.map(u64::from);
+    let cap = match max_episode_steps {
+        0 => own_limit.unwrap_or(LONGEST_EPISODE),
+        steps => steps,
+    };
+    let mut envs = envs.limited(shares, cap);
+    let mut rng = random::stream(seed, stream | 1 << 63);
     let d = envs.obs().len() / lanes;
     let mut done: Vec<Vec<(envs::Episode, EpisodePath)>> = vec![Vec::new(); lanes];
     let begin = |obs: &[f32]| EpisodePath { start: obs.to_vec(), ..EpisodePath::default() };
     let mut paths: Vec<(EpisodePath, f64)> =
         envs.obs().chunks(d).map(|obs| (begin(obs), 1.0)).collect();
-    while (0..lanes).any(|i| done[i].len() < share(i)) {
+    let mut played = Played::default();
+    while !envs.is_over() {
+        if !go_on() {
+            return Ok(None);
+        }
         let actions = policy.act(envs.obs(), lanes, Explore::No, &mut rng);
         envs.step(&actions)?;
         for (i, outcome) in envs.outcomes().iter().enumerate() {
@@ -56,19 +85,21 @@ pub fn evaluate(
                 let row = i * d..(i + 1) * d;
                 let cut = outcome.truncated && !outcome.terminated;
                 path.cut_at = cut.then(|| envs.next_obs()[row.clone()].to_vec());
+                played.cut_off += usize::from(
+                    cut && episode.length >= cap && own_limit.is_none_or(|own| cap < own),
+                );
                 let next = (begin(&envs.obs()[row]), 1.0);
                 done[i].push((episode, std::mem::replace(&mut paths[i], next).0));
             }
         }
     }
-    let mut played = Played::default();
     for e in 0..episodes {
         let (episode, path) = &done[e % lanes][e / lanes];
         played.returns.push(episode.return_);
         played.lengths.push(episode.length);
         played.paths.push(path.clone());
     }
-    Ok(played)
+    Ok(Some(played))
 }
 
 /// The age of the environments that an agent is evaluated in after so many rounds: that of its last
@@ -86,6 +117,8 @@ pub struct Played {
     pub lengths: Vec<u64>,
     /// What estimates of their returns are compared with.
     pub paths: Vec<EpisodePath>,
+    /// Episodes that only the evaluation's own limit ended.
+    pub cut_off: usize,
 }
 
 /// The thread: answers jobs until the learner is gone.
@@ -105,14 +138,22 @@ pub fn run(
     while let Ok(job) = jobs.recv() {
         policy.load(&job.snapshot);
         let stream = streams::evaluation(job.env_step);
+        // One job at a time is under way, so there is never one to take here: only the learner's end.
+        let mut wanted = || !matches!(jobs.try_recv(), Err(TryRecvError::Disconnected));
+        let EvalConfig { episodes, max_episode_steps, .. } = *eval;
         let mut play = |age| {
-            evaluate(make, policy.as_mut(), eval.episodes, gamma, age, seed, stream)
+            let plan = Plan { episodes, max_episode_steps, gamma, age, seed, stream };
+            evaluate(make, policy.as_mut(), plan, &mut wanted)
                 .map_err(|e| Error::Run(e.to_string()))
         };
-        let Played { returns, lengths, paths } = play(job.age)?;
-        let elsewhere = eval.ages.iter().map(|&age| Ok(mean(&play(age)?.returns)));
-        let elsewhere = elsewhere.collect::<Result<_, Error>>()?;
-        let result = EvalResult { env_step: job.env_step, returns, lengths, paths, elsewhere };
+        let Some(Played { returns, lengths, paths, cut_off }) = play(job.age)? else { break };
+        let mut elsewhere = Vec::with_capacity(eval.ages.len());
+        for &age in &eval.ages {
+            let Some(played) = play(age)? else { return Ok(()) };
+            elsewhere.push(mean(&played.returns));
+        }
+        let env_step = job.env_step;
+        let result = EvalResult { env_step, returns, lengths, paths, cut_off, elsewhere };
         if results.send(result).is_err() {
             break;
         }

@@ -278,6 +278,23 @@ impl Learner {
         self.agent.snapshot(self.counters.updates)
     }
 
+    /// The policy's weights of another moment: `model`, after so many updates.
+    ///
+    /// # Errors
+    /// When the weights do not fit the agent.
+    pub(crate) fn snapshot_of(
+        &mut self,
+        model: &StateDict,
+        updates: u64,
+    ) -> Result<Snapshot, LoadError> {
+        let mut now = StateDict::new();
+        self.agent.save(&mut now);
+        self.agent.load(model)?;
+        let snapshot = self.agent.snapshot(updates);
+        self.agent.load(&now)?;
+        Ok(snapshot)
+    }
+
     /// The learner's part of a checkpoint's state.
     pub fn state(&self) -> State {
         State {

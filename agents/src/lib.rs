@@ -12,6 +12,7 @@
 //! | `normalize.rs`, `normalized.rs` | running statistics; an agent behind them |
 //! | `message.rs` | everything threads say to each other |
 //! | `actor.rs`, `evaluate.rs`, `metrics.rs` | one thread each |
+//! | `evaluations.rs` | what the learner knows of the evaluations under way |
 //! | `tensorboard.rs`, `histogram.rs` | the event file and its dashboard; many numbers as a few counts |
 //! | `learner.rs`, `drive.rs` | learning without threads; the thread that feeds it |
 //! | `session.rs` | what goes into a run and what comes out |
@@ -28,6 +29,7 @@ pub mod dqn;
 mod drive;
 pub mod error;
 pub mod evaluate;
+mod evaluations;
 pub mod histogram;
 pub mod learner;
 pub mod load_config;

@@ -107,6 +107,8 @@ pub struct EvalResult {
     pub lengths: Vec<u64>,
     /// What estimates of each episode's return are compared with.
     pub paths: Vec<EpisodePath>,
+    /// Episodes that only the evaluation's own limit ended.
+    pub cut_off: usize,
     /// Mean return at each of [`EvalConfig::ages`](crate::config::EvalConfig::ages).
     pub elsewhere: Vec<f64>,
 }

@@ -7,7 +7,7 @@
 use std::{
     collections::BTreeMap,
     fs::File,
-    io::{BufRead, BufReader, ErrorKind, Write},
+    io::{BufRead, BufReader, BufWriter, ErrorKind, Write},
     path::{Path, PathBuf},
     time::Instant,
 };
@@ -133,32 +133,43 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// Opens `dir/metrics.jsonl`, keeping only rows up to `step` (a resume) and giving TensorBoard
-    /// the same; `wall_before` is the time the run took before this process.
+    /// Opens `dir/metrics.jsonl`, keeping only the rows that `keep` wants (a resume) and giving
+    /// TensorBoard the same; `wall_before` is the time the run took before this process.
     ///
     /// # Errors
     /// When the folder cannot be read or written.
-    pub fn open(dir: &Path, step: u64, wall_before: f64) -> Result<Writer, Error> {
+    pub fn open(
+        dir: &Path,
+        wall_before: f64,
+        keep: impl Fn(&Row) -> bool,
+    ) -> Result<Writer, Error> {
         let path = dir.join("metrics.jsonl");
-        let rows = read_rows(&path, step)?;
         let temporary = dir.join("metrics.jsonl.tmp");
         let write = |e| Error::io("write", &path, e);
+        let mut board = Board::create(dir)?;
         // A record that is a device or a pipe is written to as it is.
         let is_plain = std::fs::symlink_metadata(&path).is_ok_and(|m| m.is_file());
-        if is_plain {
-            let mut file = File::create(&temporary).map_err(write)?;
-            for row in &rows {
-                write_line(&mut file, row).map_err(write)?;
+        let mut kept = if is_plain {
+            Some(BufWriter::new(File::create(&temporary).map_err(write)?))
+        } else {
+            None
+        };
+        // Row by row: the record of a long run is larger than its networks.
+        for_each_row(&path, |row| {
+            if keep(&row) {
+                if let Some(file) = &mut kept {
+                    write_line(file, &row).map_err(write)?;
+                }
+                show(&mut board, &row)?;
             }
-            file.sync_all().map_err(write)?;
+            Ok(())
+        })?;
+        board.flush()?;
+        if let Some(file) = kept {
+            file.into_inner().map_err(|e| write(e.into()))?.sync_all().map_err(write)?;
             std::fs::rename(&temporary, &path).map_err(write)?;
         }
         let jsonl = File::options().append(true).create(true).open(&path).map_err(write)?;
-        let mut board = Board::create(dir)?;
-        for row in &rows {
-            show(&mut board, row)?;
-        }
-        board.flush()?;
         Ok(Writer { jsonl, path, board, started: Instant::now(), wall_before })
     }
 
@@ -216,24 +227,33 @@ fn show(board: &mut Board, row: &Row) -> Result<(), Error> {
 /// # Errors
 /// When the file exists and cannot be read.
 pub fn read_rows(path: &Path, step: u64) -> Result<Vec<Row>, Error> {
-    if !std::fs::metadata(path).is_ok_and(|m| m.is_file()) {
-        return Ok(Vec::new());
-    }
-    let file = File::open(path).map_err(|e| Error::io("read", path, e))?;
     let mut rows = Vec::new();
-    for line in BufReader::new(file).lines() {
-        let line = line.map_err(|e| Error::io("read", path, e))?;
-        if let Ok(row) = serde_json::from_str::<Row>(&line)
-            && row.step <= step
-        {
+    for_each_row(path, |row| {
+        if row.step <= step {
             rows.push(row);
         }
-    }
+        Ok(())
+    })?;
     Ok(rows)
 }
 
+/// Shows `see` the whole rows of a record, if there is one, one after another.
+fn for_each_row(path: &Path, mut see: impl FnMut(Row) -> Result<(), Error>) -> Result<(), Error> {
+    if !std::fs::metadata(path).is_ok_and(|m| m.is_file()) {
+        return Ok(());
+    }
+    let file = File::open(path).map_err(|e| Error::io("read", path, e))?;
+    for line in BufReader::new(file).split(b'\n') {
+        let line = line.map_err(|e| Error::io("read", path, e))?;
+        if let Ok(row) = serde_json::from_slice::<Row>(&line) {
+            see(row)?;
+        }
+    }
+    Ok(())
+}
+
 /// One `write` call per line, so that lines are whole unless the system dies.
-fn write_line(file: &mut File, row: &Row) -> std::io::Result<()> {
+fn write_line(file: &mut impl Write, row: &Row) -> std::io::Result<()> {
     let mut line = serde_json::to_vec(row)?;
     line.push(b'\n');
     file.write_all(&line)
@@ -246,7 +266,7 @@ mod tests {
 
     /// Writes rows `from..to` with value `step + 0.1`, the number NaN among them.
     fn write(dir: &Path, from: u64, to: u64) {
-        let writer = Writer::open(dir, from, 100.0 * from as f64).unwrap();
+        let writer = Writer::open(dir, 100.0 * from as f64, |row| row.step <= from).unwrap();
         let (sender, inbox) = bounded(4);
         let (synced, acknowledged) = bounded(1);
         let thread = std::thread::spawn(move || writer.run(&inbox, &synced));
@@ -296,7 +316,7 @@ mod tests {
             // Without the line break alone, the last line is still whole.
             assert_eq!(rows.len(), if cut == 1 { 3 } else { 2 }, "{cut} bytes short");
         }
-        drop(Writer::open(folder.path(), 2, 0.0).unwrap());
+        drop(Writer::open(folder.path(), 0.0, |row| row.step <= 2).unwrap());
         let text = std::fs::read_to_string(&file).unwrap();
         assert_eq!(text.lines().count(), 2);
         assert!(text.ends_with("}\n"), "the next row begins a line of its own");

@@ -1,9 +1,12 @@
 //! Named arrays in a safetensors file: what checkpoints and batch dumps are made of.
 
-use std::{borrow::Cow, path::Path};
+use std::{borrow::Cow, fs::File, os::unix::fs::FileExt, path::Path};
 
 use networks::params::StateDict;
-use safetensors::{Dtype, SafeTensors, View};
+use safetensors::{
+    Dtype, View,
+    tensor::{Metadata, TensorInfo},
+};
 use tch::{Kind, Tensor};
 
 use crate::error::Error;
@@ -79,35 +82,58 @@ pub fn write(path: &Path, arrays: &[(String, Saved<'_>)]) -> Result<(), Error> {
     })
 }
 
-/// A whole safetensors file in memory.
+/// A safetensors file of which only the header is in memory; arrays are read from the disk when asked
+/// for, straight to where they go.
 pub struct TensorFile {
-    bytes: Vec<u8>,
+    file: File,
+    header: Metadata,
+    /// Where the arrays begin.
+    data_at: u64,
 }
 
 impl TensorFile {
     /// # Errors
-    /// When the bytes are not a safetensors file.
-    pub fn new(bytes: Vec<u8>) -> Result<Self, String> {
-        SafeTensors::deserialize(&bytes).map_err(|e| format!("is not a safetensors file: {e}"))?;
-        Ok(TensorFile { bytes })
+    /// When the file cannot be read or is not a safetensors file.
+    pub fn open(path: &Path) -> Result<Self, String> {
+        let what = |e: &dyn std::fmt::Display| format!("is not a safetensors file: {e}");
+        let file = File::open(path).map_err(|e| format!("cannot be read: {e}"))?;
+        let length = file.metadata().map_err(|e| format!("cannot be read: {e}"))?.len();
+        let mut size = [0; 8];
+        file.read_exact_at(&mut size, 0).map_err(|e| what(&e))?;
+        let size = u64::from_le_bytes(size);
+        if size > length.saturating_sub(8) {
+            return Err(what(&"its header is longer than the file"));
+        }
+        let mut bytes = vec![0; size as usize];
+        file.read_exact_at(&mut bytes, 8).map_err(|e| what(&e))?;
+        let header: Metadata = serde_json::from_slice(&bytes).map_err(|e| what(&e))?;
+        let data_at = 8 + size;
+        if header.data_len() as u64 != length - data_at {
+            return Err(what(&"its length is not the one its header states"));
+        }
+        Ok(TensorFile { file, header, data_at })
     }
 
     /// All arrays as CPU tensors.
     ///
     /// # Errors
-    /// When one has an element type that models do not have.
+    /// When one has an element type that models do not have, or cannot be read.
     pub fn state_dict(&self) -> Result<StateDict, String> {
-        let view = self.view()?;
-        view.iter()
-            .map(|(name, t)| {
-                let kind = match t.dtype() {
+        let names = self.header.offset_keys();
+        names
+            .into_iter()
+            .map(|name| {
+                let info = self.info(&name)?;
+                let kind = match info.dtype {
                     Dtype::F32 => Kind::Float,
                     Dtype::F64 => Kind::Double,
                     Dtype::I64 => Kind::Int64,
                     other => return Err(format!("`{name}` has element type {other:?}")),
                 };
-                let shape: Vec<i64> = t.shape().iter().map(|&d| d as i64).collect();
-                Ok((name.to_owned(), Tensor::from_data_size(t.data(), &shape, kind)))
+                let shape: Vec<i64> = info.shape.iter().map(|&d| d as i64).collect();
+                let mut data = vec![0; info.data_offsets.1 - info.data_offsets.0];
+                self.read_at(&name, info, &mut data)?;
+                Ok((name, Tensor::from_data_size(&data, &shape, kind)))
             })
             .collect()
     }
@@ -125,20 +151,22 @@ impl TensorFile {
     }
 
     fn read(&self, name: &str, dtype: Dtype, into: &mut [u8]) -> Result<(), String> {
-        let view = self.view()?;
-        let found = view.tensor(name).map_err(|_| format!("it lacks the array `{name}`"))?;
-        if found.dtype() != dtype || found.data().len() != into.len() {
+        let info = self.info(name)?;
+        if info.dtype != dtype || info.data_offsets.1 - info.data_offsets.0 != into.len() {
             return Err(format!(
                 "array `{name}` is {:?} {:?}, which does not fit the configuration",
-                found.dtype(),
-                found.shape()
+                info.dtype, info.shape
             ));
         }
-        into.copy_from_slice(found.data());
-        Ok(())
+        self.read_at(name, info, into)
     }
 
-    fn view(&self) -> Result<SafeTensors<'_>, String> {
-        SafeTensors::deserialize(&self.bytes).map_err(|e| e.to_string())
+    fn read_at(&self, name: &str, info: &TensorInfo, into: &mut [u8]) -> Result<(), String> {
+        let at = self.data_at + info.data_offsets.0 as u64;
+        self.file.read_exact_at(into, at).map_err(|e| format!("array `{name}` cannot be read: {e}"))
+    }
+
+    fn info(&self, name: &str) -> Result<&TensorInfo, String> {
+        self.header.info(name).ok_or_else(|| format!("it lacks the array `{name}`"))
     }
 }

@@ -24,6 +24,7 @@ use crate::{
     drive::{Drive, Links},
     error::Error,
     evaluate,
+    evaluations::Evaluations,
     learner::Learner,
     mailbox::mailbox,
     metrics::Writer,
@@ -48,14 +49,19 @@ pub fn train(session: Session<'_>) -> Result<Report, Error> {
     let (actors, restarted) = build_actors(&config, &make_env, agent.as_ref(), resume.as_ref())?;
     let mut eval_policy = (config.eval.episodes > 0).then(|| agent.policy());
     let mut learner = Learner::new(&config, &spec, agent, device);
-    let (mut env_steps, mut wall_before) = (0, 0.0);
+    let (mut env_steps, mut wall_before, mut replayed) = (0, 0.0, Vec::new());
     if let Some(checkpoint) = &resume {
         learner.restore(checkpoint)?;
         // It fits: from here on the folder changes.
         checkpoint::discard_newer(run.path(), checkpoint.state.env_steps)?;
         (env_steps, wall_before) = (checkpoint.state.env_steps, checkpoint.state.wall_s);
+        replayed = checkpoint.evaluating.iter().map(|(state, _)| state.env_steps).collect();
     }
-    let writer = Writer::open(run.path(), env_steps, wall_before)?;
+    let writer = Writer::open(run.path(), wall_before, |row| {
+        // An evaluation that the checkpoint does not know the result of is played and logged again.
+        let again = row.metrics.contains_key("eval/return_mean") && replayed.contains(&row.step);
+        row.step <= env_steps && !again
+    })?;
 
     // 1024 rows: some seconds of metrics, so that a slow disk slows training instead of losing rows.
     let (to_writer, writer_inbox) = bounded(1024);
@@ -76,8 +82,7 @@ pub fn train(session: Session<'_>) -> Result<Report, Error> {
     let mut links = Links {
         to_actors: Vec::new(),
         from_actors: Vec::new(),
-        to_evaluator,
-        eval_results,
+        evaluations: Evaluations::new(to_evaluator, eval_results),
         to_writer,
         writer_synced,
         stop,
@@ -93,11 +98,10 @@ pub fn train(session: Session<'_>) -> Result<Report, Error> {
     }
 
     let torch_threads = config.runtime.torch_threads.max(1);
-    let state = resume.map(|c| c.state);
-    let drive = Drive::new(config, learner, links, run.path(), state, restarted, watch);
     let (done, outcome) = bounded(1);
     guarded("learner", &faults, || {
         tch::set_num_threads(torch_threads as i32);
+        let drive = Drive::new(config, learner, links, run.path(), resume, restarted, watch)?;
         let report = drive.run()?; // consumes the links: everybody sees the learner go
         let _ = done.send(report);
         Ok(())

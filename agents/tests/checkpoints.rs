@@ -4,10 +4,10 @@
 
 mod harness;
 
-use std::{fs, path::Path};
+use std::{collections::BTreeSet, fs, path::Path};
 
 use agents::{checkpoint, config::Config};
-use envs::Registry;
+use envs::{Action, ActionSpace, Env, EnvError, EnvSpec, Registry, Step};
 use harness::{
     Run, config,
     resuming::{dqn, names, short, whole},
@@ -96,14 +96,14 @@ fn a_resume_removes_what_lies_beyond_it() {
             let file = run.path.join("checkpoints").join(name).join("model.safetensors");
             damage(&file, Damage::Truncated);
         }
-        // The best of the whole run is made to lie beyond as well.
+        // A best of a future that is lived again lies beyond as well.
         let root = run.path.join("checkpoints");
-        let [best] = run.checkpoints("best").try_into().unwrap();
+        let best = run.checkpoints("best").pop().unwrap();
         fs::rename(root.join(best), root.join(&names("best", &[320])[0])).unwrap();
         let stopped = run.go(Some(run.newest()), None, &mut |_| true).unwrap();
         assert_eq!((stopped.interrupted, stopped.steps), (true, 304));
         assert_eq!(run.checkpoints("step"), names("step", &[192, 288, 304]));
-        assert_eq!(run.checkpoints("best"), Vec::<String>::new());
+        assert!(!run.checkpoints("best").contains(&names("best", &[320])[0]));
         assert_eq!(run.newest().state.env_steps, 304);
     });
 }
@@ -113,12 +113,18 @@ fn a_resume_removes_what_lies_beyond_it() {
 fn the_last_evaluation_is_remembered() {
     within(60, || {
         let run = Run::new(&dqn());
-        run.train_until(&mut |p| p.env_steps >= 208).unwrap();
+        let mut evaluated = 0;
+        run.train_until(&mut |p| {
+            evaluated = p.eval.as_ref().map_or(evaluated, |e| e.env_step);
+            evaluated == 192
+        })
+        .unwrap();
         let before = run.newest().state;
         let (step, mean, std) = before.last_eval.unwrap();
         assert_eq!(step, 192);
+        assert!(before.env_steps < 256, "{}: before the next one", before.env_steps);
         let report = run.go(Some(run.newest()), None, &mut |_| true).unwrap();
-        assert_eq!((report.steps, report.interrupted), (224, true));
+        assert_eq!((report.steps, report.interrupted), (before.env_steps + 16, true));
         assert_eq!((report.return_mean, report.return_std), (Some(mean), Some(std)));
         let after = run.newest().state;
         assert_eq!((after.last_eval, after.best), (before.last_eval, before.best));
@@ -186,7 +192,7 @@ fn the_newest_and_the_best_are_kept() {
         let best = evaluations
             .iter()
             .fold((0, f64::NEG_INFINITY), |best, &e| if e.1 > best.1 { e } else { best });
-        assert_eq!(run.checkpoints("best"), names("best", &[best.0]));
+        assert_eq!(run.checkpoints("best").last(), names("best", &[best.0]).last());
         let kept = checkpoint::read_best(&run.path).unwrap().unwrap();
         assert_eq!(kept.state.best, Some(best));
         assert_eq!(kept.state.env_steps, best.0);
@@ -198,6 +204,64 @@ fn the_newest_and_the_best_are_kept() {
         let short = Run::new(&config);
         short.train().unwrap();
         assert!(short.outcome().model == run.outcome().best.unwrap().0);
+    });
+}
+
+/// The later it is evaluated, the better.
+#[derive(Default)]
+struct Improving {
+    age: u64,
+    t: u32,
+}
+
+impl Env for Improving {
+    fn spec(&self) -> EnvSpec {
+        EnvSpec::vector(1, ActionSpace::Discrete(2))
+    }
+
+    fn reset(&mut self, _seed: u64, obs: &mut [f32]) -> Result<(), EnvError> {
+        self.t = 0;
+        obs[0] = 0.0;
+        Ok(())
+    }
+
+    fn step(&mut self, _action: Action<'_>, obs: &mut [f32]) -> Result<Step, EnvError> {
+        self.t += 1;
+        obs[0] = self.t as f32;
+        Ok(Step { reward: self.age as f32, terminated: self.t == 5, truncated: false })
+    }
+
+    fn set_age(&mut self, steps: u64) {
+        self.age = steps;
+    }
+}
+
+/// The newest checkpoint is lost, as by a kill before it was written: the best evaluation that the one before
+/// knows of is still there, and is the one that `eval` plays.
+#[test]
+fn the_best_of_every_kept_checkpoint_is_kept() {
+    within(60, || {
+        let mut config = dqn();
+        config.env.name = "improving".to_owned();
+        config.checkpoint.keep = 4;
+        config.eval.every_steps = 16;
+        let mut registry = Registry::default();
+        registry.insert("improving", || Ok(Improving::default()));
+        let run = Run::with(&config, registry);
+        run.train().unwrap();
+        let root = run.path.join("checkpoints");
+        let mut seen = BTreeSet::new();
+        for name in run.checkpoints("step").into_iter().rev() {
+            let state = run.newest().state;
+            assert!(root.join(&name).ends_with(&names("step", &[state.env_steps])[0]));
+            checkpoint::discard_newer(&run.path, state.env_steps).unwrap();
+            let best = checkpoint::read_best(&run.path).unwrap().unwrap();
+            assert_eq!(best.state.best, state.best, "of {name}");
+            seen.insert(best.state.env_steps);
+            fs::remove_dir_all(root.join(&name)).unwrap();
+        }
+        assert_eq!(seen.len(), 4, "each checkpoint has a best of its own: {seen:?}");
+        assert!(run.checkpoints("best").len() <= 1, "of the rest, none: {seen:?}");
     });
 }
 

@@ -71,7 +71,7 @@ fn diverges(agent: &str, n_step: usize, wanted: &'static str) {
         // The spikes begin at step 114; the first update after is due at 122.
         assert_eq!((env_step, update), (122, 8), "{text}");
 
-        let arrays = TensorFile::new(fs::read(&dump).unwrap()).unwrap().state_dict().unwrap();
+        let arrays = TensorFile::open(dump.as_ref()).unwrap().state_dict().unwrap();
         let names: Vec<&str> = arrays.keys().map(String::as_str).collect();
         assert_eq!(names, ["action", "discount", "next_obs", "obs", "reward"]);
         assert_eq!(arrays["obs"].size(), [64, 2]);

@@ -261,7 +261,7 @@ fn a_saved_replay_goes_on_alike() {
         let path = folder.path().join("replay");
         let (meta, columns) = both.stacked.save();
         tensor_file::write(&path, &columns).unwrap();
-        let file = TensorFile::new(std::fs::read(&path).unwrap()).unwrap();
+        let file = TensorFile::open(&path).unwrap();
         let mut again =
             Replay::new(&both.spec, case.envs, case.capacity, case.n, GAMMA, Device::Cpu);
         again.load(&meta, &file).unwrap();

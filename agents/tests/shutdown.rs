@@ -73,12 +73,23 @@ fn an_environment_that_cannot_be_made_is_named() {
 #[test]
 fn a_failing_evaluation_is_named() {
     for mode in ["lockstep", "async"] {
-        for when in [When::Reset(0), When::Reset(1), When::Step(1), When::Step(7)] {
+        for when in [When::Reset(0), When::Step(1), When::Step(7)] {
             for how in [How::Error, How::Panic] {
                 fails(mode, &[Fault { thread: "evaluator", when, how }], "evaluator", how);
             }
         }
     }
+}
+
+/// An episode that nobody asked for cannot fail: an environment that has played its share is not reset.
+#[test]
+fn an_evaluation_ends_with_its_last_episode() {
+    within(20, || {
+        let fault = Fault { thread: "evaluator", when: When::Reset(1), how: How::Error };
+        let run = Run::with(&faulty("lockstep"), Faulty::registry(&[fault], 3, 2));
+        let report = run.train_agent(scripted(|_| {})).unwrap();
+        assert!(report.return_mean.is_some());
+    });
 }
 
 /// Noticed in the next round, not when the next evaluation is due.

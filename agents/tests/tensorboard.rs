@@ -89,7 +89,7 @@ fn shown(dir: &Path) -> Vec<(i64, String, Value)> {
 
 /// Opens the record at `from` and writes `records`, each a step later than the one before.
 fn write(dir: &Path, from: u64, records: &[Record]) {
-    let writer = Writer::open(dir, from, 0.0).unwrap();
+    let writer = Writer::open(dir, 0.0, |row| row.step <= from).unwrap();
     let (sender, inbox) = bounded(4);
     let (synced, _) = bounded(1);
     let thread = thread::spawn(move || writer.run(&inbox, &synced));

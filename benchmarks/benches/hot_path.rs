@@ -10,7 +10,7 @@ use std::{hint::black_box, time::Duration};
 
 use agents::{
     agent::Explore,
-    checkpoint::{self, State},
+    checkpoint::{self, Content, State},
     learner::Learner,
     metrics::Scalars,
     plasticity::{Look, measures},
@@ -155,8 +155,9 @@ fn save(c: &mut Criterion) {
             agent.save(&mut model);
             let (meta, columns) = replay.save();
             let state = State { replay: Some(meta), ..state.clone() };
-            checkpoint::write(folder.path(), "step", 2, &state, &model, Some(&columns))
-                .expect("written")
+            let (state, model, replay) = (&state, &model, Some(&columns[..]));
+            let content = Content { state, model, evaluating: Vec::new(), replay };
+            checkpoint::write(folder.path(), "step", &content).expect("written")
         });
     });
 }

@@ -8,7 +8,7 @@ use std::{
 use agents::{
     agent,
     checkpoint::{self, Checkpoint},
-    evaluate::{self, Played},
+    evaluate::{self, Plan, Played},
     message::EvalResult,
     run_dir::RunDir,
     session, streams,
@@ -18,7 +18,7 @@ use envs::{Env, EnvError, Registry};
 use networks::random;
 
 use crate::{
-    output::{note, print},
+    output::{cut_off_note, note, print},
     video::Video,
 };
 
@@ -59,20 +59,27 @@ pub(super) fn run(registry: &Registry, path: &Path, how: &How<'_>, json: bool) -
         Some(video) => &|| make().map(|env| video.record(env)),
         None => &*make,
     };
-    let played = evaluate::evaluate(make, policy.as_mut(), episodes, gamma, age, seed, stream)
-        .map_err(|e| anyhow!(e))?;
-    let Played { returns, lengths, paths } = played;
+    let max_episode_steps = config.eval.max_episode_steps;
+    let plan = Plan { episodes, max_episode_steps, gamma, age, seed, stream };
+    let played = evaluate::evaluate(make, policy.as_mut(), plan, &mut || true)
+        .map_err(|e| anyhow!(e))?
+        .context("the evaluation was given up")?;
+    let Played { returns, lengths, paths, cut_off } = played;
     let result = EvalResult {
         env_step: checkpoint.state.env_steps,
         returns,
         lengths,
         paths,
+        cut_off,
         elsewhere: Vec::new(),
     };
     if let Some(video) = video {
         let shown = video.folder().display().to_string();
         video.finish()?;
         note(&format!("videos: {shown}"));
+    }
+    if let Some(warning) = cut_off_note(&result) {
+        note(&warning);
     }
     if json {
         let value = serde_json::json!({

@@ -26,7 +26,7 @@ pub(super) fn run(registry: &Registry, path: &Path, set: &[String], how: How) ->
         note(&format!("warning: {warning}"));
     }
     let done = checkpoint.state.env_steps;
-    if done >= config.total_steps {
+    if done >= config.total_steps && checkpoint.evaluating.is_empty() {
         bail!(
             "{} is complete at {done} steps; give --set total_steps=N with a larger N to go on",
             path.display(),

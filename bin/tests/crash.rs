@@ -83,8 +83,8 @@ impl Remains {
         let is_eval = |row: &Value| row["metrics"].get("eval/return_mean").is_some();
         let (evaluations, training) = rows.into_iter().partition(is_eval);
         let best = checkpoints(run, "best");
-        assert_eq!(best.len(), 1, "one best checkpoint: {best:?}");
-        let best = run.join("checkpoints").join(&best[0]).join("model.safetensors");
+        let best = best.last().expect("a best checkpoint");
+        let best = run.join("checkpoints").join(best).join("model.safetensors");
         Remains {
             checkpoint,
             model: read("model.safetensors"),
@@ -219,29 +219,61 @@ fn made_longer() {
 #[test]
 fn a_second_interrupt_ends_at_once() {
     let s = scratch();
-    // The checkpoint that the first interrupt asks for waits for an evaluation of a million episodes.
+    // The next boundary, at which the first interrupt would be obeyed, is hours away.
     let mut args = vec!["train", "run.toml", "--run-dir", "run"];
+    for item in ["total_steps=100000000", "runtime.sync_every=90000000", "eval.episodes=0"] {
+        args.extend(["--set", item]);
+    }
+    let mut process = s.start(&args);
+    process.until("some learning", || rows(&s.path("run")) >= 10);
+    process.signal("INT");
+    std::thread::sleep(Duration::from_millis(1500)); // longer than signals of one request may take
+    assert!(process.alive(), "the first interrupt waits for the boundary");
+    process.signal("INT");
+    let ended = process.wait();
+    assert_eq!(ended.code, Some(130), "{}", ended.stderr);
+    assert!(!ended.stderr.contains("panicked"), "{}", ended.stderr);
+    let last = ended.stderr.lines().last().unwrap_or_default();
+    assert!(last.contains("stopping: saving a checkpoint"), "nothing is printed after it:\n{last}");
+}
+
+/// An evaluation of a million episodes of 500 steps, which training has come to wait for.
+#[test]
+fn an_interrupt_does_not_wait_for_an_evaluation() {
+    let s = scratch();
+    let run = s.path("run");
+    let mut args = vec!["train", "run.toml", "--run-dir", "run", "--json"];
     for item in [
-        "env.name=Acrobot-v1", // 500 steps an episode
-        "total_steps=100000000",
+        "env.name=Acrobot-v1",
+        "total_steps=20000",
         "replay.learning_starts=100000000",
-        "eval.every_steps=5000",
+        "eval.every_steps=9600",
         "eval.episodes=1000000",
         "checkpoint.every_steps=0",
     ] {
         args.extend(["--set", item]);
     }
     let mut process = s.start(&args);
-    process.until("the evaluation", || rows(&s.path("run")) >= 10);
-    process.signal("INT");
-    std::thread::sleep(Duration::from_millis(1500)); // longer than signals of one request may take
-    assert!(process.alive(), "the first interrupt waits for the evaluation");
+    process.until("the evaluation", || rows(&run) >= 25);
     process.signal("INT");
     let ended = process.wait(); // the evaluation itself would take hours
     assert_eq!(ended.code, Some(130), "{}", ended.stderr);
-    assert!(!ended.stderr.contains("panicked"), "{}", ended.stderr);
-    let last = ended.stderr.lines().last().unwrap_or_default();
-    assert!(last.contains("stopping: saving a checkpoint"), "nothing is printed after it:\n{last}");
+    let stopped = last_json(&ended.stdout)["steps"].as_u64().expect("steps");
+    assert_eq!(checkpoints(&run, "step"), [format!("step-{stopped:012}")]);
+
+    let ended = s.succeed(&["resume", "run", "--set", "eval.episodes=2", "--json"]);
+    assert_eq!(last_json(&ended.stdout)["steps"], 20_000);
+    let text = fs::read_to_string(run.join("metrics.jsonl")).expect("metrics");
+    let played: Vec<u64> = text
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).expect("a row"))
+        .filter(|row| row["metrics"].get("eval/return_mean").is_some())
+        .map(|row| row["step"].as_u64().expect("a step"))
+        .collect();
+    assert_eq!(played, [9_600, 19_200, 20_000], "each once, the abandoned one too");
+    // Complete, so there is nothing to resume.
+    let ended = s.run(&["resume", "run"]);
+    assert_error(&ended, &["is complete at 20000 steps"]);
 }
 
 #[test]

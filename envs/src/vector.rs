@@ -25,6 +25,10 @@ pub struct VecEnv {
     steps: u64,
     /// Does any environment want to hear of its action early?
     begins: bool,
+    /// Episodes that each environment still plays; without end unless limited.
+    episodes_left: Vec<u64>,
+    /// Steps after which an episode is cut off here, whatever the environment says.
+    max_episode_steps: u64,
 }
 
 /// What one environment's last step led to.
@@ -104,12 +108,30 @@ impl VecEnv {
             running: vec![Episode::default(); n],
             steps: 0,
             begins: true,
+            episodes_left: vec![u64::MAX; n],
+            max_episode_steps: u64::MAX,
         };
         for i in 0..n {
             all.reset(i)?;
         }
         all.next_obs.copy_from_slice(&all.obs);
         Ok(all)
+    }
+
+    /// From here on environment `i` plays `episodes[i]` episodes and then stands still: it is neither
+    /// reset nor stepped, so nothing that nobody asked for can fail. Episodes longer than
+    /// `max_episode_steps` are cut off. For evaluations; not part of a saved state.
+    #[must_use]
+    pub fn limited(mut self, episodes: Vec<u64>, max_episode_steps: u64) -> Self {
+        debug_assert_eq!(episodes.len(), self.envs.len(), "one number for each environment");
+        self.episodes_left = episodes;
+        self.max_episode_steps = max_episode_steps;
+        self
+    }
+
+    /// Whether every environment has played all its episodes.
+    pub fn is_over(&self) -> bool {
+        self.episodes_left.iter().all(|&left| left == 0)
     }
 
     /// The spec all environments share.
@@ -155,11 +177,15 @@ impl VecEnv {
         if self.begins {
             let mut begins = false;
             for (i, env) in self.envs.iter_mut().enumerate() {
-                begins |= env.begin(actions.row(i));
+                begins |= self.episodes_left[i] > 0 && env.begin(actions.row(i));
             }
             self.begins = begins;
         }
         for i in 0..self.envs.len() {
+            if self.episodes_left[i] == 0 {
+                self.outcomes[i].episode = None; // told once
+                continue;
+            }
             let row = i * size..(i + 1) * size;
             let env = &mut self.envs[i];
             let running = &mut self.running[i];
@@ -175,15 +201,20 @@ impl VecEnv {
             running.return_ += f64::from(step.reward);
             running.length += 1;
 
-            let done = step.terminated || step.truncated;
+            let cut = !step.terminated && running.length >= self.max_episode_steps;
+            let truncated = step.truncated || cut;
+            let done = step.terminated || truncated;
             self.outcomes[i] = Outcome {
                 reward: step.reward,
                 terminated: step.terminated,
-                truncated: step.truncated,
+                truncated,
                 task,
                 episode: done.then_some(*running),
             };
             if done {
+                self.episodes_left[i] -= 1;
+            }
+            if done && self.episodes_left[i] > 0 {
                 self.reset(i)?;
             } else {
                 self.obs[row.clone()].copy_from_slice(&self.next_obs[row]);
