@@ -26,10 +26,15 @@ Examples:
   supple train configs/quickstart.toml
   supple train configs/sac_pendulum.toml --set seed=2 --set env.kwargs.g=9.81
   supple train configs/dqn_cartpole.toml --run-dir /tmp/run --json
+  supple train configs/sac_pendulum.toml --init-from runs/sac_pendulum-1
 
 The configuration:
   Keys that the file leaves out have defaults; docs/configuration.md lists all keys. The file with
   all defaults filled in is kept as config.toml in the run folder.
+
+Starting from another run:
+  --init-from takes over every network that fits and the running statistics; optimisers, counters and
+  schedules begin anew, and random actions still come first (replay.learning_starts).
 
 Stopping:
   Ctrl-C (or SIGTERM) saves a checkpoint and ends with exit code 130; a second Ctrl-C, a second or more
@@ -171,6 +176,12 @@ pub(crate) enum Command {
         /// Folder of the run; must be new or empty [default: runs/CONFIG-N, the first N free]
         #[arg(long, value_name = "DIR")]
         run_dir: Option<PathBuf>,
+        /// Start from the best weights of another run, or those of one checkpoint folder in it
+        #[arg(long, value_name = "RUN")]
+        init_from: Option<PathBuf>,
+        /// With --init-from: start from its newest checkpoint, and with its replay
+        #[arg(long, requires = "init_from")]
+        init_replay: bool,
         /// Print the result as one JSON object on the last line of standard output
         #[arg(long)]
         json: bool,
@@ -183,7 +194,8 @@ pub(crate) enum Command {
     Resume {
         /// The run folder
         run: PathBuf,
-        /// Override what does not change learning: `total_steps`, `eval.*`, `checkpoint.*`
+        /// Override what does not change learning: `total_steps`, `log_every_updates`, `eval.*`,
+        /// `checkpoint.*`, `diagnostics.*`
         #[arg(long, value_name = "KEY=VALUE")]
         set: Vec<String>,
         /// Print the result as one JSON object on the last line of standard output

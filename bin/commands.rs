@@ -19,9 +19,10 @@ use crate::args::{Args, Command};
 
 pub(crate) fn run(args: Args, registry: &Registry) -> Result<ExitCode> {
     match args.command {
-        Command::Train { config, set, run_dir, json, until_eof } => {
+        Command::Train { config, set, run_dir, init_from, init_replay, json, until_eof } => {
             let how = train::How { json, until_eof };
-            train::run(registry, &config, &set, run_dir.as_deref(), how)
+            let init = init_from.as_deref().map(|run| train::Init { run, replay: init_replay });
+            train::run(registry, &config, &set, run_dir.as_deref(), init, how)
         }
         Command::Resume { run, set, json, until_eof } => {
             resume::run(registry, &run, &set, train::How { json, until_eof })

@@ -60,6 +60,8 @@ pub struct State {
     pub replay_rng: Rng,
     /// Replay counters; `None` in a best checkpoint.
     pub replay: Option<ReplayMeta>,
+    /// The resolved configuration that the run had, as TOML; not in a best checkpoint.
+    pub config: Option<String>,
     /// Every actor; empty in a best checkpoint.
     pub actors: Vec<ActorState>,
     /// Rounds received but not yet learned from, per actor (async mode only).
@@ -108,7 +110,7 @@ pub struct Content<'a> {
     pub replay: Option<&'a [(String, Saved<'a>)]>,
 }
 
-/// Writes `run/checkpoints/KIND-STEP`; kind is `step` or `best`.
+/// Writes `run/checkpoints/KIND-STEP`; kind is `step`, `best` or `init`.
 ///
 /// # Errors
 /// When the disk is full or the folder cannot be written; older checkpoints are untouched then.
@@ -279,6 +281,14 @@ pub fn read_newest(run: &Path) -> Result<(Checkpoint, Vec<String>), Error> {
 /// When it is damaged.
 pub fn read_best(run: &Path) -> Result<Option<Checkpoint>, Error> {
     list(run, "best")?.last().map(|path| read(path)).transpose()
+}
+
+/// The weights that a run began with, if they are another run's (`--init-from`).
+///
+/// # Errors
+/// When they are damaged.
+pub fn read_init(run: &Path) -> Result<Option<Checkpoint>, Error> {
+    list(run, "init")?.last().map(|path| read(path)).transpose()
 }
 
 /// Removes the checkpoints of a run beyond `env_steps`: damaged ones that a resume passed over, and

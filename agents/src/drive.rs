@@ -304,6 +304,7 @@ impl<'a> Drive<'a> {
             last_eval: self.last_eval,
             wall_s: self.wall_before + elapsed,
             replay: Some(meta),
+            config: Some(self.config.to_toml()?),
             actors,
             pending: self.pending.iter().map(|q| q.iter().cloned().collect()).collect(),
             ..self.learner.state()

@@ -311,9 +311,24 @@ impl Learner {
             rng: self.rng.clone(),
             replay_rng: self.replay_rng.clone(),
             replay: None,
+            config: None,
             actors: Vec::new(),
             pending: Vec::new(),
         }
+    }
+
+    /// Takes the replay of another run's checkpoint.
+    ///
+    /// # Errors
+    /// When it has none or does not fit.
+    pub fn take_replay(&mut self, source: &Checkpoint) -> Result<(), Error> {
+        let refuse = |e: String| {
+            Error::Run(format!("the replay of {} cannot be used: {e}", source.path.display()))
+        };
+        let (Some(meta), Some(file)) = (&source.state.replay, &source.replay) else {
+            return Err(refuse("it has none; give a step-... checkpoint".to_owned()));
+        };
+        self.replay.load(meta, file).map_err(refuse)
     }
 
     /// Takes everything from a checkpoint.

@@ -15,6 +15,7 @@
 //! | `evaluations.rs` | what the learner knows of the evaluations under way |
 //! | `tensorboard.rs`, `histogram.rs` | the event file and its dashboard; many numbers as a few counts |
 //! | `learner.rs`, `drive.rs` | learning without threads; the thread that feeds it |
+//! | `init_from.rs` | a run that starts from another's weights |
 //! | `session.rs` | what goes into a run and what comes out |
 //! | `train.rs`, `mailbox.rs`, `streams.rs` | starts and joins the threads; latest-value slot; seeds |
 //! | `replay.rs`, `ring.rs` | what was experienced; one environment's rows |
@@ -31,6 +32,7 @@ pub mod error;
 pub mod evaluate;
 mod evaluations;
 pub mod histogram;
+pub mod init_from;
 pub mod learner;
 pub mod load_config;
 mod mailbox;

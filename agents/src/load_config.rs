@@ -133,6 +133,32 @@ impl Config {
     pub fn to_toml(&self) -> Result<String, Error> {
         toml::to_string(self).map_err(|e| Error::Config(format!("cannot be written as TOML: {e}")))
     }
+
+    /// Whether a resume may change this key: it decides how long the run is and what is looked at and
+    /// kept of it, not what is learned.
+    pub fn may_change_on_resume(key: &str) -> bool {
+        ["total_steps", "log_every_updates"].contains(&key)
+            || ["eval.", "checkpoint.", "diagnostics."].iter().any(|part| key.starts_with(part))
+    }
+
+    /// Whether a run with the configuration `before` (as [`Config::to_toml`] writes it) may go on with
+    /// this one.
+    ///
+    /// # Errors
+    /// The end of a sentence that the file's name begins, with the keys that differ and may not.
+    pub fn check_resumes(&self, before: &str) -> Result<(), String> {
+        let now = table(&self.to_toml().map_err(|e| e.to_string())?)?;
+        let mut keys = tables::differences(&table(before)?, &now);
+        keys.retain(|key| !Config::may_change_on_resume(key));
+        if keys.is_empty() {
+            return Ok(());
+        }
+        Err(format!(
+            "is no longer what the run was trained with: {} differ; put that back, or \
+             start a new run from its weights with `supple train config.toml --init-from RUN`",
+            keys.iter().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ")
+        ))
+    }
 }
 
 fn validate_sac(c: &SacConfig) -> Result<(), String> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crossbeam::channel::Receiver;
 use envs::{Env, EnvError, EnvSpec, Registry};
-use networks::random;
+use networks::{params::StateDict, random};
 use serde::Serialize;
 use tch::Device;
 
@@ -14,6 +14,7 @@ use crate::{
     checkpoint::Checkpoint,
     config::Config,
     error::Error,
+    init_from::{InitReport, init_from},
     message::EvalResult,
     replay::Replay,
     run_dir::RunDir,
@@ -82,6 +83,8 @@ pub struct Session<'a> {
     pub run: &'a RunDir,
     /// Where to go on, if not at the start.
     pub resume: Option<Checkpoint>,
+    /// What the replay holds at the start, if anything; without a use on a resume.
+    pub init_replay: Option<Checkpoint>,
     /// A message here ends the run early, with a checkpoint.
     pub stop: Receiver<()>,
     /// Called after every round.
@@ -139,6 +142,29 @@ impl Parts {
         &self.config
     }
 
+    /// Starts from the weights and statistics of a checkpoint of another run, as far as they fit.
+    ///
+    /// # Errors
+    /// When none of its networks does.
+    pub fn init_from(&mut self, checkpoint: &Checkpoint) -> Result<InitReport, Error> {
+        init_from(self.agent.as_mut(), &checkpoint.model)
+            .map_err(|e| Error::Run(format!("--init-from {}: {e}", checkpoint.path.display())))
+    }
+
+    /// Starts from all of an agent's arrays, as `init-...` of a run folder holds them.
+    ///
+    /// # Errors
+    /// When they are of another agent.
+    pub fn start_at(&mut self, model: &StateDict) -> Result<(), Error> {
+        let misfit = |e| Error::Run(format!("the weights that the run began with do not fit: {e}"));
+        self.agent.load(model).map_err(misfit)
+    }
+
+    /// The agent as it starts.
+    pub fn agent(&self) -> &dyn Agent {
+        self.agent.as_ref()
+    }
+
     /// Adds what the session needs besides.
     pub fn session<'a>(
         self,
@@ -148,7 +174,8 @@ impl Parts {
         watch: &'a mut dyn FnMut(&Progress),
     ) -> Session<'a> {
         let Parts { config, make_env, spec, agent, device } = self;
-        Session { config, make_env, spec, agent, device, run, resume, stop, watch }
+        let init_replay = None;
+        Session { config, make_env, spec, agent, device, run, resume, init_replay, stop, watch }
     }
 }
 

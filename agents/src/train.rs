@@ -40,7 +40,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// # Errors
 /// The first error of any thread, with the thread's name; every thread has ended by then.
 pub fn train(session: Session<'_>) -> Result<Report, Error> {
-    let Session { config, make_env, spec, agent, device, run, resume, stop, watch } = session;
+    let Session { config, make_env, spec, agent, device, run, resume, init_replay, stop, watch } =
+        session;
     networks::keep_freed_memory();
     let threads = config.runtime.actors + 2;
     let (faults, first_fault) = bounded(threads + 1); // one place per thread: sending never waits
@@ -56,6 +57,9 @@ pub fn train(session: Session<'_>) -> Result<Report, Error> {
         checkpoint::discard_newer(run.path(), checkpoint.state.env_steps)?;
         (env_steps, wall_before) = (checkpoint.state.env_steps, checkpoint.state.wall_s);
         replayed = checkpoint.evaluating.iter().map(|(state, _)| state.env_steps).collect();
+    }
+    if let Some(source) = init_replay.filter(|_| resume.is_none()) {
+        learner.take_replay(&source)?;
     }
     let writer = Writer::open(run.path(), wall_before, |row| {
         // An evaluation that the checkpoint does not know the result of is played and logged again.

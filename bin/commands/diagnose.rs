@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, path::Path, process::ExitCode};
 
 use agents::{
-    agent,
+    agent, checkpoint,
     learner::Learner,
     plasticity::{Look, Measure},
     run_dir::RunDir,
@@ -27,7 +27,10 @@ pub(super) fn run(
     let spec = session::make_env(&config, registry)().map_err(|e| anyhow!(e))?.spec();
     let mut rng = random::stream(config.seed, streams::INIT);
     let cpu = tch::Device::Cpu;
-    let agent = agent::build(&config, &spec, cpu, &mut rng).map_err(|e| anyhow!(e))?;
+    let mut agent = agent::build(&config, &spec, cpu, &mut rng).map_err(|e| anyhow!(e))?;
+    if let Some(init) = checkpoint::read_init(&run)? {
+        agent.load(&init.model)?; // distances are from where the run began
+    }
     let mut learner = Learner::new(&config, &spec, agent, cpu);
     learner.restore(&checkpoint)?;
     let place = checkpoint.path.display();

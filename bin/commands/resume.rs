@@ -3,19 +3,19 @@
 use std::{path::Path, process::ExitCode};
 
 use agents::{checkpoint, config::Config, run_dir::RunDir, session::Parts};
-use anyhow::{Result, bail};
+use anyhow::{Result, anyhow, bail};
 use envs::Registry;
 
-use super::train::How;
+use super::train::{How, Start};
 use crate::output::note;
 
 pub(super) fn run(registry: &Registry, path: &Path, set: &[String], how: How) -> Result<ExitCode> {
     for item in set {
         let key = item.split('=').next().unwrap_or_default().trim();
-        if key != "total_steps" && !key.starts_with("eval.") && !key.starts_with("checkpoint.") {
+        if !Config::may_change_on_resume(key) {
             bail!(
-                "--set {item}: a resumed run can change total_steps, eval.* and checkpoint.* only; \
-                 start a new run for the rest"
+                "--set {item}: a resumed run can change total_steps, log_every_updates, eval.*, \
+                 checkpoint.* and diagnostics.* only; start a new run for the rest"
             );
         }
     }
@@ -32,8 +32,17 @@ pub(super) fn run(registry: &Registry, path: &Path, set: &[String], how: How) ->
             path.display(),
         );
     }
-    let parts = Parts::new(&config, registry)?;
+    let mut parts = Parts::new(&config, registry)?;
+    if let Some(before) = &checkpoint.state.config {
+        parts
+            .config()
+            .check_resumes(before)
+            .map_err(|e| anyhow!("{} {e}", path.join("config.toml").display()))?;
+    }
+    if let Some(init) = checkpoint::read_init(path)? {
+        parts.start_at(&init.model)?;
+    }
     run.write_config(parts.config())?;
     note(&format!("resuming at step {done} from {}", checkpoint.path.display()));
-    super::train::execute(parts, &config, &run, Some(checkpoint), how)
+    super::train::execute(parts, &config, &run, Start::Resumed(checkpoint), how)
 }

@@ -3,7 +3,7 @@
 use std::{path::Path, process::ExitCode};
 
 use agents::{
-    checkpoint::Checkpoint,
+    checkpoint::{self, Checkpoint, Content},
     config::Config,
     run_dir::RunDir,
     session::{Parts, Progress, Report},
@@ -11,6 +11,7 @@ use agents::{
 };
 use anyhow::Result;
 use envs::Registry;
+use networks::params::StateDict;
 
 use crate::{
     output::{note, print, program},
@@ -27,24 +28,67 @@ pub(super) struct How {
     pub(super) until_eof: bool,
 }
 
+/// What a run starts from.
+#[derive(Clone, Copy)]
+pub(super) struct Init<'a> {
+    /// Another run, or a checkpoint in it.
+    pub(super) run: &'a Path,
+    /// Whether its replay is taken too.
+    pub(super) replay: bool,
+}
+
 pub(super) fn run(
     registry: &Registry,
     path: &Path,
     set: &[String],
     run_dir: Option<&Path>,
+    init: Option<Init<'_>>,
     how: How,
 ) -> Result<ExitCode> {
     let mut config = Config::load(path, set)?;
     resolve_threads(&mut config);
     // Everything that can be wrong is found before a folder is made.
-    let parts = Parts::new(&config, registry)?;
+    let mut parts = Parts::new(&config, registry)?;
+    let source = init.map(|init| start_from(init, &mut parts)).transpose()?;
     let run = if let Some(dir) = run_dir {
         RunDir::create(dir, parts.config())?
     } else {
         let stem = path.file_stem().map_or("run".into(), |s| s.to_string_lossy().into_owned());
         RunDir::create_numbered(Path::new("runs"), &stem, parts.config())?
     };
-    execute(parts, &config, &run, None, how)
+    let Some((source, replay)) = source else {
+        return execute(parts, &config, &run, Start::Anew, how);
+    };
+    // A resume and diagnostics need what the run began with, and the other run may be gone by then.
+    let mut model = StateDict::new();
+    parts.agent().save(&mut model);
+    let (state, evaluating) = (&source.state, Vec::new());
+    let content = Content { state, model: &model, evaluating, replay: None };
+    checkpoint::write(run.path(), "init", &content)?;
+    let start = if replay { Start::WithReplay(source) } else { Start::Anew };
+    execute(parts, &config, &run, start, how)
+}
+
+/// Gives the agent the weights of another run, and says which. The checkpoint they are of, and whether its
+/// replay is wanted.
+fn start_from(init: Init<'_>, parts: &mut Parts) -> Result<(Checkpoint, bool)> {
+    let (_, source) = super::eval::find(init.run, init.replay)?;
+    let report = parts.init_from(&source)?;
+    note(&format!("starting from {}: {}", source.path.display(), report.taken.join(", ")));
+    for (part, why) in report.left {
+        note(&format!("note: {part} keeps its own start: {why}"));
+    }
+    Ok((source, init.replay))
+}
+
+/// Where a run begins.
+pub(super) enum Start {
+    /// At step 0.
+    Anew,
+    /// At step 0, with the replay of another run's checkpoint.
+    WithReplay(Checkpoint),
+    /// Where it was.
+    Resumed(Checkpoint),
 }
 
 /// Trains to the end, an interrupt or an error, and prints the result.
@@ -52,9 +96,14 @@ pub(super) fn execute(
     parts: Parts,
     config: &Config,
     run: &RunDir,
-    checkpoint: Option<Checkpoint>,
+    start: Start,
     how: How,
 ) -> Result<ExitCode> {
+    let (checkpoint, init_replay) = match start {
+        Start::Anew => (None, None),
+        Start::WithReplay(source) => (None, Some(source)),
+        Start::Resumed(checkpoint) => (Some(checkpoint), None),
+    };
     let dir = run.path().display();
     note(&format!("run folder: {dir}"));
     note(&format!("watch it:   tensorboard --logdir {dir}"));
@@ -67,7 +116,9 @@ pub(super) fn execute(
     })?;
 
     let mut watch = |p: &Progress| display.update(p);
-    let result = train(parts.session(run, checkpoint, stop, &mut watch));
+    let mut session = parts.session(run, checkpoint, stop, &mut watch);
+    session.init_replay = init_replay;
+    let result = train(session);
     display.finish();
     let report = result?;
     if report.interrupted {

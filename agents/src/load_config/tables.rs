@@ -1,5 +1,7 @@
 //! TOML tables: read, changed at dotted keys, and turned into configurations.
 
+use std::collections::BTreeSet;
+
 use serde::de::DeserializeOwned;
 use toml::{Table, Value};
 
@@ -34,6 +36,22 @@ pub fn table(text: &str) -> Result<Table, String> {
 /// An unknown key or a value of another type, as a sentence with its place.
 pub fn from_table<T: DeserializeOwned>(table: &Table) -> Result<T, String> {
     table.clone().try_into().map_err(|e: toml::de::Error| explain(&e.to_string(), table))
+}
+
+/// The dotted keys at which two tables differ, in the order of the alphabet; lists count as one value.
+pub(super) fn differences(a: &Table, b: &Table) -> Vec<String> {
+    let mut found = Vec::new();
+    let keys: BTreeSet<&String> = a.keys().chain(b.keys()).collect();
+    for key in keys {
+        match (a.get(key), b.get(key)) {
+            (Some(Value::Table(a)), Some(Value::Table(b))) => {
+                found.extend(differences(a, b).iter().map(|inner| format!("{key}.{inner}")));
+            }
+            (a, b) if a == b => {}
+            _ => found.push(key.clone()),
+        }
+    }
+    found
 }
 
 /// Puts `a.b.c=value` into the table; numbers name the entries of lists. A value that is not TOML is

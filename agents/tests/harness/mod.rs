@@ -232,8 +232,9 @@ impl Outcome {
     }
 }
 
+/// Without the clock, and without the configuration, which equal runs may differ in (threads).
 pub(crate) fn timeless(state: State) -> State {
-    State { wall_s: 0.0, ..state }
+    State { wall_s: 0.0, config: None, ..state }
 }
 
 /// The rows of `metrics.jsonl` without times. Evaluations come after the other rows of their step:
