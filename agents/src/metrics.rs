@@ -2,7 +2,7 @@
 //!
 //! `metrics.jsonl` is the record: one line per step and source, written through to the system
 //! before the thread waits again, so that `kill -9` costs at most the line being written.
-//! TensorBoard gets the same; on resume its file is made anew from the record.
+//! TensorBoard gets the same, in a file for each process.
 
 use std::{
     collections::BTreeMap,
@@ -133,20 +133,22 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// Opens `dir/metrics.jsonl`, keeping only the rows that `keep` wants (a resume) and giving
-    /// TensorBoard the same; `wall_before` is the time the run took before this process.
+    /// Opens `dir/metrics.jsonl`, keeping only the rows up to `step` that `keep` wants (a resume);
+    /// TensorBoard gets them if it has no file of them. `wall_before` is the time the run took before this
+    /// process.
     ///
     /// # Errors
     /// When the folder cannot be read or written.
     pub fn open(
         dir: &Path,
+        step: u64,
         wall_before: f64,
         keep: impl Fn(&Row) -> bool,
     ) -> Result<Writer, Error> {
         let path = dir.join("metrics.jsonl");
         let temporary = dir.join("metrics.jsonl.tmp");
         let write = |e| Error::io("write", &path, e);
-        let mut board = Board::create(dir)?;
+        let mut board = Board::create(dir, step, wall_before)?;
         // A record that is a device or a pipe is written to as it is.
         let is_plain = std::fs::symlink_metadata(&path).is_ok_and(|m| m.is_file());
         let mut kept = if is_plain {
@@ -156,11 +158,13 @@ impl Writer {
         };
         // Row by row: the record of a long run is larger than its networks.
         for_each_row(&path, |row| {
-            if keep(&row) {
+            if row.step <= step && keep(&row) {
                 if let Some(file) = &mut kept {
                     write_line(file, &row).map_err(write)?;
                 }
-                show(&mut board, &row)?;
+                if board.is_first() {
+                    show(&mut board, &row)?;
+                }
             }
             Ok(())
         })?;
@@ -208,6 +212,7 @@ impl Writer {
 
 /// A line of the record in TensorBoard, which has no place for numbers that are not finite.
 fn show(board: &mut Board, row: &Row) -> Result<(), Error> {
+    board.at(row.wall_s);
     for (tag, value) in &row.metrics {
         if let Some(value) = value.as_f64() {
             board.scalar(tag, value, row.step)?;
@@ -266,7 +271,7 @@ mod tests {
 
     /// Writes rows `from..to` with value `step + 0.1`, the number NaN among them.
     fn write(dir: &Path, from: u64, to: u64) {
-        let writer = Writer::open(dir, 100.0 * from as f64, |row| row.step <= from).unwrap();
+        let writer = Writer::open(dir, from, 100.0 * from as f64, |_| true).unwrap();
         let (sender, inbox) = bounded(4);
         let (synced, acknowledged) = bounded(1);
         let thread = std::thread::spawn(move || writer.run(&inbox, &synced));
@@ -301,7 +306,7 @@ mod tests {
             let files = std::fs::read_dir(dir).unwrap().map(|e| e.unwrap().file_name());
             files.filter(|f| f.to_string_lossy().starts_with(name)).count()
         };
-        assert_eq!((count("events.out.tfevents"), count("metrics.jsonl")), (1, 1));
+        assert_eq!((count("events.out.tfevents"), count("metrics.jsonl")), (2, 1));
     }
 
     #[test]
@@ -316,7 +321,7 @@ mod tests {
             // Without the line break alone, the last line is still whole.
             assert_eq!(rows.len(), if cut == 1 { 3 } else { 2 }, "{cut} bytes short");
         }
-        drop(Writer::open(folder.path(), 0.0, |row| row.step <= 2).unwrap());
+        drop(Writer::open(folder.path(), 2, 0.0, |_| true).unwrap());
         let text = std::fs::read_to_string(&file).unwrap();
         assert_eq!(text.lines().count(), 2);
         assert!(text.ends_with("}\n"), "the next row begins a line of its own");

@@ -12,7 +12,7 @@ use std::{
 
 use protobuf::Message;
 use tensorboard_proto::{
-    event::Event,
+    event::{Event, SessionLog_SessionStatus},
     layout::{Category, Chart, Layout, MultilineChartContent},
     summary::{Summary, Summary_Value, SummaryMetadata},
     tensor::TensorProto,
@@ -81,30 +81,64 @@ pub const LAYOUT: &[(&str, &[ChartOf])] = &[
     ("Speed", &[("Speed", &["time/.*"])]),
 ];
 
-/// The event file of one run, in the run folder itself, so that TensorBoard calls the run by the
-/// folder's name.
+/// The event file of one process of a run, in the run folder itself, so that TensorBoard calls the run by
+/// the folder's name. Files of earlier processes stay, so that a viewer that is open goes on to this one.
 pub struct Board {
     records: RecordWriter<BufWriter<File>>,
     path: PathBuf,
+    /// When the run began, in seconds since 1970.
+    began: f64,
+    /// Seconds of the run at which the next event happened.
+    wall_s: f64,
+    /// Whether this file is to hold the whole record, because there is no older one.
+    is_first: bool,
 }
 
 impl Board {
-    /// An event file that holds [`LAYOUT`], in place of those of earlier processes.
+    /// An event file that holds [`LAYOUT`] and comes after those of earlier processes, of which a viewer
+    /// forgets what lies beyond `step`. `wall_before` is the time that the run took before.
+    ///
+    /// Events have the time at which the run began plus the seconds it took to them, so that pauses
+    /// between processes do not show.
     ///
     /// # Errors
     /// When the folder cannot be read or written.
-    pub fn create(dir: &Path) -> Result<Board, Error> {
-        remove_events(dir)?;
-        let name = format!("events.out.tfevents.{:010}.{}", now() as u64, std::process::id());
-        let path = dir.join(name);
+    pub fn create(dir: &Path, step: u64, wall_before: f64) -> Result<Board, Error> {
+        let older = event_files(dir)?;
+        let began = older.first().copied().unwrap_or((now() - wall_before) as u64);
+        // Viewers read the files in the order of their names.
+        let name = older.last().map_or(began, |last| (now() as u64).max(last + 1));
+        let path = dir.join(format!("{EVENTS}{name:010}.{}", std::process::id()));
         let file = File::create(&path).map_err(|e| Error::io("write", &path, e))?;
-        let mut board = Board { records: RecordWriter::new(BufWriter::new(file)), path };
+        let mut board = Board {
+            records: RecordWriter::new(BufWriter::new(file)),
+            path,
+            began: began as f64,
+            wall_s: wall_before,
+            is_first: older.is_empty(),
+        };
         let mut version = Event::new();
         version.set_file_version("brain.Event:2".to_owned()); // what every reader wants first
         board.event(version)?;
+        if !board.is_first {
+            let mut start = Event::new();
+            start.set_step(step as i64 + 1);
+            start.mut_session_log().set_status(SessionLog_SessionStatus::START);
+            board.event(start)?;
+        }
         board.layout()?;
         board.flush()?;
         Ok(board)
+    }
+
+    /// Whether there was no event file in the folder, so that this one needs the whole record.
+    pub fn is_first(&self) -> bool {
+        self.is_first
+    }
+
+    /// What follows happened so many seconds into the run.
+    pub fn at(&mut self, wall_s: f64) {
+        self.wall_s = wall_s;
     }
 
     /// A number; TensorBoard's are f32.
@@ -163,7 +197,7 @@ impl Board {
     }
 
     fn event(&mut self, mut event: Event) -> Result<(), Error> {
-        event.set_wall_time(now());
+        event.set_wall_time(self.began + self.wall_s);
         let bytes = event.write_to_bytes().map_err(io::Error::from);
         let written = bytes.and_then(|bytes| self.records.write(&bytes));
         written.map_err(|e| Error::io("write", &self.path, e))
@@ -209,16 +243,16 @@ fn plugin_summary(plugin: &str, tag: &str, bytes: Vec<u8>) -> Summary {
     summary
 }
 
-/// Event files of earlier processes.
-fn remove_events(dir: &Path) -> Result<(), Error> {
+const EVENTS: &str = "events.out.tfevents.";
+
+/// The seconds in the names of the event files of earlier processes, in their order.
+fn event_files(dir: &Path) -> Result<Vec<u64>, Error> {
     let entries = std::fs::read_dir(dir).map_err(|e| Error::io("read", dir, e))?;
-    for path in entries.flatten().map(|entry| entry.path()) {
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        if name.starts_with("events.out.tfevents.") {
-            std::fs::remove_file(&path).map_err(|e| Error::io("replace", &path, e))?;
-        }
-    }
-    Ok(())
+    let seconds = |name: &str| name.strip_prefix(EVENTS)?.split('.').next()?.parse().ok();
+    let mut found: Vec<u64> =
+        entries.flatten().filter_map(|e| seconds(&e.file_name().to_string_lossy())).collect();
+    found.sort_unstable();
+    Ok(found)
 }
 
 /// Seconds since 1970, for TensorBoard's axis of times.

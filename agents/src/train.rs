@@ -61,10 +61,9 @@ pub fn train(session: Session<'_>) -> Result<Report, Error> {
     if let Some(source) = init_replay.filter(|_| resume.is_none()) {
         learner.take_replay(&source)?;
     }
-    let writer = Writer::open(run.path(), wall_before, |row| {
+    let writer = Writer::open(run.path(), env_steps, wall_before, |row| {
         // An evaluation that the checkpoint does not know the result of is played and logged again.
-        let again = row.metrics.contains_key("eval/return_mean") && replayed.contains(&row.step);
-        row.step <= env_steps && !again
+        !(row.metrics.contains_key("eval/return_mean") && replayed.contains(&row.step))
     })?;
 
     // 1024 rows: some seconds of metrics, so that a slow disk slows training instead of losing rows.

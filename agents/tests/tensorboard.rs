@@ -18,7 +18,7 @@ use harness::{Run, config, scripted, within};
 use protobuf::Message;
 use serde_json::{Value, json};
 use tensorboard_proto::{
-    event::Event,
+    event::{Event, SessionLog_SessionStatus},
     layout::{Category, Layout},
     summary::Summary_Value,
     types::DataType,
@@ -36,13 +36,9 @@ fn masked_crc(bytes: &[u8]) -> u32 {
     (!crc).rotate_right(15).wrapping_add(0xa282_ead8)
 }
 
-/// Every event of the one event file in `dir`: length, checksum, bytes, checksum.
-fn events(dir: &Path) -> Vec<Event> {
-    let files = fs::read_dir(dir).unwrap().map(|e| e.unwrap().path());
-    let name = |p: &Path| p.file_name().unwrap().to_string_lossy().into_owned();
-    let files: Vec<_> = files.filter(|p| name(p).starts_with("events.out.tfevents.")).collect();
-    assert_eq!(files.len(), 1, "{files:?}");
-    let bytes = fs::read(&files[0]).unwrap();
+/// The events of a file: length, checksum, bytes, checksum.
+fn read(file: &Path) -> Vec<Event> {
+    let bytes = fs::read(file).unwrap();
     let (mut rest, mut events) = (&bytes[..], Vec::new());
     while !rest.is_empty() {
         let length = u64::from_le_bytes(rest[..8].try_into().unwrap()) as usize;
@@ -55,6 +51,32 @@ fn events(dir: &Path) -> Vec<Event> {
     events
 }
 
+/// What a viewer holds after it has read every event file in `dir` in the order of their names, without
+/// versions: a session that starts makes it forget what has its step or more.
+fn events(dir: &Path) -> Vec<Event> {
+    let files = fs::read_dir(dir).unwrap().map(|e| e.unwrap().path());
+    let name = |p: &Path| p.file_name().unwrap().to_string_lossy().into_owned();
+    let mut files: Vec<_> = files.filter(|p| name(p).starts_with("events.out.tfevents.")).collect();
+    files.sort();
+    let mut held: Vec<Event> = Vec::new();
+    for (i, file) in files.iter().enumerate() {
+        let mut events = read(file).into_iter();
+        assert_eq!(events.next().unwrap().get_file_version(), "brain.Event:2");
+        if i > 0 {
+            let start = events.next().unwrap();
+            assert_eq!(start.get_session_log().get_status(), SessionLog_SessionStatus::START);
+            held.retain(|event| event.get_step() < start.get_step());
+        }
+        let layout = events.next().unwrap();
+        assert_eq!(layout.get_summary().get_value()[0].get_tag(), "custom_scalars__config__");
+        if i == 0 {
+            held.push(layout);
+        }
+        held.extend(events);
+    }
+    held
+}
+
 /// The one string of a plugin's value.
 fn string<'a>(value: &'a Summary_Value, plugin: &str) -> &'a [u8] {
     assert_eq!(value.get_metadata().get_plugin_data().get_plugin_name(), plugin);
@@ -65,11 +87,10 @@ fn string<'a>(value: &'a Summary_Value, plugin: &str) -> &'a [u8] {
     &tensor.get_string_val()[0]
 }
 
-/// Step, tag and what is shown, of every event behind the version and the layout.
+/// Step, tag and what is shown, of every event behind the layout.
 fn shown(dir: &Path) -> Vec<(i64, String, Value)> {
     let events = events(dir);
-    assert_eq!(events[0].get_file_version(), "brain.Event:2");
-    let values = events.iter().skip(2).map(|event| {
+    let values = events.iter().skip(1).map(|event| {
         assert!(event.get_wall_time() > 1.7e9, "seconds since 1970");
         let [value] = event.get_summary().get_value() else { panic!("one value: {event:?}") };
         let what = if value.has_histo() {
@@ -89,7 +110,7 @@ fn shown(dir: &Path) -> Vec<(i64, String, Value)> {
 
 /// Opens the record at `from` and writes `records`, each a step later than the one before.
 fn write(dir: &Path, from: u64, records: &[Record]) {
-    let writer = Writer::open(dir, 0.0, |row| row.step <= from).unwrap();
+    let writer = Writer::open(dir, from, 10.0 * from as f64, |_| true).unwrap();
     let (sender, inbox) = bounded(4);
     let (synced, _) = bounded(1);
     let thread = thread::spawn(move || writer.run(&inbox, &synced));
@@ -168,13 +189,47 @@ fn what_is_logged_is_shown_and_shown_again_after_a_resume() {
     assert_eq!(after[5..], [of(6, "task/boundaries", json!("on"))]);
 }
 
+/// The axis of relative times shows what `wall_s` says: seconds of the run, whatever was between two
+/// processes of it.
+#[test]
+fn times_are_spaced_as_in_the_record() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path();
+    let spaced = || {
+        let times: Vec<f64> = events(dir).iter().skip(1).map(Event::get_wall_time).collect();
+        let rows = read_rows(&dir.join("metrics.jsonl"), u64::MAX).unwrap();
+        assert_eq!(times.len(), rows.len());
+        for (time, row) in times.iter().zip(&rows) {
+            let (passed, want) = (time - times[0], row.wall_s - rows[0].wall_s);
+            assert!((passed - want).abs() < 1e-5, "{passed} s, not {want}");
+        }
+        times.last().unwrap() - times[0]
+    };
+    write(dir, 0, &[scalars(&[("x", 1.0)]), scalars(&[("x", 2.0)]), scalars(&[("x", 3.0)])]);
+    assert!(spaced() < 10.0);
+    // Seconds later, at twenty seconds of the run (see `write`).
+    write(dir, 2, &[scalars(&[("x", 4.0)])]);
+    let passed = spaced();
+    assert!((19.0..30.0).contains(&passed), "{passed}");
+    // Without event files all of it is made again from the record.
+    for file in fs::read_dir(dir).unwrap().map(|e| e.unwrap().path()) {
+        if file.to_string_lossy().contains("tfevents") {
+            fs::remove_file(file).unwrap();
+        }
+    }
+    write(dir, 3, &[scalars(&[("x", 5.0)])]);
+    assert_eq!(shown(dir).len(), 4);
+    let passed = spaced();
+    assert!((29.0..40.0).contains(&passed), "{passed}");
+}
+
 #[test]
 fn the_file_opens_with_the_layout() {
     let folder = tempfile::tempdir().unwrap();
-    drop(Board::create(folder.path()).unwrap());
+    drop(Board::create(folder.path(), 0, 0.0).unwrap());
     let events = events(folder.path());
-    assert_eq!(events.len(), 2);
-    let value = &events[1].get_summary().get_value()[0];
+    assert_eq!(events.len(), 1);
+    let value = &events[0].get_summary().get_value()[0];
     assert_eq!(value.get_tag(), "custom_scalars__config__");
     let layout = Layout::parse_from_bytes(string(value, "custom_scalars")).unwrap();
     assert!(layout.is_initialized() && layout.get_version() == 0);
@@ -193,9 +248,9 @@ fn the_file_opens_with_the_layout() {
 #[test]
 fn a_folder_that_is_gone_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
-    let error = Board::create(&folder.path().join("gone")).err().unwrap().to_string();
+    let error = Board::create(&folder.path().join("gone"), 0, 0.0).err().unwrap().to_string();
     assert!(error.starts_with("cannot read ") && error.contains("gone: "), "{error}");
-    let mut board = Board::create(folder.path()).unwrap();
+    let mut board = Board::create(folder.path(), 0, 0.0).unwrap();
     board.histogram("h", &Histogram::default(), 0).unwrap();
 }
 
