@@ -32,16 +32,15 @@ pub fn init_from(agent: &mut dyn Agent, source: &StateDict) -> Result<InitReport
     }
     let mut report = InitReport::default();
     for (part, names) in parts {
-        match names.iter().find_map(|name| misfit(name, &state, source)) {
-            Some(why) => report.left.push((part, why)),
-            None => {
-                for name in names {
-                    let value = source[&name].shallow_clone();
-                    state.insert(name, value);
-                }
-                report.taken.push(part);
-            }
+        if let Some(why) = names.iter().find_map(|name| misfit(name, &state, source)) {
+            report.left.push((part, why));
+            continue;
         }
+        for name in names {
+            let value = source[&name].shallow_clone();
+            state.insert(name, value);
+        }
+        report.taken.push(part);
     }
     if report.taken.iter().all(|part| part.starts_with("normalize/")) {
         let why: Vec<String> =
