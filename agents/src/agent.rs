@@ -36,6 +36,17 @@ pub struct Batch {
     pub discount: Tensor,
     /// `[B, D]` f32: the observation after the n steps.
     pub next_obs: Tensor,
+    /// What lies between, for agents whose value counts more than rewards there, and n above 1.
+    pub between: Option<Between>,
+}
+
+/// The steps of n-step transitions after the first: `k` from 1 to `n - 1`.
+#[derive(Debug)]
+pub struct Between {
+    /// `[B, n - 1, D]` f32: the observation before step `k`.
+    pub obs: Tensor,
+    /// `[B, n - 1]` f32: `gamma^k`, or 0 where the episode had ended before step `k`.
+    pub discount: Tensor,
 }
 
 impl Batch {
@@ -48,18 +59,27 @@ impl Batch {
             reward: self.reward.shallow_clone(),
             discount: self.discount.shallow_clone(),
             next_obs: self.next_obs.shallow_clone(),
+            between: self.between.as_ref().map(|b| Between {
+                obs: b.obs.shallow_clone(),
+                discount: b.discount.shallow_clone(),
+            }),
         }
     }
 
     /// Every field with its name.
-    pub fn fields(&self) -> [(&'static str, &Tensor); 5] {
-        [
+    pub fn fields(&self) -> Vec<(&'static str, &Tensor)> {
+        let mut fields = vec![
             ("obs", &self.obs),
             ("action", &self.action),
             ("reward", &self.reward),
             ("discount", &self.discount),
             ("next_obs", &self.next_obs),
-        ]
+        ];
+        if let Some(between) = &self.between {
+            fields.push(("between_obs", &between.obs));
+            fields.push(("between_discount", &between.discount));
+        }
+        fields
     }
 }
 
@@ -126,6 +146,8 @@ pub trait Agent: Send {
         rng: &mut Rng,
         log: &mut Scalars,
     ) -> Result<(), NonFinite>;
+    /// Told of every round before its updates, in order. One experience per actor.
+    fn receive(&mut self, _round: &[Experience]) {}
     /// Told of every round after its updates, in order: for statistics of what is seen, such as
     /// those of `normalize`. One experience per actor.
     fn observe(&mut self, _round: &[Experience]) {}

@@ -22,6 +22,7 @@ use std::collections::BTreeMap;
 
 use crate::{
     error::Error,
+    held::shown,
     message::{ActorState, Experience},
     replay::ReplayMeta,
     run_dir::{sync_folder, write_atomically},
@@ -269,9 +270,12 @@ pub fn read_newest(run: &Path) -> Result<(Checkpoint, Vec<String>), Error> {
         }
     }
     Err(Error::Run(if warnings.is_empty() {
-        format!("{} has no checkpoint yet; start the run anew with `supple train`", run.display())
+        format!(
+            "{} has no checkpoint yet; start the run anew with `supple train`",
+            shown(run).display()
+        )
     } else {
-        format!("{} has no usable checkpoint: {}", run.display(), warnings.join("; "))
+        format!("{} has no usable checkpoint: {}", shown(run).display(), warnings.join("; "))
     }))
 }
 
@@ -314,8 +318,9 @@ pub fn discard_newer(run: &Path, env_steps: u64) -> Result<(), Error> {
 /// # Errors
 /// One sentence that names the folder and what is damaged.
 pub fn read(path: &Path) -> Result<Checkpoint, Error> {
-    let damaged =
-        |what: String| Error::Run(format!("checkpoint {} is damaged: {what}", path.display()));
+    let damaged = |what: String| {
+        Error::Run(format!("checkpoint {} is damaged: {what}", shown(path).display()))
+    };
     let whole = |name: &str| {
         let bytes = fs::read(path.join(name));
         bytes.map_err(|e| damaged(format!("{name} cannot be read: {e}")))
@@ -340,7 +345,7 @@ pub fn read(path: &Path) -> Result<Checkpoint, Error> {
         }
         Err(Error::Run(format!(
             "checkpoint {} has layout {} and this version of supple reads {FORMAT}",
-            path.display(),
+            shown(path).display(),
             state.format
         )))
     };

@@ -233,6 +233,11 @@ impl AgentConfig {
         }
     }
 
+    /// Whether the agent's value counts more than rewards at the steps inside an n-step transition.
+    pub fn counts_between(&self) -> bool {
+        matches!(self, AgentConfig::Sac(_)) // entropy
+    }
+
     /// The configuration of every network of the agent.
     pub fn networks_mut(&mut self) -> Vec<&mut NetworkConfig> {
         match self {

@@ -14,6 +14,7 @@ use crate::{
     config::Config,
     error::Error,
     evaluations::{Candidate, Evaluations, Waited},
+    held::shown,
     learner::{BadUpdate, Learner},
     mailbox::Mailbox,
     message::{ActorState, EvalResult, Experience, FromActor, ToActor},
@@ -363,10 +364,14 @@ impl<'a> Drive<'a> {
     fn dump(&self, bad: BadUpdate) -> Error {
         let path =
             self.run.join(format!("non_finite_{}.safetensors", self.learner.counters.updates));
-        let arrays: Vec<_> =
-            bad.batch.fields().map(|(name, t)| (name.to_owned(), Saved::tensor(t))).into();
+        let arrays: Vec<_> = bad
+            .batch
+            .fields()
+            .iter()
+            .map(|(name, t)| ((*name).to_owned(), Saved::tensor(t)))
+            .collect();
         let dump = match tensor_file::write(&path, &arrays) {
-            Ok(()) => path.display().to_string(),
+            Ok(()) => shown(&path).display().to_string(),
             Err(e) => format!("nowhere ({e})"),
         };
         Error::NonFinite {

@@ -1,6 +1,10 @@
 //! What can go wrong in a run, as sentences for people.
 
+use std::path::Path;
+
 use networks::model::NonFinite;
+
+use crate::held::{deleted, shown};
 
 /// One enum for everything a user can cause or meet.
 #[derive(Debug, thiserror::Error)]
@@ -58,7 +62,12 @@ pub enum Error {
 
 impl Error {
     /// An I/O error with what was attempted on which path.
-    pub fn io(action: &'static str, path: &std::path::Path, source: std::io::Error) -> Error {
-        Error::Io { action, path: path.display().to_string(), source }
+    pub fn io(action: &'static str, path: &Path, source: std::io::Error) -> Error {
+        if let Some(folder) = deleted(path) {
+            return Error::Run(format!(
+                "{folder} was deleted while it was in use, and what is written there is lost; start the run anew"
+            ));
+        }
+        Error::Io { action, path: shown(path).display().to_string(), source }
     }
 }

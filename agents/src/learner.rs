@@ -16,6 +16,7 @@ use crate::{
     checkpoint::{Checkpoint, State},
     config::Config,
     error::Error,
+    held::shown,
     message::{EvalResult, Experience},
     metrics::{Record, Scalars},
     plasticity::{
@@ -76,7 +77,8 @@ impl Learner {
             config.replay.n_step,
             config.agent.gamma(),
             device,
-        );
+        )
+        .with_between(config.agent.counts_between());
         let mut initial = StateDict::new();
         agent.save(&mut initial);
         // Values alone: no moments, counts or method state.
@@ -136,6 +138,7 @@ impl Learner {
             }
         }
 
+        self.agent.receive(experiences);
         let mut scalars = Scalars::default();
         while self.counters.updates < self.updates_due() {
             let batch = self.replay.sample(self.config.replay.batch_size, &mut self.replay_rng);
@@ -323,7 +326,10 @@ impl Learner {
     /// When it has none or does not fit.
     pub fn take_replay(&mut self, source: &Checkpoint) -> Result<(), Error> {
         let refuse = |e: String| {
-            Error::Run(format!("the replay of {} cannot be used: {e}", source.path.display()))
+            Error::Run(format!(
+                "the replay of {} cannot be used: {e}",
+                shown(&source.path).display()
+            ))
         };
         let (Some(meta), Some(file)) = (&source.state.replay, &source.replay) else {
             return Err(refuse("it has none; give a step-... checkpoint".to_owned()));
@@ -337,7 +343,10 @@ impl Learner {
     /// When it was made by another configuration.
     pub fn restore(&mut self, checkpoint: &Checkpoint) -> Result<(), Error> {
         let misfit = |e: String| {
-            Error::Run(format!("checkpoint {} does not fit: {e}", checkpoint.path.display()))
+            Error::Run(format!(
+                "checkpoint {} does not fit: {e}",
+                shown(&checkpoint.path).display()
+            ))
         };
         let state = &checkpoint.state;
         self.agent.load(&checkpoint.model).map_err(|e| misfit(e.to_string()))?;

@@ -20,7 +20,7 @@
 //! | `train.rs`, `mailbox.rs`, `streams.rs` | starts and joins the threads; latest-value slot; seeds |
 //! | `replay.rs`, `ring.rs` | what was experienced; one environment's rows |
 //! | `config.rs`, `load_config.rs` | the TOML file |
-//! | `run_dir.rs`, `checkpoint.rs`, `tensor_file.rs` | what lies on disk |
+//! | `held.rs`, `run_dir.rs`, `checkpoint.rs`, `tensor_file.rs` | what lies on disk |
 
 pub mod actor;
 pub mod agent;
@@ -31,6 +31,7 @@ mod drive;
 pub mod error;
 pub mod evaluate;
 mod evaluations;
+pub mod held;
 pub mod histogram;
 pub mod init_from;
 pub mod learner;

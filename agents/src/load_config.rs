@@ -7,13 +7,14 @@ mod tables;
 use std::path::Path;
 
 use envs::EnvSpec;
-use networks::{methods::MethodConfig, optim::OptimConfig};
+use networks::{methods::MethodConfig, optim::OptimConfig, unread::unread};
 
 use crate::{
     config::{AgentConfig, Config, NetworkConfig, gamma_heuristic},
     dqn::{DqnConfig, TargetRule},
     error::Error,
     sac::SacConfig,
+    value::ValueConfig,
 };
 pub use tables::{from_table, read, set, table};
 
@@ -23,11 +24,21 @@ impl Config {
     /// # Errors
     /// When the file cannot be read, is not TOML, has an unknown key or a value that cannot work.
     pub fn load(path: &Path, overrides: &[String]) -> Result<Config, Error> {
-        let text = std::fs::read_to_string(path).map_err(|e| {
-            Error::Config(format!("cannot read the configuration {}: {e}", path.display()))
-        })?;
-        Config::parse(&text, overrides)
-            .map_err(|e| Error::Config(format!("{}: {e}", path.display())))
+        load(path, |text| Config::parse(text, overrides))
+    }
+
+    /// The same from the `config.toml` of a run folder, which has every key of its time: what it lacks came later and
+    /// is as it was before.
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub fn load_resolved(path: &Path, overrides: &[String]) -> Result<Config, Error> {
+        load(path, |text| {
+            let mut table = table(text)?;
+            tables::as_it_was(&mut table);
+            let text = toml::to_string(&table).map_err(|e| e.to_string())?;
+            Config::parse(&text, overrides)
+        })
     }
 
     /// The same from a string; errors do not name a file.
@@ -161,6 +172,15 @@ impl Config {
     }
 }
 
+fn load(path: &Path, parse: impl FnOnce(&str) -> Result<Config, String>) -> Result<Config, Error> {
+    let place = path.display();
+    let text = std::fs::read_to_string(path)
+        .map_err(|e| Error::Config(format!("cannot read the configuration {place}: {e}")))?;
+    parse(&text).map_err(|e| Error::Config(format!("{place}: {e}")))
+}
+
+const HEURISTIC: &str = "agent.gamma_heuristic = true";
+
 fn validate_sac(c: &SacConfig) -> Result<(), String> {
     between("agent.gamma", c.gamma, 0.0, 1.0)?;
     between("agent.tau", c.tau, 0.0, 1.0)?;
@@ -171,6 +191,18 @@ fn validate_sac(c: &SacConfig) -> Result<(), String> {
     between("agent.target_entropy_per_dim", c.target_entropy_per_dim, -1e6, 1e6)?;
     at_least("agent.critics", c.critics as u64, 1)?;
     at_most("agent.critics", c.critics as u64, 100)?;
+    let other = SacConfig::default();
+    if c.gamma_heuristic {
+        unread("agent.gamma", &c.gamma, &other.gamma, HEURISTIC)?;
+    }
+    if !c.learn_alpha {
+        let beside = "agent.learn_alpha = false";
+        let (mine, default) = (c.target_entropy_per_dim, other.target_entropy_per_dim);
+        unread("agent.target_entropy_per_dim", &mine, &default, beside)?;
+        if c.alpha_optim != other.alpha_optim {
+            return Err(format!("agent.alpha_optim does nothing with {beside}; leave it out"));
+        }
+    }
     validate_network("agent.actor", &c.actor)?;
     validate_network("agent.critic", &c.critic)
 }
@@ -186,6 +218,14 @@ fn validate_dqn(c: &DqnConfig) -> Result<(), String> {
             at_least("agent.target.every_updates", every_updates, 1)?;
         }
         TargetRule::Polyak { tau } => between("agent.target.tau", tau, 0.0, 1.0)?,
+    }
+    let other = DqnConfig::default();
+    if c.gamma_heuristic {
+        unread("agent.gamma", &c.gamma, &other.gamma, HEURISTIC)?;
+    }
+    if let ValueConfig::Categorical(_) = c.value {
+        let beside = "agent.value.kind = \"categorical\"";
+        unread("agent.huber_delta", &c.huber_delta, &other.huber_delta, beside)?;
     }
     validate_network("agent.network", &c.network)
 }
@@ -251,6 +291,59 @@ mod tests {
         ] {
             let got = error(text);
             assert!(got.starts_with(wanted), "{text}\n got: {got}\nwant: {wanted}");
+        }
+    }
+
+    /// Each would be read by another rule, value or temperature; at its default, as a run folder's file has it, it is
+    /// let through.
+    #[test]
+    fn settings_that_nothing_reads_are_refused() {
+        let dqn = |rest: &str| format!("[agent]\nkind = 'dqn'\n{rest}");
+        let sac = |rest: &str| format!("[agent]\nkind = 'sac'\n{rest}");
+        for (text, key) in [
+            (dqn("network.optim = { momentum = 0.9 }"), "agent.network.optim.momentum"),
+            (
+                dqn("network.optim = { rule = 'adamw', momentum = 0.9 }"),
+                "agent.network.optim.momentum",
+            ),
+            (dqn("network.optim = { rule = 'sgd', beta1 = 0.8 }"), "agent.network.optim.beta1"),
+            (dqn("network.optim = { rule = 'sgd', beta2 = 0.99 }"), "agent.network.optim.beta2"),
+            (dqn("network.optim = { rule = 'sgd', eps = 1e-5 }"), "agent.network.optim.eps"),
+            (
+                dqn(
+                    "value = { kind = 'categorical', bins = 51, min = 0.0, max = 1.0 }\nhuber_delta = 2.0",
+                ),
+                "agent.huber_delta",
+            ),
+            (dqn("gamma = 0.9\ngamma_heuristic = true"), "agent.gamma"),
+            (sac("gamma = 0.9\ngamma_heuristic = true"), "agent.gamma"),
+            (
+                sac("learn_alpha = false\ntarget_entropy_per_dim = -0.5"),
+                "agent.target_entropy_per_dim",
+            ),
+            (sac("learn_alpha = false\nalpha_optim = { lr = 1e-3 }"), "agent.alpha_optim"),
+            (sac("critic.optim = { rule = 'sgd', beta1 = 0.8 }"), "agent.critic.optim.beta1"),
+            (
+                dqn(
+                    "network.optim.schedule = { kind = 'cosine_restarts', start_factor = 0.1, end_factor = 0.1, restart = 'task' }",
+                ),
+                "agent.network.optim.schedule.start_factor",
+            ),
+            (
+                dqn(
+                    "network.methods = [{ kind = 'cbp', utility = 'random', transfer_mean = false, decay_rate = 0.5 }]",
+                ),
+                "agent.network.methods: decay_rate",
+            ),
+        ] {
+            let got = error(&text);
+            assert!(got.starts_with(&format!("{key} does nothing with ")), "{text}\n got: {got}");
+        }
+        for text in
+            ["network.optim = { rule = 'sgd', momentum = 0.9 }", "network.optim = { rule = 'sgd' }"]
+        {
+            let config = Config::parse(&dqn(text), &[]).unwrap();
+            assert_eq!(Config::parse(&config.to_toml().unwrap(), &[]).unwrap(), config);
         }
     }
 

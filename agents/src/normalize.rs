@@ -114,6 +114,17 @@ pub enum Restart {
     OnFirstStep,
 }
 
+/// When a round's rewards enter the scale.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Order {
+    /// Before the round's updates, so that no update divides a reward by a scale that has not seen it.
+    BeforeUpdate,
+    /// After them: SimbaV2's code. The first reward after a long silence, if it is drawn at once, is divided by almost
+    /// nothing.
+    AfterUpdate,
+}
+
 /// `[normalize.reward]` with `kind = "return_scale"`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -125,12 +136,19 @@ pub struct ReturnScaleConfig {
     pub maximum: Maximum,
     /// Where the discounted return starts again.
     pub restart: Restart,
+    /// When a round's rewards enter.
+    pub order: Order,
 }
 
 impl Default for ReturnScaleConfig {
-    /// SimbaV2's code and Table 3.
+    /// SimbaV2's code and Table 3, but for the order.
     fn default() -> Self {
-        ReturnScaleConfig { bound: 5.0, maximum: Maximum::Absolute, restart: Restart::OnLastStep }
+        ReturnScaleConfig {
+            bound: 5.0,
+            maximum: Maximum::Absolute,
+            restart: Restart::OnLastStep,
+            order: Order::BeforeUpdate,
+        }
     }
 }
 
@@ -152,6 +170,11 @@ impl ReturnScale {
     pub fn new(config: ReturnScaleConfig, gamma: f64, envs: usize) -> Self {
         let moments = RunningMoments::new(1);
         ReturnScale { config, gamma, returns: vec![0.0; envs], moments, largest: 0.0 }
+    }
+
+    /// When a round's rewards enter.
+    pub fn order(&self) -> Order {
+        self.config.order
     }
 
     /// One step of every environment: its reward, and whether its episode ended.
@@ -217,7 +240,8 @@ mod tests {
             (Restart::OnFirstStep, [[1.0, -4.0], [0.0, -2.0], [5.0, -1.0]]),
         ] {
             for (maximum, largest) in [(Maximum::Absolute, 4.0), (Maximum::Signed, 1.0)] {
-                let config = ReturnScaleConfig { restart, maximum, bound: 2.0 };
+                let start = ReturnScaleConfig::default();
+                let config = ReturnScaleConfig { restart, maximum, bound: 2.0, ..start };
                 let mut scale = ReturnScale::new(config, 0.5, 2);
                 let steps = [([1.0, -4.0], false), ([3.0, 0.0], true), ([5.0, 0.0], false)];
                 for ((rewards, ended), wanted) in steps.into_iter().zip(wanted) {

@@ -3,7 +3,7 @@
 //!
 //! When what is counted follows SimbaV2's code: after a round's updates the learner shows the agent
 //! that round, and the observations that the next actions will answer enter the moments, together
-//! with the rewards just received. So the actors' next weights come with statistics that include
+//! with the rewards just received (`order = "after_update"`; by default rewards enter before the updates). So the actors' next weights come with statistics that include
 //! the observation they act on, an episode's last observation is never counted, and neither is the
 //! very first one of a run. Nothing is counted in evaluations or updates.
 
@@ -24,7 +24,7 @@ use crate::{
     config::Config,
     message::Experience,
     metrics::Scalars,
-    normalize::{ReturnScale, ReturnScaleConfig, RunningMoments},
+    normalize::{Order, ReturnScale, ReturnScaleConfig, RunningMoments},
     plasticity::probe::{Outlook, Probe},
 };
 
@@ -91,12 +91,23 @@ impl Normalized {
         Box::new(Normalized { inner, obs, reward })
     }
 
+    fn count_rewards(&mut self, round: &[Experience], now: Order) {
+        let Some(scale) = self.reward.as_mut().filter(|scale| scale.order() == now) else { return };
+        let outcomes = || round.iter().flat_map(|e| &e.outcomes);
+        let rewards: Vec<f64> = outcomes().map(|o| f64::from(o.reward)).collect();
+        let ended: Vec<bool> = outcomes().map(|o| o.terminated || o.truncated).collect();
+        scale.observe(&rewards, &ended);
+    }
+
     /// What the agent inside sees of a raw batch.
     fn normalized(&self, batch: &Batch) -> Batch {
         let mut b = batch.shallow_clone();
         if let Some(moments) = &self.obs {
             b.obs = moments.apply_tensor(&b.obs).to_kind(Kind::Float);
             b.next_obs = moments.apply_tensor(&b.next_obs).to_kind(Kind::Float);
+            if let Some(between) = &mut b.between {
+                between.obs = moments.apply_tensor(&between.obs).to_kind(Kind::Float);
+            }
         }
         if let Some(scale) = &self.reward {
             b.reward = &batch.reward / scale.denominator();
@@ -121,18 +132,18 @@ impl Agent for Normalized {
         self.inner.update(&b, clock, rng, log)
     }
 
+    fn receive(&mut self, round: &[Experience]) {
+        self.count_rewards(round, Order::BeforeUpdate);
+        self.inner.receive(round);
+    }
+
     fn observe(&mut self, round: &[Experience]) {
-        let outcomes = || round.iter().flat_map(|e| &e.outcomes);
         if let Some(moments) = &mut self.obs {
             let rows: Vec<f64> =
                 round.iter().flat_map(Experience::upcoming).map(|&x| f64::from(x)).collect();
             moments.update(&rows);
         }
-        if let Some(scale) = &mut self.reward {
-            let rewards: Vec<f64> = outcomes().map(|o| f64::from(o.reward)).collect();
-            let ended: Vec<bool> = outcomes().map(|o| o.terminated || o.truncated).collect();
-            scale.observe(&rewards, &ended);
-        }
+        self.count_rewards(round, Order::AfterUpdate);
         self.inner.observe(round);
     }
 

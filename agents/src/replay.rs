@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use tch::{Device, Kind, Tensor};
 
 use crate::{
-    agent::Batch,
+    agent::{Batch, Between},
     message::Experience,
     ring::{ACTED, Ring, Scratch, TERMINATED, TRUNCATED},
     tensor_file::{Saved, TensorFile},
@@ -26,6 +26,8 @@ pub struct Replay {
     obs_dim: usize,
     /// Powers of gamma: `discounts[k] = gamma^k`, `k` up to `n_step`.
     discounts: Vec<f32>,
+    /// Whether batches hold what lies between the ends of a transition.
+    between: bool,
     device: Device,
     scratch: Scratch,
 }
@@ -52,9 +54,16 @@ impl Replay {
             rings: (0..envs).map(|_| Ring::new(spec, rows)).collect(),
             obs_dim: spec.obs.size(),
             discounts: (0..=n_step).map(|k| gamma.powi(k as i32) as f32).collect(),
+            between: false,
             device,
             scratch: Scratch::default(),
         }
+    }
+
+    /// Gives batches what lies between the ends of their transitions, if there is anything (n above 1).
+    #[must_use]
+    pub fn with_between(self, between: bool) -> Self {
+        Replay { between: between && self.discounts.len() > 2, ..self }
     }
 
     /// Whether rings of this capacity always hold a whole transition: `n_step + 3` rows, and as many
@@ -180,6 +189,9 @@ impl Replay {
             if !ring.gather(row, next, &mut s) {
                 continue; // the oldest of its frames were forgotten
             }
+            if self.between {
+                ring.gather_between(row, next, &self.discounts, &mut s);
+            }
             s.reward.push(reward);
             s.discount.push(discount);
         }
@@ -205,6 +217,10 @@ impl Replay {
             reward: to(Tensor::from_slice(&s.reward)),
             discount: to(Tensor::from_slice(&s.discount)),
             next_obs: obs(&s.next_obs, &s.next_obs_u8),
+            between: self.between.then(|| Between {
+                obs: obs(&s.between, &s.between_u8).view([batch, -1, self.obs_dim as i64]),
+                discount: to(Tensor::from_slice(&s.between_discount)).view([batch, -1]),
+            }),
         }
     }
 

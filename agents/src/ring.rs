@@ -28,17 +28,22 @@ pub(crate) struct Scratch {
     pub(crate) choice: Vec<i64>,
     pub(crate) reward: Vec<f32>,
     pub(crate) discount: Vec<f32>,
+    pub(crate) between: Vec<f32>,
+    pub(crate) between_u8: Vec<u8>,
+    pub(crate) between_discount: Vec<f32>,
 }
 
 impl Scratch {
     pub(crate) fn clear(&mut self) {
-        let Scratch { obs, next_obs, obs_u8, next_obs_u8, action, choice, reward, discount } = self;
-        for v in [obs, next_obs, action, reward, discount] {
+        let Scratch { obs, next_obs, action, reward, discount, between, between_discount, .. } =
+            self;
+        for v in [obs, next_obs, action, reward, discount, between, between_discount] {
             v.clear();
         }
-        obs_u8.clear();
-        next_obs_u8.clear();
-        choice.clear();
+        for v in [&mut self.obs_u8, &mut self.next_obs_u8, &mut self.between_u8] {
+            v.clear();
+        }
+        self.choice.clear();
     }
 }
 
@@ -255,6 +260,23 @@ impl Ring {
             }
         }
         true
+    }
+
+    /// Adds what lies between `row` and `next`, for `n` steps: an episode that ended earlier is filled up with its
+    /// last observation and discounts of 0. `gather` has found the frames of `row`, so those after it are there.
+    pub(crate) fn gather_between(&self, row: u64, next: u64, discounts: &[f32], s: &mut Scratch) {
+        for (k, &gamma_k) in (1..).zip(&discounts[1..discounts.len() - 1]) {
+            let rows = self.stack((row + k).min(next)).into_iter().flatten();
+            match &self.obs {
+                ObsColumn::F32(v) => {
+                    rows.for_each(|r| s.between.extend_from_slice(&v[self.span(r)]))
+                }
+                ObsColumn::U8(v) => {
+                    rows.for_each(|r| s.between_u8.extend_from_slice(&v[self.span(r)]))
+                }
+            }
+            s.between_discount.push(if row + k < next { gamma_k } else { 0.0 });
+        }
     }
 
     /// Only the rows held are saved, in storage order.

@@ -6,12 +6,17 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::{config::Config, error::Error};
+use crate::{
+    config::Config,
+    error::Error,
+    held::{Held, shown},
+};
 
-/// A locked run folder. The lock goes with the process, however it ends.
+/// A locked run folder, held open: it is this one until the end, whatever becomes of its name. The lock goes with
+/// the process, however it ends.
 #[derive(Debug)]
 pub struct RunDir {
-    path: PathBuf,
+    held: Held,
     _lock: File,
 }
 
@@ -35,7 +40,8 @@ impl RunDir {
                 path.display()
             )));
         }
-        let run = RunDir::lock(path)?;
+        fs::create_dir_all(path).map_err(|e| Error::io("create", path, e))?;
+        let run = RunDir::hold(path)?;
         run.write_config(config)?;
         Ok(run)
     }
@@ -54,7 +60,7 @@ impl RunDir {
     /// When it is no run, or in use.
     pub fn open(path: &Path) -> Result<RunDir, Error> {
         let _ = RunDir::config(path)?;
-        RunDir::lock(path)
+        RunDir::hold(path)
     }
 
     /// The resolved configuration of a run, without taking its lock.
@@ -70,7 +76,7 @@ impl RunDir {
                 path.display()
             )));
         }
-        Config::load(&file, &[])
+        Config::load_resolved(&file, &[])
     }
 
     /// Replaces the resolved configuration, atomically.
@@ -78,17 +84,23 @@ impl RunDir {
     /// # Errors
     /// When it cannot be written.
     pub fn write_config(&self, config: &Config) -> Result<(), Error> {
-        write_atomically(&self.path.join("config.toml"), config.to_toml()?.as_bytes())
+        write_atomically(&self.path().join("config.toml"), config.to_toml()?.as_bytes())
     }
 
-    /// The folder.
+    /// The folder, for reading and writing by this process.
     pub fn path(&self) -> &Path {
-        &self.path
+        self.held.path()
     }
 
-    fn lock(path: &Path) -> Result<RunDir, Error> {
-        fs::create_dir_all(path).map_err(|e| Error::io("create", path, e))?;
-        Ok(RunDir { path: path.to_owned(), _lock: lock(path)? })
+    /// What the folder is called now, for people and other processes.
+    pub fn name(&self) -> PathBuf {
+        self.held.name()
+    }
+
+    fn hold(path: &Path) -> Result<RunDir, Error> {
+        let held = Held::open(path)?;
+        let lock = lock(held.path())?;
+        Ok(RunDir { held, _lock: lock })
     }
 }
 
@@ -126,7 +138,7 @@ pub fn lock(folder: &Path) -> Result<File, Error> {
         Ok(()) => Ok(lock),
         Err(TryLockError::WouldBlock) => Err(Error::Run(format!(
             "{} is in use by another process; wait for it or give another folder",
-            folder.display()
+            shown(folder).display()
         ))),
         Err(TryLockError::Error(e)) => Err(Error::io("lock", &file, e)),
     }
@@ -187,7 +199,7 @@ mod tests {
         let error = RunDir::open(&path).unwrap_err().to_string();
         assert!(error.contains("in use"), "{error}");
         drop(run);
-        assert_eq!(RunDir::open(&path).unwrap().path(), path);
+        assert_eq!(RunDir::open(&path).unwrap().name(), path);
     }
 
     /// Eight threads ask at once: eight folders, numbered without a gap.
@@ -200,7 +212,7 @@ mod tests {
             let threads: Vec<_> = (0..8).map(|_| scope.spawn(make)).collect();
             threads.into_iter().map(|t| t.join().unwrap()).collect()
         });
-        let mut names: Vec<_> = runs.iter().map(|r| r.path().to_owned()).collect();
+        let mut names: Vec<_> = runs.iter().map(RunDir::name).collect();
         names.sort();
         let want: Vec<_> = (1..=8).map(|i| root.join(format!("dqn-{i}"))).collect();
         assert_eq!(names, want);

@@ -6,6 +6,9 @@
 //! No separate value network (that was the 2018a version), no reward scale: the temperature is
 //! learned.
 //!
+//! With n-step returns the value of a policy that is paid for its entropy has an entropy term at each of the n steps
+//! (equation 2), not at the last alone: see [`Sac`]'s `entropy_between`.
+//!
 //! With `value.kind = "categorical"` a critic gives a distribution over returns, as in SimbaV2
 //! (Lee et al. 2025, arXiv 2502.15280, section 4.3): the actor sees expected values, the target is
 //! the whole distribution of the critic with the lowest one, and the entropy term shifts each of its
@@ -30,7 +33,7 @@ use std::sync::Arc;
 use tch::{Device, Kind, Tensor, no_grad_guard};
 
 use crate::{
-    agent::{Acted, Agent, Batch, Explore, Policy, Snapshot, obs_tensor},
+    agent::{Acted, Agent, Batch, Between, Explore, Policy, Snapshot, obs_tensor},
     config::NetworkConfig,
     metrics::Scalars,
     plasticity::probe::{Outlook, Probe},
@@ -199,6 +202,23 @@ pub struct Noise {
     pub obs: Tensor,
     /// `[B, A]`, for actions at `next_obs`.
     pub next_obs: Tensor,
+    /// `[B, n - 1, A]`, for actions between, where the batch holds what lies there.
+    pub between: Option<Tensor>,
+}
+
+impl Noise {
+    /// For an update with this batch.
+    fn of(b: &Batch, rng: &mut Rng) -> Noise {
+        let (obs, next_obs) = (normal_like(&b.action, rng), normal_like(&b.action, rng));
+        Noise { obs, next_obs, between: Noise::between(b, rng) }
+    }
+
+    fn between(b: &Batch, rng: &mut Rng) -> Option<Tensor> {
+        let steps = b.between.as_ref()?.discount.size()[1];
+        let [batch, dim] = b.action.size()[..] else { unreachable!("[B, A]") };
+        let noise = random::normal(&[batch, steps, dim], rng);
+        Some(noise.to_kind(b.action.kind()).to_device(b.action.device()))
+    }
 }
 
 impl Sac {
@@ -211,14 +231,31 @@ impl Sac {
 
     /// Target: `y = r + discount * (min_i Q'_i(s', a') - alpha log pi(a'|s'))`        SAC eq. 3
     ///
-    /// `[B]` or `[B, N]`; `noise` is `[B, A]`.
-    fn targets(&self, b: &Batch, noise: &Tensor) -> Tensor {
+    /// `[B]` or `[B, N]`.
+    fn targets(&self, b: &Batch, noise: &Noise) -> Tensor {
         let _guard = no_grad_guard();
         let value = self.config.value;
-        let next = self.dist(&self.actor.forward(&b.next_obs)).sample_with(noise);
+        let next = self.dist(&self.actor.forward(&b.next_obs)).sample_with(&noise.next_obs);
         let q = self.target.forward(&critic_input(&b.next_obs, &next.action));
         let cost = self.alpha() * next.log_prob; // [B]
-        value.target(&value.lowest(&q), &b.reward, &b.discount, Some(&cost))
+        let reward = match (&b.between, &noise.between) {
+            (Some(between), Some(noise)) => &b.reward + self.entropy_between(between, noise),
+            _ => b.reward.shallow_clone(),
+        };
+        value.target(&value.lowest(&q), &reward, &b.discount, Some(&cost))
+    }
+
+    /// What the policy is paid for its entropy at the steps inside n-step transitions, discounted:
+    /// `sum over k = 1 .. n-1 of gamma^k (-alpha log pi(a|s_k))`, `[B]`.
+    ///
+    /// The actions are drawn anew from the policy as it is, like the one at the end, and nothing is stored: the
+    /// expectation is the entropy of today's policy at `s_k`. Log-probabilities of the stored actions, which another
+    /// policy chose, have no bound. `s_k` remain the states that that policy led to, as in any uncorrected n-step return.
+    fn entropy_between(&self, between: &Between, noise: &Tensor) -> Tensor {
+        let actions = self.dist(&self.actor.forward(&between.obs.flatten(0, 1)));
+        let log_prob = actions.sample_with(&noise.flatten(0, 1)).log_prob; // [B (n - 1)]
+        let log_prob = log_prob.view_as(&between.discount);
+        -self.alpha() * (log_prob * &between.discount).sum_dim_intlist(1i64, false, None::<Kind>)
     }
 
     /// The sum over critics of their losses against `y`.
@@ -256,7 +293,7 @@ impl Sac {
         }
 
         // Critic: (Q_i(s, a) - y)^2                                                 SAC eq. 5
-        let y = self.targets(b, &noise.next_obs);
+        let y = self.targets(b, noise);
         let mut trace = Trace::on();
         let q = self.critic.forward_traced(&critic_input(&b.obs, &b.action), &mut trace);
         let loss = self.critic_loss(&q, &y);
@@ -291,8 +328,7 @@ impl Agent for Sac {
         rng: &mut Rng,
         log: &mut Scalars,
     ) -> Result<(), NonFinite> {
-        let noise =
-            Noise { obs: normal_like(&b.action, rng), next_obs: normal_like(&b.action, rng) };
+        let noise = Noise::of(b, rng);
         self.update_with(b, &noise, clock, rng, log)
     }
 

@@ -9,7 +9,7 @@ use safetensors::{
 };
 use tch::{Kind, Tensor};
 
-use crate::error::Error;
+use crate::{error::Error, held::shown};
 
 /// One array to write, borrowed where possible.
 #[derive(Debug)]
@@ -78,7 +78,7 @@ pub fn write(path: &Path, arrays: &[(String, Saved<'_>)]) -> Result<(), Error> {
     let views = arrays.iter().map(|(name, saved)| (name.as_str(), saved));
     safetensors::serialize_to_file(views, None, path).map_err(|e| match e {
         safetensors::SafeTensorError::IoError(e) => Error::io("write", path, e),
-        e => Error::Run(format!("cannot write {}: {e}", path.display())),
+        e => Error::Run(format!("cannot write {}: {e}", shown(path).display())),
     })
 }
 

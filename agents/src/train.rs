@@ -25,6 +25,7 @@ use crate::{
     error::Error,
     evaluate,
     evaluations::Evaluations,
+    held::shown,
     learner::Learner,
     mailbox::mailbox,
     metrics::Writer,
@@ -159,7 +160,7 @@ fn build_actor(
     let state = checkpoint.state.actors.get(index).ok_or_else(|| {
         Error::Run(format!(
             "checkpoint {} has {} actors and the configuration {}",
-            checkpoint.path.display(),
+            shown(&checkpoint.path).display(),
             checkpoint.state.actors.len(),
             config.runtime.actors
         ))

@@ -122,6 +122,18 @@ impl ValueConfig {
         }
     }
 
+    /// The least that [`ValueConfig::loss`] can be against a target, whatever the outputs: the mean entropy of its
+    /// distributions, 0 for numbers.
+    pub fn floor(&self, target: &Tensor) -> f64 {
+        match self {
+            ValueConfig::Scalar {} => 0.0,
+            ValueConfig::Categorical(_) => {
+                let entropy = -target.xlogy(target).sum_dim_intlist(-1, false, Kind::Double);
+                entropy.mean(None::<Kind>).double_value(&[])
+            }
+        }
+    }
+
     /// Negative log-likelihood of labels drawn from what outputs `[B, W]` predict, by their mean:
     /// a number with unit variance around them, or a bin.
     pub fn own_label_loss(&self, outputs: &Tensor, rng: &mut Rng) -> Tensor {
@@ -172,6 +184,29 @@ mod tests {
             assert_eq!(value.lowest_mean(&q[..n]).size(), [3]);
             assert_eq!(host(&value.lowest_mean(&q[..n])), lowest, "{n} critics");
         }
+    }
+
+    /// The vector is `excess_loss` of the reference: the same formula in NumPy.
+    #[test]
+    fn the_floor_of_a_cross_entropy_is_the_entropy_of_its_target() {
+        let vector: serde_json::Value =
+            serde_json::from_str(include_str!("../tests/golden/excess_loss.json")).unwrap();
+        let rows = |key: &str| -> Tensor {
+            let rows: Vec<Vec<f64>> = serde_json::from_value(vector[key].clone()).unwrap();
+            Tensor::from_slice2(&rows)
+        };
+        let value = ValueConfig::Categorical(Support { bins: 6, min: -1.0, max: 1.0 });
+        let (logits, target) = (rows("logits"), rows("target"));
+        let loss = value.loss(&logits, &target, |_, _| unreachable!()).double_value(&[]);
+        let floor = value.floor(&target);
+        for (got, key) in [(loss, "cross_entropy"), (floor, "floor"), (loss - floor, "excess")] {
+            assert!((got - vector[key].as_f64().unwrap()).abs() < 1e-12, "{key}: {got}");
+        }
+        // Reached where the outputs are the target, and 0 where that is sure of one bin.
+        let least = value.loss(&target.log(), &target, |_, _| unreachable!()).double_value(&[]);
+        assert!((least - floor).abs() < 1e-12);
+        assert_eq!(value.floor(&Tensor::eye(6, (Kind::Float, tch::Device::Cpu))), 0.0);
+        assert_eq!(ValueConfig::Scalar {}.floor(&target), 0.0);
     }
 
     /// Two critics, each sure of one bin of [-1, 0, 1]: the lower one's logits come through whole.

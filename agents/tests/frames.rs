@@ -102,7 +102,9 @@ impl Both {
         let spec = spec(case.frames, dtype, case.discrete);
         let (envs, capacity) = (case.envs, case.capacity);
         Replay::check_rows(&spec, envs, capacity, case.n).unwrap();
-        let new = |spec: &EnvSpec| Replay::new(spec, envs, capacity, case.n, GAMMA, Device::Cpu);
+        let new = |spec: &EnvSpec| {
+            Replay::new(spec, envs, capacity, case.n, GAMMA, Device::Cpu).with_between(true)
+        };
         let mut whole = spec.clone();
         whole.obs.frames = 1;
         let (stacked, plain) = (new(&spec), new(&whole));
@@ -263,11 +265,12 @@ fn a_saved_replay_goes_on_alike() {
         tensor_file::write(&path, &columns).unwrap();
         let file = TensorFile::open(&path).unwrap();
         let mut again =
-            Replay::new(&both.spec, case.envs, case.capacity, case.n, GAMMA, Device::Cpu);
+            Replay::new(&both.spec, case.envs, case.capacity, case.n, GAMMA, Device::Cpu)
+                .with_between(true);
         again.load(&meta, &file).unwrap();
         let bits = |replay: &mut Replay| {
             let b = replay.sample(32, &mut random::stream(seed, 0));
-            b.fields().map(|(_, t)| host(t))
+            b.fields().iter().map(|(_, t)| host(t)).collect::<Vec<_>>()
         };
         assert_eq!(bits(&mut again), bits(&mut both.stacked));
         both.stacked = again;

@@ -192,6 +192,44 @@ fn experience(reward: f32, next: f32, reset: Option<f32>) -> Experience {
     }
 }
 
+/// From observation 3 to 50.
+fn batch(reward: f32) -> Batch {
+    let column = |x: f32| Tensor::from_slice(&[x]).view([1, 1]);
+    Batch {
+        obs: column(3.0),
+        action: Tensor::from_slice(&[0i64]).view([1, 1]),
+        reward: Tensor::from_slice(&[reward]),
+        discount: Tensor::from_slice(&[0.5f32]),
+        next_obs: column(50.0),
+        between: None,
+    }
+}
+
+/// After 500 rewards of 0 a reward of 1 is drawn in the round that it comes in. With the official code's order it is
+/// divided by a scale that has seen zeros alone.
+#[test]
+fn the_first_reward_after_silence_is_within_the_bound() {
+    for (order, largest) in
+        [("", 5.0), ("order = 'before_update',", 5.0), ("order = 'after_update',", 1e9)]
+    {
+        let text = BOTH.replace("kind = 'return_scale'", &format!("{order} kind = 'return_scale'"));
+        let spec = EnvSpec::vector(1, ActionSpace::Discrete(2));
+        let tape = Tape::default();
+        let mut agent = Normalized::wrap(Box::new(tape.clone()), &config(&text), &spec);
+        let mut seen = 0.0;
+        for step in 0..=500 {
+            let reward = if step == 500 { 1.0 } else { 0.0 };
+            let round = [experience(reward, 3.0, None), experience(0.0, 9.0, None)];
+            agent.receive(&round);
+            let (mut rng, mut log) = (random::stream(1, 0), Scalars::default());
+            agent.update(&batch(reward), Clock::default(), &mut rng, &mut log).unwrap();
+            seen = tape.take()[0][2];
+            agent.observe(&round);
+        }
+        assert!(seen <= largest && (largest < 10.0 || seen > 1_000.0), "{order}: {seen}");
+    }
+}
+
 /// Two actors for two rounds. Counted are the observations that the next actions answer, all
 /// environments of a round as one batch: 3 and 9, then 2 and 20 (the reset observation, not the
 /// terminal 50).
@@ -202,8 +240,13 @@ fn an_agent_behind_statistics() {
     let tape = Tape::default();
     let mut agent = Normalized::wrap(Box::new(tape.clone()), &config, &spec);
     let mut fresh = agent.policy();
-    agent.observe(&[experience(1.0, 3.0, None), experience(-2.0, 9.0, None)]);
-    agent.observe(&[experience(0.0, 2.0, None), experience(4.0, 50.0, Some(20.0))]);
+    for round in [
+        [experience(1.0, 3.0, None), experience(-2.0, 9.0, None)],
+        [experience(0.0, 2.0, None), experience(4.0, 50.0, Some(20.0))],
+    ] {
+        agent.receive(&round);
+        agent.observe(&round);
+    }
 
     let mut moments = RunningMoments::new(1);
     moments.update(&[3.0, 9.0]);
@@ -213,14 +256,7 @@ fn an_agent_behind_statistics() {
     scale.observe(&[0.0, 4.0], &[false, true]);
     assert_eq!((scale.largest, &scale.returns[..]), (4.0, &[0.5, 4.0][..]));
 
-    let column = |x: f32| Tensor::from_slice(&[x]).view([1, 1]);
-    let batch = Batch {
-        obs: column(3.0),
-        action: Tensor::from_slice(&[0i64]).view([1, 1]),
-        reward: Tensor::from_slice(&[8f32]),
-        discount: Tensor::from_slice(&[0.5f32]),
-        next_obs: column(50.0),
-    };
+    let batch = batch(8.0);
     let mut rng = random::stream(1, 0);
     let clock = Clock { log: true, ..Clock::default() };
     let mut log = Scalars::default();

@@ -95,6 +95,7 @@ fn batch() -> Batch {
         reward: random::normal(&[32], &mut rng),
         discount: Tensor::full([32], 0.9, (Kind::Float, Device::Cpu)),
         next_obs: random::normal(&[32, 3], &mut rng),
+        between: None,
     }
 }
 

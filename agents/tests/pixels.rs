@@ -212,6 +212,7 @@ fn channels_count_as_units() {
         reward: Tensor::ones([32], (Kind::Float, Device::Cpu)),
         discount: Tensor::zeros([32], (Kind::Float, Device::Cpu)),
         next_obs: zeros(),
+        between: None,
     };
     let mut rng = random::stream(3, 1);
     let probes = dqn.probe(&batch, &mut rng);

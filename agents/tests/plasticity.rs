@@ -76,6 +76,7 @@ fn batch() -> Batch {
         reward: Tensor::zeros([32], (Kind::Float, Device::Cpu)),
         discount: Tensor::zeros([32], (Kind::Float, Device::Cpu)),
         next_obs: random::normal(&[32, 3], &mut rng),
+        between: None,
     }
 }
 
@@ -91,6 +92,83 @@ fn measures(agent: &dyn Agent, batch: &Batch, look: Look) -> Vec<Measure> {
 
 fn value(found: &[Measure], layer: &str, measure: &str) -> f64 {
     found.iter().find(|m| m.layer == layer && m.measure == measure).unwrap().value
+}
+
+const CURVATURE: Look = Look { curvature: true, units: false, ..UNITS };
+
+fn sac(critics: usize, value: &str) -> Box<dyn Agent> {
+    let text = format!(
+        "[agent]\nkind = 'sac'\ncritics = {critics}\nvalue = {value}\n\
+         actor.arch = {{ kind = 'mlp', hidden = [6] }}\ncritic.arch = {{ kind = 'mlp', hidden = [6] }}"
+    );
+    let spec = EnvSpec::vector(3, ActionSpace::symmetric(1));
+    agent::build(&config(&text), &spec, Device::Cpu, &mut random::stream(1, 0)).unwrap()
+}
+
+/// Readiness is a part of what the loss can lose. A categorical critic that predicts its targets has little to lose,
+/// however large its cross-entropy; of an actor's loss nobody knows.
+#[test]
+fn readiness_is_of_the_loss_above_its_floor() {
+    let b = Batch { action: Tensor::zeros([32, 1], (Kind::Float, Device::Cpu)), ..batch() };
+    for value_of in
+        ["{ kind = 'scalar' }", "{ kind = 'categorical', bins = 21, min = -5.0, max = 5.0 }"]
+    {
+        let agent = sac(2, value_of);
+        let found = measures(agent.as_ref(), &b, CURVATURE);
+        let of =
+            |net: &str| found.iter().filter(|m| m.net == net && m.measure == "readiness").count();
+        assert_eq!((of("actor"), of("critic")), (0, 1), "{value_of}");
+    }
+    // Two bins around the reward 0 of a last step: every target is (1/2, 1/2), with an entropy of ln 2.
+    let agent = sac(1, "{ kind = 'categorical', bins = 2, min = -1.0, max = 1.0 }");
+    let mut rng = random::stream(4, 0);
+    let probes = agent.probe(&b, &mut rng);
+    let critic = &probes[1];
+    let (loss, floor) =
+        ((critic.loss)(0, 32).double_value(&[]), critic.floor.as_ref().unwrap()(0, 32));
+    assert!((floor - 2f64.ln()).abs() < 1e-6 && loss >= floor, "{floor} {loss}");
+    let found = measures(agent.as_ref(), &b, CURVATURE);
+    let params: Vec<&Tensor> = critic.model.params.trainable().map(|p| &p.value).collect();
+    let gradient = Tensor::run_backward(&[(critic.loss)(0, 32)], &params, false, false);
+    let square: f64 = gradient
+        .iter()
+        .map(|g| g.to_kind(Kind::Double).square().sum(None::<Kind>).double_value(&[]))
+        .sum();
+    let of =
+        |measure| found.iter().find(|m| m.net == "critic" && m.measure == measure).unwrap().value;
+    let wanted = square / (loss - floor) * of("gradient_reliability");
+    assert!((of("readiness") / wanted - 1.0).abs() < 1e-3, "{} {wanted}", of("readiness"));
+}
+
+/// Rows whose gradients are large come last: minibatches of the first half alone would not know them.
+#[test]
+fn minibatches_make_up_the_batch_they_are_compared_with() {
+    let rows = |x: f64, n: i64| Tensor::full([n], x, (Kind::Float, Device::Cpu));
+    let b = batch();
+    let many = |t: &Tensor| Tensor::cat(&vec![t; 32], 0); // 1024 rows
+    let b = Batch {
+        obs: many(&b.obs),
+        action: many(&b.action),
+        reward: Tensor::cat(&[rows(0.0, 512), rows(100.0, 512)], 0),
+        discount: rows(0.0, 1024),
+        next_obs: many(&b.next_obs),
+        between: None,
+    };
+    let found = measures(dqn("relu").as_ref(), &b, CURVATURE);
+    let reliability = value(&found, "_global", "gradient_reliability");
+    assert!(reliability > 0.0 && reliability <= 1.0, "{reliability}");
+}
+
+/// Four critics of one kind are as redundant as one, not four times.
+#[test]
+fn local_redundancy_is_of_one_critic() {
+    let b = Batch { action: Tensor::zeros([32, 1], (Kind::Float, Device::Cpu)), ..batch() };
+    let of = |critics| {
+        let found = measures(sac(critics, "{ kind = 'scalar' }").as_ref(), &b, CURVATURE);
+        found.iter().find(|m| m.net == "critic" && m.measure == "local_redundancy").unwrap().value
+    };
+    let ratio = of(4) / of(1);
+    assert!((0.5..2.0).contains(&ratio), "{ratio}");
 }
 
 /// Two of six units of the first layer are switched off by their biases, one is always on: that is

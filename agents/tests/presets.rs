@@ -6,7 +6,7 @@ use std::path::Path;
 
 use agents::{
     config::{AgentConfig, Config},
-    normalize::ReturnScaleConfig,
+    normalize::{Order, ReturnScaleConfig},
     normalized::RewardNormConfig,
     sac::SacConfig,
     value::ValueConfig,
@@ -65,7 +65,11 @@ fn simba_v2_has_the_published_numbers() {
             assert_common(&name, &c, &sac);
             assert_eq!((c.total_steps, c.runtime.update_to_data), (total, per_step), "{name}");
             assert_eq!((sac.critics, sac.gamma), (critics, gamma), "{name}");
-            let reward = RewardNormConfig::ReturnScale(ReturnScaleConfig::default());
+            let order = Order::AfterUpdate; // as the official code
+            let reward = RewardNormConfig::ReturnScale(ReturnScaleConfig {
+                order,
+                ..ReturnScaleConfig::default()
+            });
             assert_eq!(c.normalize.reward, reward, "{name}");
             let support = Support { bins: 101, min: -5.0, max: 5.0 };
             assert_eq!(sac.value, ValueConfig::Categorical(support), "{name}");

@@ -39,7 +39,8 @@ fn a_saved_replay_goes_on_alike() {
         tensor_file::write(&path, &columns).unwrap();
         let file = TensorFile::open(&path).unwrap();
         let envs = pair.models.len();
-        let mut again = Replay::new(&pair.spec, envs, case.capacity, case.n, GAMMA, Device::Cpu);
+        let mut again = Replay::new(&pair.spec, envs, case.capacity, case.n, GAMMA, Device::Cpu)
+            .with_between(true);
         again.load(&meta, &file).unwrap();
         assert_eq!((again.len(), again.bytes()), (pair.replay.len(), pair.replay.bytes()));
         let before = pair.draw(32, seed);
@@ -117,7 +118,7 @@ fn n_step_returns_by_hand() {
             let expected = pair.expected();
             assert_eq!(expected.len(), by_hand.len());
             for (obs, reward, discount, next_obs) in by_hand {
-                let e = expected[&obs];
+                let e = &expected[&obs];
                 assert!((e.reward - reward).abs() < 1e-9, "{obs}: {}", e.reward);
                 assert!((e.discount - discount).abs() < 1e-9, "{obs}: {}", e.discount);
                 assert_eq!(e.next_obs, next_obs, "{obs}");

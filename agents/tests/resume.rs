@@ -11,7 +11,7 @@ use envs::Env;
 use harness::{
     Counting, Run, config,
     resuming::{COMMON, dqn, names, whole},
-    rows, scripted, within,
+    scripted, within,
 };
 use networks::random;
 use tch::Device;

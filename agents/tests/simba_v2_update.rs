@@ -171,6 +171,7 @@ fn replays(case: &Value, name: &str, kind: Kind) {
         reward: column("reward"),
         discount: (1.0 - column("terminated")) * gamma,
         next_obs: column("next_observation"),
+        between: None,
     };
     for (t, step) in case["steps"].as_array().unwrap().iter().enumerate() {
         let place = format!("{name}, {kind:?}, update {t}:");
@@ -180,6 +181,7 @@ fn replays(case: &Value, name: &str, kind: Kind) {
         let noise = Noise {
             obs: tensor(&step["eps_actor"]).to_kind(kind),
             next_obs: tensor(&step["eps_next"]).to_kind(kind),
+            between: None,
         };
         let clock = Clock { update: t as u64, log: true, ..Clock::default() };
         let mut log = Scalars::default();

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use agents::{
-    agent::{Agent, Batch, build},
+    agent::{Agent, Batch, Between, build},
     config::Config,
     metrics::Scalars,
 };
@@ -26,6 +26,7 @@ fn batch(action: Tensor, rng: &mut Rng) -> Batch {
         // Terminal, one step, three steps.
         discount: Tensor::from_slice(&[0.0f32, 0.99, 0.970_299, 0.0, 0.99, 0.99, 0.970_299]),
         next_obs: random::normal(&[B, D], rng),
+        between: None,
     }
 }
 
@@ -274,6 +275,17 @@ fn min_q(state: &StateDict, model: &str, obs: &Tensor, action: &Tensor) -> Tenso
 /// that this very update has changed.
 #[test]
 fn sac_is_its_equations() {
+    sac_equations(None);
+}
+
+/// The same with n-step transitions: each step between adds the policy's entropy there, discounted.
+#[test]
+fn sac_counts_the_entropy_of_every_step() {
+    sac_equations(Some([[0.99, 0.9801], [0.99, 0.0], [0.0, 0.0]]));
+}
+
+/// With discounts of two steps between, for the rows of a batch in turn.
+fn sac_equations(discounts: Option<[[f32; 2]; 3]>) {
     let text = "[agent]\nkind = 'sac'\nalpha = 0.4\nalpha_optim = { lr = 0.01 }\ntau = 0.1\n\
          actor = { arch = { kind = 'mlp', hidden = [6] }, optim = { lr = 0.01 } }\n\
          critic = { arch = { kind = 'mlp', hidden = [6] }, optim = { lr = 0.01 } }";
@@ -282,7 +294,13 @@ fn sac_is_its_equations() {
     let mut agent = build(&config, &spec, Device::Cpu, &mut random::stream(3, 0)).unwrap();
     let mut rng = random::stream(6, 0);
     for t in 0..3 {
-        let b = batch(random::normal(&[B, 2], &mut rng).tanh(), &mut rng);
+        let mut b = batch(random::normal(&[B, 2], &mut rng).tanh(), &mut rng);
+        b.between = discounts.map(|discounts| {
+            let rows: Vec<f32> =
+                discounts.iter().cycle().take(B as usize).flatten().copied().collect();
+            let discount = Tensor::from_slice(&rows).view([B, 2]);
+            Between { obs: random::normal(&[B, 2, D], &mut rng), discount }
+        });
         let before = save(agent.as_ref());
         let mut noise = rng.clone(); // the update's own draws, in its order
         let numbers = update(agent.as_mut(), &b, t, &mut rng);
@@ -307,7 +325,15 @@ fn sac_is_its_equations() {
         let eps = random::normal(&[B, 2], &mut noise).to_kind(Kind::Double);
         let (action, log_prob) = squashed(&after, &b.next_obs, &eps);
         let q_next = min_q(&before, "target", &b.next_obs, &action);
-        let y = &b.reward + &b.discount * (q_next - log_prob * alpha(&after));
+        let mut y = &b.reward + &b.discount * (q_next - log_prob * alpha(&after));
+        if let Some(between) = &b.between {
+            let eps = random::normal(&[B, 2, 2], &mut noise).to_kind(Kind::Double);
+            for k in 0..2 {
+                let step = |t: &Tensor| t.select(1, k);
+                let (_, log_prob) = squashed(&after, &step(&between.obs), &step(&eps));
+                y -= step(&between.discount) * log_prob * alpha(&after);
+            }
+        }
         let x = Tensor::cat(&[&b.obs, &b.action], 1);
         let loss: f64 = (0..2)
             .map(|i| net(&before, &format!("critic/q{i}"), "value", &x).squeeze_dim(1))

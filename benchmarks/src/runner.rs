@@ -14,7 +14,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use agents::run_dir::{self, write_atomically};
+use agents::{
+    error::Error,
+    held::Held,
+    run_dir::{self, write_atomically},
+};
 
 use crate::grid::Job;
 
@@ -23,7 +27,7 @@ pub struct Plan<'a> {
     /// The program whose commands make runs.
     pub program: &'a Path,
     /// The folder of the grid.
-    pub out: &'a Path,
+    pub out: &'a Held,
     /// The processes, in the order they are started.
     pub jobs: &'a [Job],
     /// At most so many at a time.
@@ -63,7 +67,7 @@ pub fn run(plan: &Plan<'_>, watch: &mut dyn FnMut(&Progress) -> bool) -> Result<
     let mut waiting = VecDeque::new();
     for job in plan.jobs {
         progress.total_steps += job.steps;
-        if is_done(&plan.out.join(&job.dir)) {
+        if is_done(&plan.out.path().join(&job.dir)) {
             progress.done += 1;
             progress.steps_before += job.steps;
         } else {
@@ -77,7 +81,7 @@ pub fn run(plan: &Plan<'_>, watch: &mut dyn FnMut(&Progress) -> bool) -> Result<
     loop {
         while going && running.len() < plan.parallel {
             // A run whose grid was killed may still be saving itself: others go first.
-            let free = |a: &Attempt<'_>| in_use(&plan.out.join(&a.job.dir)).is_none();
+            let free = |a: &Attempt<'_>| in_use(&plan.out.path().join(&a.job.dir)).is_none();
             let Some(next) = waiting.iter().position(free) else { break };
             let Some(attempt) = waiting.remove(next) else { break };
             let started = Running::start(plan, &attempt)?;
@@ -117,7 +121,8 @@ pub fn run(plan: &Plan<'_>, watch: &mut dyn FnMut(&Progress) -> bool) -> Result<
         if !running.is_empty() {
             stuck = None;
         } else if stuck.get_or_insert_with(Instant::now).elapsed() > LOCKED
-            && let Some(why) = waiting.front().and_then(|a| in_use(&plan.out.join(&a.job.dir)))
+            && let Some(why) =
+                waiting.front().and_then(|a| in_use(&plan.out.path().join(&a.job.dir)))
         {
             return Err(why);
         }
@@ -161,24 +166,30 @@ enum End {
 impl<'a> Running<'a> {
     fn start(plan: &Plan<'_>, attempt: &Attempt<'a>) -> Result<Self, String> {
         let job = attempt.job;
-        let dir = plan.out.join(&job.dir);
+        let dir = plan.out.path().join(&job.dir);
+        // The handle is of this process only: another one needs the name.
+        let named = plan.out.name().join(&job.dir);
         let parent = dir.parent().ok_or("a run has no folder")?;
-        fs::create_dir_all(parent).map_err(|e| cannot("create", parent, &e))?;
+        fs::create_dir_all(parent).map_err(|e| cannot("create", parent, e))?;
         let resumed = attempt.resumes && dir.join("checkpoints").exists();
         let mut command = Command::new(plan.program);
         if resumed {
             let _ = fs::remove_file(dir.join("failed.txt"));
-            command.arg("resume").arg(&dir);
+            command.arg("resume").arg(&named);
         } else {
             if dir.exists() {
-                fs::remove_dir_all(&dir).map_err(|e| cannot("remove", &dir, &e))?;
+                fs::remove_dir_all(&dir).map_err(|e| cannot("remove", &dir, e))?;
             }
             let config = dir.with_extension("toml");
             write(&config, &job.config)?;
-            command.arg(job.command.name()).arg(&config).arg("--run-dir").arg(&dir);
+            command
+                .arg(job.command.name())
+                .arg(named.with_extension("toml"))
+                .arg("--run-dir")
+                .arg(&named);
         }
         let log = dir.with_extension("log");
-        let open = |path: &Path| File::create(path).map_err(|e| cannot("write", path, &e));
+        let open = |path: &Path| File::create(path).map_err(|e| cannot("write", path, e));
         let child = command
             .args(["--json", "--until-eof"])
             .stdin(Stdio::piped())
@@ -197,9 +208,13 @@ impl<'a> Running<'a> {
         match code {
             Some(0) => {
                 let result = said.lines().last().unwrap_or("{}");
-                match write(&self.dir.join("result.json"), &format!("{result}\n")) {
+                // Not `write`: a folder that holds nothing but a result is no run.
+                match write_atomically(
+                    &self.dir.join("result.json"),
+                    format!("{result}\n").as_bytes(),
+                ) {
                     Ok(()) => End::Done,
-                    Err(e) => End::Failed(e),
+                    Err(e) => End::Failed(e.to_string()),
                 }
             }
             Some(130) => End::Stopped,
@@ -245,11 +260,11 @@ fn in_use(dir: &Path) -> Option<String> {
 /// One sentence about what cannot be written.
 pub fn write(path: &Path, text: &str) -> Result<(), String> {
     if let Some(parent) = path.parent() {
-        fs::create_dir_all(parent).map_err(|e| cannot("create", parent, &e))?;
+        fs::create_dir_all(parent).map_err(|e| cannot("create", parent, e))?;
     }
     write_atomically(path, text.as_bytes()).map_err(|e| e.to_string())
 }
 
-fn cannot(what: &str, path: &Path, e: &std::io::Error) -> String {
-    format!("cannot {what} {}: {e}", path.display())
+fn cannot(what: &'static str, path: &Path, e: std::io::Error) -> String {
+    Error::io(what, path, e).to_string()
 }

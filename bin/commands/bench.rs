@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use agents::{config::Config, run_dir, session::Parts};
+use agents::{config::Config, held::Held, run_dir, session::Parts};
 use anyhow::{Context, Result, anyhow, bail};
 use benchmarks::{
     grid::{Command, Grid, Job, MethodSpec},
@@ -48,14 +48,15 @@ pub(super) fn run(registry: &Registry, suite: Option<&str>, asked: &Asked<'_>) -
     let out = asked.out.map_or_else(|| default_out(&name, asked.quick), Path::to_owned);
     std::fs::create_dir_all(&out).with_context(|| format!("cannot create {}", out.display()))?;
     // Two of them in one folder would take each other's runs for broken ones.
-    let _lock = run_dir::lock(&out)?;
+    let held = Held::open(&out)?;
+    let _lock = run_dir::lock(held.path())?;
     let kept = keep(&grid, &all, &out)?;
 
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let parallel = asked.jobs.unwrap_or(cores);
     note(&format!("{name}: {} runs, {parallel} at a time, in {}", jobs.len(), out.display()));
     let exe = std::env::current_exe().context("cannot find this program")?;
-    let plan = Plan { program: &exe, out: &out, jobs: &jobs, parallel };
+    let plan = Plan { program: &exe, out: &held, jobs: &jobs, parallel };
     let stop = stop::signal(false, || note("stopping: runs save themselves"))?;
     let mut display = Display::new();
     let whole = runner::run(&plan, &mut |progress| {
@@ -68,6 +69,7 @@ pub(super) fn run(registry: &Registry, suite: Option<&str>, asked: &Asked<'_>) -
         note(&format!("stopped; the same command goes on: {} bench {suite} ...", program()));
         return Ok(ExitCode::from(130));
     }
+    let out = held.name();
     let report = super::report::of_grid(&name, &kept, &out, None)?;
     print(&format!("report: {}", report.display()))?;
     let failed = jobs.iter().any(|job| !runner::is_done(&out.join(&job.dir)));

@@ -29,7 +29,7 @@ pub(super) fn run(
         RunFolder::create_numbered(Path::new("runs"), &stem, &config)
     };
     let mut folder = folder.map_err(|e| anyhow!(e))?;
-    note(&format!("run folder: {}", folder.path().display()));
+    note(&format!("run folder: {}", folder.name().display()));
     if let Some(remark) = config.remark() {
         note(&format!("note: {remark}"));
     }
@@ -50,7 +50,7 @@ pub(super) fn run(
             program()
         ));
     }
-    summarise(&outcome, folder.path(), how.json)?;
+    summarise(&outcome, &folder.name(), how.json)?;
     Ok(ExitCode::from(if outcome.interrupted { 130 } else { 0 }))
 }
 

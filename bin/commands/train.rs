@@ -104,7 +104,8 @@ pub(super) fn execute(
         Start::WithReplay(source) => (None, Some(source)),
         Start::Resumed(checkpoint) => (Some(checkpoint), None),
     };
-    let dir = run.path().display();
+    let name = run.name();
+    let dir = name.display();
     note(&format!("run folder: {dir}"));
     note(&format!("watch it:   tensorboard --logdir {dir}"));
     let done = checkpoint.as_ref().map_or(0, |c| c.state.env_steps);
@@ -122,12 +123,17 @@ pub(super) fn execute(
     display.finish();
     let report = result?;
     if report.interrupted {
-        note(&format!("stopped at step {}; go on with: {} resume {dir}", report.steps, program()));
+        let (dir, steps) = (run.name(), report.steps);
+        note(&format!(
+            "stopped at step {steps}; go on with: {} resume {}",
+            program(),
+            dir.display()
+        ));
     }
     for idle in report.methods.iter().filter(|m| m.times == 0 && report.updates > 0) {
         note(&format!("note: {}'s method {} never acted in this run", idle.net, idle.method));
     }
-    summarise(&report, run.path(), how.json)?;
+    summarise(&report, &run.name(), how.json)?;
     Ok(ExitCode::from(if report.interrupted { 130 } else { 0 }))
 }
 

@@ -10,7 +10,7 @@
 //! | [`Units`](units::Units) | `units.rs` | hidden units that can be replaced |
 //! | [`Trace`](trace::Trace) | `trace.rs` | hidden activations of one forward pass |
 //!
-//! `layers.rs`, `squashed_gaussian.rs` and `categorical.rs` are the mathematics in between;
+//! `unread.rs` refuses settings that do nothing. `layers.rs`, `squashed_gaussian.rs` and `categorical.rs` are the mathematics in between;
 //! `diagnostics/` measures how alive a layer is, and how ready to learn.
 //!
 //! Fit a line:
@@ -53,5 +53,6 @@ pub mod schedule;
 pub mod squashed_gaussian;
 pub mod trace;
 pub mod units;
+pub mod unread;
 
 pub use fused::{keep_freed_memory, torch_version};

@@ -8,6 +8,7 @@ use crate::{
     adam,
     fused::{self, AdamStep},
     params::{LoadError, Params, StateDict, copy_from},
+    unread::unread,
 };
 
 pub use crate::schedule::{Restart, Schedule};
@@ -78,6 +79,20 @@ impl OptimConfig {
             if !ok || !value.is_finite() {
                 return Err(format!("optim.{key} is {value}; it must be {range}"));
             }
+        }
+        let other = OptimConfig::default();
+        if self.rule == Rule::Sgd {
+            for (key, value, default) in [
+                ("beta1", self.beta1, other.beta1),
+                ("beta2", self.beta2, other.beta2),
+                ("eps", self.eps, other.eps),
+            ] {
+                unread(&format!("optim.{key}"), &value, &default, "rule = \"sgd\"")?;
+            }
+        } else {
+            let rule = if self.rule == Rule::Adam { "adam" } else { "adamw" };
+            let beside = format!("rule = \"{rule}\"");
+            unread("optim.momentum", &self.momentum, &other.momentum, &beside)?;
         }
         self.schedule.validate().map_err(|e| format!("optim.schedule.{e}"))
     }

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::unread::unread;
+
 /// How the learning rate changes with the number of updates.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
@@ -71,6 +73,9 @@ impl Schedule {
                     return Err(format!(
                         "warmup_updates is {warmup_updates}; it must be below updates, {updates}"
                     ));
+                }
+                if warmup_updates == 0 {
+                    unread("start_factor", &start_factor, &whole(), "warmup_updates = 0")?;
                 }
                 (start_factor, end_factor)
             }

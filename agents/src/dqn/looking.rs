@@ -17,6 +17,7 @@ impl Dqn {
             self.online.trace(&b.obs)
         };
         let y = self.targets(b);
+        let y2 = y.shallow_clone();
         let rows = || {
             let (obs, action) = (b.obs.shallow_clone(), b.action.shallow_clone());
             move |from, count| self.outputs(&obs, &action, from, count)
@@ -31,6 +32,7 @@ impl Dqn {
             loss: Box::new(move |from, count| {
                 self.loss(&q1(from, count), &y.narrow(0, from, count))
             }),
+            floor: Some(Box::new(move |from, count| value.floor(&y2.narrow(0, from, count)))),
             output: Box::new(move |i| value.mean(&q2(i, 1)).sum(None::<Kind>)),
             own_label_loss: Box::new(move |i, rng| value.own_label_loss(&q3(i, 1), rng)),
         }

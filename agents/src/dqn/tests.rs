@@ -18,6 +18,7 @@ fn batch() -> Batch {
         reward: Tensor::from_slice(&[1f32]),
         discount: Tensor::from_slice(&[0.5f32]),
         next_obs: column(1.0),
+        between: None,
     }
 }
 

@@ -54,6 +54,17 @@ pub(super) fn differences(a: &Table, b: &Table) -> Vec<String> {
     found
 }
 
+/// Adds keys that have come since a run folder's file was written, with what was done then.
+pub(super) fn as_it_was(table: &mut Table) {
+    let reward = table.get_mut("normalize").and_then(|t| t.get_mut("reward"));
+    if let Some(Value::Table(reward)) = reward
+        && reward.get("kind").and_then(Value::as_str) == Some("return_scale")
+        && !reward.contains_key("order")
+    {
+        reward.insert("order".to_owned(), "after_update".into());
+    }
+}
+
 /// Puts `a.b.c=value` into the table; numbers name the entries of lists. A value that is not TOML is
 /// taken as a string, so that `env.name=CartPole-v1` needs no quotes.
 fn apply_override(table: &mut Table, item: &str) -> Result<(), String> {

@@ -7,6 +7,9 @@ use tch::{Kind, Tensor, no_grad_guard};
 /// A loss on a range `(first, count)` of the batch.
 pub type RangeLoss<'a> = Box<dyn Fn(i64, i64) -> Tensor + 'a>;
 
+/// The least that a loss can be on a range `(first, count)` of the batch, whatever the network predicts.
+pub type Floor<'a> = Box<dyn Fn(i64, i64) -> f64 + 'a>;
+
 /// A scalar of one sample.
 pub type SampleOutput<'a> = Box<dyn Fn(i64) -> Tensor + 'a>;
 
@@ -27,9 +30,12 @@ pub struct Probe<'a> {
     pub trace: Trace,
     /// Its loss, everything but its own weights fixed.
     pub loss: RangeLoss<'a>,
+    /// What the loss cannot fall below; none where it has no such number (an actor's).
+    pub floor: Option<Floor<'a>>,
     /// One number of its outputs on one sample: what the tangent kernel is the kernel of.
     pub output: SampleOutput<'a>,
-    /// Its negative log-likelihood of a label for one sample, drawn from what itself predicts.
+    /// Its negative log-likelihood of a label for one sample, drawn from what itself predicts; of several critics so
+    /// that squared gradient norms are the mean over them.
     pub own_label_loss: SampleLoss<'a>,
 }
 

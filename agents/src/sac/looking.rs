@@ -3,7 +3,7 @@
 use networks::{model::Model, random::Rng};
 use tch::{Device, Kind, Tensor, no_grad_guard};
 
-use super::{Sac, critic_input, mean, normal_like};
+use super::{Noise, Sac, critic_input, mean};
 use crate::{
     agent::Batch,
     plasticity::probe::{Choices, Outlook, Probe},
@@ -19,11 +19,12 @@ impl Sac {
             model.trace(x)
         };
         let obs = b.obs.shallow_clone();
-        let noise = normal_like(&b.action, rng);
+        let noise = Noise::of(b, rng);
+        let y = self.targets(b, &noise);
         let actor_loss = move |from, count| {
             let obs = obs.narrow(0, from, count);
             let dist = self.dist(&self.actor.forward(&obs));
-            self.actor_loss(&obs, &dist.sample_with(&noise.narrow(0, from, count)))
+            self.actor_loss(&obs, &dist.sample_with(&noise.obs.narrow(0, from, count)))
         };
         let row = |x: &Tensor, i| x.narrow(0, i, 1);
         let (x1, x2) = (b.obs.shallow_clone(), b.obs.shallow_clone());
@@ -34,13 +35,15 @@ impl Sac {
             input: b.obs.shallow_clone(),
             trace: trace(&self.actor, &b.obs),
             loss: Box::new(actor_loss),
+            floor: None,
             output: Box::new(move |i| self.actor.forward(&row(&x1, i))[0].sum(None::<Kind>)),
             own_label_loss: Box::new(move |i, rng| {
                 own_number_loss(&self.actor.forward(&row(&x2, i))[0], rng)
             }),
         };
         let input = critic_input(&b.obs, &b.action);
-        let y = self.targets(b, &normal_like(&b.action, rng));
+        let critics = self.config.critics as f64;
+        let y2 = y.shallow_clone();
         let [x1, x2, x3] = std::array::from_fn(|_| input.shallow_clone());
         let critic = Probe {
             net: "critic",
@@ -52,13 +55,17 @@ impl Sac {
                 let q = self.critic.forward(&x1.narrow(0, from, count));
                 self.critic_loss(&q, &y.narrow(0, from, count))
             }),
+            floor: Some(Box::new(move |from, count| {
+                critics * value.floor(&y2.narrow(0, from, count))
+            })),
             output: Box::new(move |i| {
                 let q = self.critic.forward(&row(&x2, i));
                 q.iter().map(|q| value.mean(q).sum(None::<Kind>)).sum()
             }),
             own_label_loss: Box::new(move |i, rng| {
                 let q = self.critic.forward(&row(&x3, i));
-                q.iter().map(|q| value.own_label_loss(q, rng)).sum()
+                // No two share a weight: squared norms of their gradients add up.
+                q.iter().map(|q| value.own_label_loss(q, rng)).sum::<Tensor>() / critics.sqrt()
             }),
         };
         vec![actor, critic]

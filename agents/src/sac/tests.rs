@@ -19,6 +19,7 @@ fn batch() -> Batch {
         reward: column(1.0).squeeze_dim(1),
         discount: column(0.9).squeeze_dim(1),
         next_obs: column(-0.2),
+        between: None,
     }
 }
 

@@ -97,7 +97,7 @@ pub(crate) fn config(text: &str) -> Config {
 /// Agent, statistics and diagnostics of a small SimbaV2.
 pub(crate) const SIMBA_V2: &str = "
     diagnostics = { every_updates = 10, rank_every_updates = 30, probe_size = 16 }
-    normalize = { obs = true, reward = { kind = 'return_scale' } }
+    normalize = { obs = true, reward = { kind = 'return_scale', order = 'after_update' } }
     [agent]
     kind = 'sac'
     gamma = 0.9

@@ -40,12 +40,14 @@ pub(crate) struct Transition {
 }
 
 /// An n-step transition as it must be sampled, keyed by its unique observation.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Expected {
     pub(crate) action: u32,
     pub(crate) reward: f64,
     pub(crate) discount: f64,
     pub(crate) next_obs: u32,
+    /// The observations before the steps after the first.
+    pub(crate) between: Vec<u32>,
 }
 
 /// The life of one environment.
@@ -92,8 +94,9 @@ impl Model {
         let oldest = self.rows.saturating_sub(capacity);
         let mut all = BTreeMap::new();
         for (i, first) in self.transitions.iter().enumerate().filter(|(_, t)| t.row >= oldest) {
-            let (mut reward, mut whole) = (0.0, None);
+            let (mut reward, mut whole, mut between) = (0.0, None, Vec::new());
             for (k, t) in self.transitions[i..].iter().take(n).enumerate() {
+                between.extend((k > 0).then_some(t.obs));
                 reward += GAMMA.powi(k as i32) * f64::from(t.reward);
                 if t.terminated || t.truncated || k + 1 == n {
                     let discount = if t.terminated { 0.0 } else { GAMMA.powi(k as i32 + 1) };
@@ -102,7 +105,8 @@ impl Model {
                 }
             }
             if let Some((discount, next_obs)) = whole {
-                let expected = Expected { action: first.action, reward, discount, next_obs };
+                let action = first.action;
+                let expected = Expected { action, reward, discount, next_obs, between };
                 all.insert(first.obs, expected);
             }
         }
@@ -140,7 +144,7 @@ impl Pair {
         let action = if discrete { ActionSpace::Discrete(7) } else { ActionSpace::symmetric(2) };
         let mut spec = EnvSpec::vector(3, action);
         spec.obs.dtype = dtype;
-        let replay = Replay::new(&spec, envs, capacity, n, GAMMA, Device::Cpu);
+        let replay = Replay::new(&spec, envs, capacity, n, GAMMA, Device::Cpu).with_between(true);
         let models = (0..envs).map(|_| Model::default()).collect();
         let mut pair = Pair { replay, spec, models, n, capacity, next_id: 1 };
         (0..envs).for_each(|i| pair.restart(i));
@@ -208,6 +212,9 @@ impl Pair {
         let (rows, next) = (host(&b.obs), host(&b.next_obs));
         let (reward, discount, action) = (host(&b.reward), host(&b.discount), host(&b.action));
         let width = action.len() / batch;
+        assert_eq!(b.between.is_some(), self.n > 1);
+        let between =
+            b.between.map_or((Vec::new(), Vec::new()), |b| (host(&b.obs), host(&b.discount)));
         let mut counts = BTreeMap::new();
         for i in 0..batch {
             let key = id(&rows[3 * i..]);
@@ -223,6 +230,15 @@ impl Pair {
                 |got: f32, want: f64| (f64::from(got) - want).abs() < 1e-6 * (10.0 + want.abs());
             assert!(close(reward[i], e.reward), "reward of {key}: {} {}", reward[i], e.reward);
             assert!(close(discount[i], e.discount), "{key}: {} {}", discount[i], e.discount);
+            for k in 1..self.n {
+                let at = i * (self.n - 1) + k - 1;
+                let (obs, discount) = match e.between.get(k - 1) {
+                    Some(&obs) => (obs, GAMMA.powi(k as i32)),
+                    None => (e.next_obs, 0.0), // the episode is over
+                };
+                assert_eq!(id(&between.0[3 * at..]), obs, "step {k} after {key}");
+                assert!(close(between.1[at], discount), "step {k} after {key}: {}", between.1[at]);
+            }
             *counts.entry(key).or_insert(0) += 1;
         }
         counts

@@ -7,6 +7,7 @@ use std::{
 };
 
 use agents::{
+    held::Held,
     metrics::{Record, Row, read_rows},
     run_dir,
 };
@@ -17,7 +18,7 @@ use crate::runner;
 /// A locked run folder with an empty record. The lock goes with the process, however it ends.
 #[derive(Debug)]
 pub struct RunFolder {
-    path: PathBuf,
+    held: Held,
     metrics: File,
     _lock: File,
 }
@@ -38,7 +39,8 @@ impl RunFolder {
             return Err(format!("{shown} is not empty; give --run-dir a new or empty folder"));
         }
         fs::create_dir_all(path).map_err(|e| format!("cannot create {shown}: {e}"))?;
-        let lock = run_dir::lock(path).map_err(|e| e.to_string())?;
+        let held = Held::open(path).map_err(|e| e.to_string())?;
+        let lock = run_dir::lock(held.path()).map_err(|e| e.to_string())?;
         if is_run {
             let old = fs::read_to_string(&file)
                 .map_err(|e| format!("cannot read {}: {e}", file.display()))?;
@@ -52,10 +54,10 @@ impl RunFolder {
                 return Err(format!("{shown} holds a finished run; give another --run-dir"));
             }
         }
-        runner::write(&file, &text)?;
-        let metrics =
-            File::create(&record).map_err(|e| format!("cannot write {}: {e}", record.display()))?;
-        Ok(RunFolder { path: path.to_owned(), metrics, _lock: lock })
+        runner::write(&held.path().join("config.toml"), &text)?;
+        let metrics = File::create(held.path().join("metrics.jsonl"))
+            .map_err(|e| format!("cannot write {}: {e}", record.display()))?;
+        Ok(RunFolder { held, metrics, _lock: lock })
     }
 
     /// Makes the first free folder of `root/stem-1`, `root/stem-2`, ...
@@ -71,9 +73,9 @@ impl RunFolder {
         RunFolder::create(&path, config)
     }
 
-    /// Where it is.
-    pub fn path(&self) -> &Path {
-        &self.path
+    /// What the folder is called now.
+    pub fn name(&self) -> PathBuf {
+        self.held.name()
     }
 
     /// Adds a row, in one `write` call, so that rows are whole unless the system dies.
@@ -89,6 +91,6 @@ impl RunFolder {
         line.push(b'\n');
         self.metrics
             .write_all(&line)
-            .map_err(|e| format!("cannot write {}/metrics.jsonl: {e}", self.path.display()))
+            .map_err(|e| format!("cannot write {}/metrics.jsonl: {e}", self.name().display()))
     }
 }

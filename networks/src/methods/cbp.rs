@@ -27,6 +27,7 @@ use crate::{
     fused,
     init::Init,
     params::{ParamId, Params, Role},
+    unread::unread,
 };
 
 /// What the use of a unit is. `o = mean_k |W_out|` and `r = mean_j |W_in|` of the unit.
@@ -126,6 +127,11 @@ impl CbpConfig {
             if !ok {
                 return Err(format!("{key} is {value}; it must be {range}"));
             }
+        }
+        if self.utility == Utility::Random && !self.transfer_mean {
+            let (default, beside) =
+                (CbpConfig::default().decay_rate, "utility = \"random\" and transfer_mean = false");
+            unread("decay_rate", &self.decay_rate, &default, beside)?;
         }
         Ok(())
     }
