@@ -2,7 +2,7 @@
 
 use std::{path::Path, process::ExitCode};
 
-use agents::{checkpoint, config::Config, held::shown, run_dir::RunDir, session::Parts};
+use agents::{checkpoint, config::Config, run_dir::RunDir, session::Parts};
 use anyhow::{Result, anyhow, bail};
 use envs::Registry;
 
@@ -21,7 +21,7 @@ pub(super) fn run(registry: &Registry, path: &Path, set: &[String], how: How) ->
     }
     let run = RunDir::open(path)?;
     let config = Config::load_resolved(&path.join("config.toml"), set)?;
-    let (checkpoint, warnings) = checkpoint::read_newest(run.path())?;
+    let (checkpoint, warnings) = checkpoint::read_newest(path)?;
     for warning in warnings {
         note(&format!("warning: {warning}"));
     }
@@ -39,10 +39,10 @@ pub(super) fn run(registry: &Registry, path: &Path, set: &[String], how: How) ->
             .check_resumes(before)
             .map_err(|e| anyhow!("{} {e}", path.join("config.toml").display()))?;
     }
-    if let Some(init) = checkpoint::read_init(run.path())? {
+    if let Some(init) = checkpoint::read_init(path)? {
         parts.start_at(&init.model)?;
     }
     run.write_config(parts.config())?;
-    note(&format!("resuming at step {done} from {}", shown(&checkpoint.path).display()));
+    note(&format!("resuming at step {done} from {}", checkpoint.path.display()));
     super::train::execute(parts, &config, &run, Start::Resumed(checkpoint), how)
 }

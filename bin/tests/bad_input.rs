@@ -192,7 +192,7 @@ fn resume_of_a_complete_or_damaged_run() {
     assert_ne!(config, wider, "the width is there to be changed:\n{config}");
     s.write("run/config.toml", &wider);
     let more = ["resume", "run", "--set", "total_steps=500"];
-    refused(&s, &more, &["step-000000000400 does not fit", "another network configuration"]);
+    refused(&s, &more, &["no longer what the run was trained with", "`agent.network.arch.hidden`"]);
     refused(&s, &["eval", "run"], &["does not fit", "another network configuration"]);
     s.write("run/config.toml", &config);
 
