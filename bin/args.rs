@@ -17,7 +17,8 @@ Output:
 
 Exit codes:
   0    done
-  1    error; the last line on standard error says what, where and what to do
+  1    error; the last line on standard error that begins with `error:` says what, where and what
+       to do, and the traceback of a Python exception stands below it
   2    wrong usage of the command line
   130  interrupted (Ctrl-C or SIGTERM); a checkpoint was saved, so `resume` goes on from there";
 

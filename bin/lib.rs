@@ -13,9 +13,10 @@ pub use envs;
 use std::process::ExitCode;
 
 use clap::Parser;
-use envs::Registry;
+use envs::{Registry, sentence_and_details};
 
-/// Parses the command line, runs the command, prints an error in one line.
+/// Parses the command line, runs the command, prints an error: one line that begins with
+/// `error:`, and below it the traceback where Python raised it.
 ///
 /// Exit codes: 0 done, 1 error, 2 wrong usage, 101 a bug, 130 interrupted with a checkpoint saved.
 #[expect(clippy::needless_pass_by_value, reason = "the last line of main is shorter without &")]
@@ -29,7 +30,7 @@ pub fn run(registry: Registry) -> ExitCode {
     match result {
         Ok(Ok(code)) => code,
         Ok(Err(error)) => {
-            output::note(&format!("error: {}", one_line(&format!("{error:#}"))));
+            output::note(&format!("error: {}", laid_out(&format!("{error:#}"))));
             ExitCode::FAILURE
         }
         Err(panic) => {
@@ -45,7 +46,13 @@ pub fn run(registry: Registry) -> ExitCode {
     }
 }
 
-/// Environments write their own messages, some of them with line breaks.
-fn one_line(text: &str) -> String {
-    text.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ")
+/// The sentence of an error in one line, its details on lines of their own below it. These are indented,
+/// so that only one line begins with `error:`.
+fn laid_out(message: &str) -> String {
+    let (mut text, details) = sentence_and_details(message);
+    for line in details.lines() {
+        text += "\n  ";
+        text += line;
+    }
+    text
 }

@@ -9,7 +9,7 @@ mod space;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use crate::{Env, EnvError};
+use crate::{Env, EnvError, sentence_and_details};
 
 /// Everything found wrong with `env`; nothing if it is fine. `id` is what messages call it; if it
 /// begins with `gymnasium:` or `python:`, advice is in the terms of Gymnasium.
@@ -28,7 +28,7 @@ pub fn check(env: &mut dyn Env, id: &str) -> Vec<Finding> {
 pub struct Finding {
     /// How bad it is.
     pub severity: Severity,
-    /// What was seen.
+    /// What was seen; after a blank line the traceback of a Python exception.
     pub what: String,
     /// When or where it was seen.
     pub where_: String,
@@ -51,9 +51,11 @@ impl fmt::Display for Finding {
             Severity::Warning => "warning",
             Severity::Error => "error",
         };
-        writeln!(f, "{severity}: {}", self.what)?;
+        let (what, details) = sentence_and_details(&self.what);
+        writeln!(f, "{severity}: {what}")?;
         writeln!(f, "  where: {}", self.where_)?;
-        write!(f, "  to do: {}", self.remedy)
+        write!(f, "  to do: {}", self.remedy)?;
+        details.lines().try_for_each(|line| write!(f, "\n    {line}"))
     }
 }
 

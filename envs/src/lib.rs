@@ -14,6 +14,7 @@
 //! | `wrap.rs`, `action_repeat.rs`, `frame_stack.rs` | [`TimeLimit`], [`ActionRescale`], [`ActionRepeat`], [`FrameStack`] |
 //! | [`drift`] | environments that change over time, for continual learning |
 //! | `check.rs` | [`check`](check()): tells what is wrong with an environment of your own |
+//! | `error_text.rs` | [`sentence_and_details`]: what an error says in one line, and what stands below it |
 //! | `cartpole.rs`, `pendulum.rs`, ... | one environment per file, equal to Gymnasium 1.4 |
 //! | `python.rs` | `gymnasium:ID` and `python:MODULE:CALLABLE`: Python environments in worker processes |
 //! | `minatar.rs` | five Atari games on a small grid, equal to `MinAtar` 1.0.15 |
@@ -67,6 +68,7 @@ mod canvas;
 mod cartpole;
 mod check;
 pub mod drift;
+mod error_text;
 mod forager;
 mod frame_stack;
 #[cfg(feature = "gymnasium-rs")]
@@ -88,6 +90,7 @@ pub use action_repeat::ActionRepeat;
 pub use actions::Actions;
 pub use cartpole::CartPole;
 pub use check::{Finding, Severity, check};
+pub use error_text::sentence_and_details;
 pub use frame_stack::FrameStack;
 #[cfg(feature = "gymnasium-rs")]
 pub use gym::{Gym, GymAction};
@@ -102,7 +105,8 @@ pub use wrap::{ActionRescale, TimeLimit};
 
 use serde::{Deserialize, Serialize};
 
-/// What an environment may fail with: any error, in one sentence that says what and where.
+/// What an environment may fail with: any error, in one sentence that says what and where. Details such
+/// as a traceback may follow it after a blank line ([`sentence_and_details`]).
 pub type EnvError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Keyword arguments of an environment, as written in a run's TOML or given to [`Registry::make`].

@@ -38,7 +38,7 @@ fn an_exception_shows_its_traceback_and_harms_nobody() {
         says(
             &message,
             &[
-                "its step() raised ValueError: the bridge is out\nTraceback (most recent call last):\n",
+                "its step() raised ValueError: the bridge is out\n\nTraceback (most recent call last):\n",
                 "worlds.py\", line ",
                 "in happen",
                 "ValueError: the bridge is out",

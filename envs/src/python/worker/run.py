@@ -156,7 +156,7 @@ def explain(error, doing):
     while trace is not None and trace.tb_frame.f_code.co_filename == "<string>":
         trace = trace.tb_next
     lines = traceback.format_exception(type(error), error, trace)
-    return f"{doing} raised {headline(error)}\n{''.join(lines).strip()}"
+    return f"{doing} raised {headline(error)}\n\n{''.join(lines).strip()}"
 
 
 def headline(error):

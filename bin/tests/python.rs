@@ -1,0 +1,73 @@
+//! Python environments behind the command line: what is printed when they fail.
+
+#[path = "../../envs/tests/python/packages.rs"]
+#[allow(dead_code, reason = "the tests of the bridge use more of it")]
+mod packages;
+
+mod cli;
+
+use cli::{Ended, Scratch};
+
+/// Needs gymnasium alone.
+const BROKEN: &str = r#"
+import gymnasium, numpy
+
+class Broken(gymnasium.Env):
+    observation_space = gymnasium.spaces.Box(-1, 1, (2,))
+    action_space = gymnasium.spaces.Discrete(2)
+
+    def __init__(self, good_steps=2):
+        self.good_steps = good_steps
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.t = 0
+        return numpy.zeros(2, numpy.float32), {}
+
+    def step(self, action):
+        self.t += 1
+        if self.t > self.good_steps:
+            raise ValueError("the bridge is out\n\nerror: (part of the exception's own message)")
+        return numpy.zeros(2, numpy.float32), 0.0, False, False, {}
+"#;
+
+/// `supple ARGS --set PREFIX.path=... --set PREFIX.python=...` beside a `worlds.py` of this text.
+fn run(source: &str, args: &[&str], prefix: &str) -> Ended {
+    let scratch = Scratch::quick();
+    scratch.write("worlds.py", source);
+    run_in(&scratch, args, prefix)
+}
+
+fn run_in(scratch: &Scratch, args: &[&str], prefix: &str) -> Ended {
+    let packages = packages::packages();
+    let path = format!("{prefix}path={}", packages.folder.display());
+    let python = format!("{prefix}python={}", packages.bare.display());
+    let set = ["--set", path.as_str(), "--set", python.as_str()];
+    scratch.run(&[args, &set].concat())
+}
+
+#[test]
+fn a_traceback_stands_on_lines_of_its_own_below_the_sentence() {
+    let args = ["train", "quick.toml", "--set", "env.name=python:worlds:Broken"];
+    let ended = run(BROKEN, &args, "env.kwargs.");
+    assert_eq!(ended.code, Some(1), "{}", ended.stderr);
+    let lines: Vec<&str> = ended.stderr.lines().collect();
+    let errors: Vec<usize> = (0..lines.len()).filter(|&i| lines[i].starts_with("error:")).collect();
+    let [at] = errors[..] else { panic!("one line begins with error:\n{}", ended.stderr) };
+    assert!(
+        lines[at].ends_with("its step() raised ValueError: the bridge is out"),
+        "{}",
+        lines[at]
+    );
+    assert_eq!(lines[at + 1], "  Traceback (most recent call last):");
+    let line = "    File \"";
+    assert!(lines[at + 2].starts_with(line) && lines[at + 2].contains("worlds.py"), "{lines:?}");
+    assert!(lines.contains(&"  ValueError: the bridge is out"), "{}", ended.stderr);
+
+    let ended = run(BROKEN, &["check-env", "python:worlds:Broken"], "");
+    assert_eq!(ended.code, Some(1), "{}", ended.stderr);
+    let lines: Vec<&str> = ended.stdout.lines().collect();
+    assert_eq!(lines[0], "error: it failed: its step() raised ValueError: the bridge is out");
+    assert!(lines[1].starts_with("  where: ") && lines[2].starts_with("  to do: "), "{lines:?}");
+    assert_eq!(lines[3], "    Traceback (most recent call last):");
+}
