@@ -348,6 +348,20 @@ mod tests {
     }
 
     #[test]
+    fn whole_numbers_beyond_toml_are_named() {
+        for seed in ["9223372036854775808", "9_223_372_036_854_775_808", "-9223372036854775809"] {
+            let item = format!("seed={seed}");
+            let got = Config::parse("[agent]\nkind = 'dqn'", &[item.clone()]).unwrap_err();
+            assert_eq!(
+                got,
+                format!("--set {item}: whole numbers go up to 9223372036854775807 in TOML")
+            );
+        }
+        let fits = ["seed=9_223_372_036_854_775_807".to_owned()];
+        assert_eq!(Config::parse("[agent]\nkind = 'dqn'", &fits).unwrap().seed, i64::MAX as u64);
+    }
+
+    #[test]
     fn values_that_cannot_work_are_refused_by_name() {
         for (text, wanted) in [
             ("total_steps = 0", "total_steps is 0; it must be at least 1"),

@@ -110,7 +110,8 @@ impl Replay {
         let size = bytes
             .map_or("more than 2^64 bytes".to_owned(), |n| format!("{:.1} GB", n as f64 / 1e9));
         Err(format!(
-            "replay.capacity is {capacity}, which takes {size} with this environment's              observations, more than the system gives; lower it"
+            "replay.capacity is {capacity}, which takes {size} with this environment's \
+             observations, more than the system gives; lower it"
         ))
     }
 

@@ -13,7 +13,7 @@ use agents::{
     run_dir::RunDir,
     session, streams,
 };
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, bail};
 use envs::{Env, EnvError, Registry};
 use networks::random;
 
@@ -111,11 +111,22 @@ pub(super) fn find(path: &Path, newest: bool) -> Result<(PathBuf, Checkpoint)> {
         let folder =
             path.canonicalize().with_context(|| format!("cannot read {}", path.display()))?;
         let run = folder.ancestors().nth(2).unwrap_or(&folder).to_owned();
+        if !run.join("config.toml").exists() {
+            bail!(
+                "{} is a checkpoint without its run: config.toml belongs two folders above it; copy the whole run folder",
+                path.display()
+            );
+        }
         return Ok((run, checkpoint::read(path)?));
     }
     RunDir::config(path)?; // an error about the folder comes before one about what is in it
-    if !newest && let Some(best) = checkpoint::read_best(path)? {
-        return Ok((path.to_owned(), best));
+    if !newest {
+        let best = checkpoint::read_best(path).map_err(|e| {
+            anyhow!("{e}; `supple eval --newest` plays the newest weights, and a step-... folder can be given as RUN")
+        })?;
+        if let Some(best) = best {
+            return Ok((path.to_owned(), best));
+        }
     }
     let (checkpoint, warnings) = checkpoint::read_newest(path)?;
     for warning in warnings {

@@ -224,7 +224,16 @@ fn resume_of_a_complete_or_damaged_run() {
     );
     let best = checkpoints(&folder, "best").pop().expect("an evaluation was the best");
     flip(&format!("{best}/model.safetensors"));
-    refused(&s, &["eval", "run"], &[&format!("{best} is damaged")]);
+    refused(&s, &["eval", "run"], &[&format!("{best} is damaged"), "--newest"]);
+
+    // A checkpoint by itself: its run is missed, not the folder that it happens to lie in.
+    std::fs::create_dir_all(s.path("a/b/copied")).expect("a folder");
+    s.write("a/b/copied/manifest.json", "{}");
+    refused(
+        &s,
+        &["eval", "a/b/copied"],
+        &["a/b/copied is a checkpoint without its run", "config.toml"],
+    );
 }
 
 #[test]

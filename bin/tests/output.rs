@@ -191,3 +191,33 @@ fn a_diagnosis() {
     }
     assert_eq!(s.run(&["diagnose", "runs/quick-1", "--probe", "1"]).code, Some(2));
 }
+
+/// A line break in the source of a sentence must not become blanks in it.
+#[test]
+fn no_sentence_has_a_run_of_blanks() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let mut folders: Vec<_> =
+        ["agents/src", "benchmarks/src", "bin", "envs/src", "networks/src", "xtask/src"]
+            .map(|folder| root.join(folder))
+            .into();
+    let mut seen = 0;
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).expect("a source folder") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|end| end == "rs") {
+                seen += 1;
+                let text = std::fs::read_to_string(&path).expect("a source file");
+                let found = text.lines().find(|line| {
+                    let literals = line.split('"').skip(1).step_by(2);
+                    literals
+                        .map(|s| s.replace("\\n", "\n"))
+                        .any(|s| s.lines().any(|part| part.trim_start().contains(&" ".repeat(6))))
+                });
+                assert_eq!(found, None, "{}", path.display());
+            }
+        }
+    }
+    assert!(seen > 100, "only {seen} source files");
+}

@@ -71,6 +71,11 @@ fn apply_override(table: &mut Table, item: &str) -> Result<(), String> {
     let Some((path, value)) = item.split_once('=') else {
         return Err(format!("--set {item}: write it as key=value, for example --set seed=2"));
     };
+    let digits = value.trim().trim_start_matches(['+', '-']);
+    let is_whole = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit() || b == b'_');
+    if is_whole && digits.replace('_', "").parse::<i64>().is_err() {
+        return Err(format!("--set {item}: whole numbers go up to {} in TOML", i64::MAX));
+    }
     let value: Value = format!("v = {value}")
         .parse::<Table>()
         .ok()
