@@ -58,11 +58,15 @@ fn is_one(found: io::Result<Metadata>, handle: &File) -> io::Result<bool> {
 
 /// `path` for a message: below a [`Held`] folder, what it is called now.
 pub fn shown(path: &Path) -> PathBuf {
-    handle_of(path)
-        .and_then(|(handle, rest)| Some((fs::read_link(handle).ok()?, rest)))
-        // An empty rest would add a slash.
-        .map(|(name, rest)| if rest.as_os_str().is_empty() { name } else { name.join(rest) })
-        .unwrap_or_else(|| path.to_owned())
+    let held = handle_of(path).and_then(|(handle, rest)| Some((fs::read_link(handle).ok()?, rest)));
+    let Some((name, rest)) = held else { return path.to_owned() };
+    // Joined, an empty rest would add a slash.
+    let whole = if rest.as_os_str().is_empty() { name } else { name.join(rest) };
+    // As people give it where they are.
+    let short = std::env::current_dir()
+        .ok()
+        .and_then(|here| Some(whole.strip_prefix(here).ok()?.to_owned()));
+    short.filter(|short| !short.as_os_str().is_empty()).unwrap_or(whole)
 }
 
 /// The name of the [`Held`] folder that `path` lies in, if it was deleted.

@@ -333,7 +333,7 @@ mod tests {
                 dqn(
                     "network.methods = [{ kind = 'cbp', utility = 'random', transfer_mean = false, decay_rate = 0.5 }]",
                 ),
-                "agent.network.methods: decay_rate",
+                "agent.network.methods: cbp: decay_rate",
             ),
         ] {
             let got = error(&text);

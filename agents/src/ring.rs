@@ -269,10 +269,10 @@ impl Ring {
             let rows = self.stack((row + k).min(next)).into_iter().flatten();
             match &self.obs {
                 ObsColumn::F32(v) => {
-                    rows.for_each(|r| s.between.extend_from_slice(&v[self.span(r)]))
+                    rows.for_each(|r| s.between.extend_from_slice(&v[self.span(r)]));
                 }
                 ObsColumn::U8(v) => {
-                    rows.for_each(|r| s.between_u8.extend_from_slice(&v[self.span(r)]))
+                    rows.for_each(|r| s.between_u8.extend_from_slice(&v[self.span(r)]));
                 }
             }
             s.between_discount.push(if row + k < next { gamma_k } else { 0.0 });

@@ -70,7 +70,7 @@ impl envs::State for Endless {
 /// Evaluations whose episodes have so many steps.
 fn endless(max_episode_steps: u64) -> Config {
     let mut config = dqn();
-    config.env.name = "endless".to_owned();
+    "endless".clone_into(&mut config.env.name);
     config.eval.max_episode_steps = max_episode_steps;
     config
 }
