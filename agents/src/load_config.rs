@@ -351,7 +351,8 @@ mod tests {
     fn whole_numbers_beyond_toml_are_named() {
         for seed in ["9223372036854775808", "9_223_372_036_854_775_808", "-9223372036854775809"] {
             let item = format!("seed={seed}");
-            let got = Config::parse("[agent]\nkind = 'dqn'", &[item.clone()]).unwrap_err();
+            let got =
+                Config::parse("[agent]\nkind = 'dqn'", std::slice::from_ref(&item)).unwrap_err();
             assert_eq!(
                 got,
                 format!("--set {item}: whole numbers go up to 9223372036854775807 in TOML")

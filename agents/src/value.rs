@@ -186,7 +186,7 @@ mod tests {
         }
     }
 
-    /// The vector is `excess_loss` of the reference: the same formula in NumPy.
+    /// The vector is `excess_loss` of the reference: the same formula in `NumPy`.
     #[test]
     fn the_floor_of_a_cross_entropy_is_the_entropy_of_its_target() {
         let vector: serde_json::Value =

@@ -1,4 +1,5 @@
 //! A run folder that is renamed, replaced or deleted while it is in use.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod harness;
 

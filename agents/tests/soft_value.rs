@@ -1,4 +1,5 @@
 //! What a soft value is, learned: one state, no reward, one action in [-1, 1], a fixed temperature.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use agents::{agent::build, config::Config, message::Experience, metrics::Scalars, replay::Replay};
 use envs::{ActionSpace, Actions, EnvSpec, Outcome};
