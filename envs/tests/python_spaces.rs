@@ -141,8 +141,67 @@ fn unsupported_spaces_are_refused() {
 fn the_part_that_cannot_be_flattened_is_named() {
     let message = refusal("python:worlds:mission", json!({}));
     assert!(message.contains("part ['mission'] of its observation space"), "{message}");
-    assert!(message.contains("ObservationWrapper"), "{message}");
+    assert!(message.contains("leave it out with `obs_keys = [\"image\"]`"), "{message}");
     assert!(!message.contains("NotImplementedError"), "{message}");
+    let message = refusal("python:worlds:graph", json!({}));
+    assert!(message.contains("`wrappers = [\"MODULE:CLASS\"]`"), "{message}");
+}
+
+#[test]
+fn obs_keys_keep_the_named_parts_of_a_dict() {
+    let mut env = world("Room", json!({"obs_keys": ["image", "direction"]}));
+    // As Gymnasium does, the parts are in the order of their keys; a choice is one-hot.
+    assert_eq!(env.spec().obs.shape, [8]);
+    assert_eq!(reset(env.as_mut(), 0).expect("good"), [1.0, 0.0, 0.0, 0.0, 10.0, 10.0, 10.0, 10.0]);
+    let (obs, _) = step(env.as_mut(), 0).expect("good");
+    assert_eq!(obs, [0.0, 1.0, 0.0, 0.0, 11.0, 11.0, 11.0, 11.0]);
+    // One part alone stays what it is.
+    let mut env = world("Room", json!({"obs_keys": "image"}));
+    assert_eq!((env.spec().obs.shape, env.spec().obs.dtype), (vec![2, 2, 1], Dtype::U8));
+    assert_eq!(reset(env.as_mut(), 0).expect("good"), [10.0; 4]);
+
+    let refused = |name: &str, keys: Value, word: &str| {
+        let message = refusal(&format!("python:worlds:{name}"), json!({"obs_keys": keys}));
+        assert!(message.contains(word), "{keys}: no `{word}` in: {message}");
+    };
+    refused("Room", json!(["imag"]), "`obs_keys` names 'imag', and its observation space has");
+    refused("Room", json!([]), "obs_keys is empty");
+    refused("Room", json!([1]), "give a list of keys");
+    refused("Fault", json!(["image"]), "leave `obs_keys` out");
+}
+
+#[test]
+fn wrappers_apply_in_order_with_their_arguments() {
+    let times = json!({"class": "worlds:Affine", "kwargs": {"times": 2}});
+    let plus = json!({"class": "worlds:Affine", "kwargs": {"plus": 3}});
+    let first = |wrappers: Value| {
+        let mut env = world("Room", json!({"wrappers": wrappers, "envs_per_worker": 1}));
+        assert_eq!((env.spec().obs.shape, env.spec().obs.dtype), (vec![2, 2, 1], Dtype::U8));
+        reset(env.as_mut(), 0).expect("good")
+    };
+    assert_eq!(first(json!(["worlds:Image"])), [10.0; 4]);
+    assert_eq!(first(json!(["worlds:Image", times, plus])), [23.0; 4]);
+    assert_eq!(first(json!(["worlds:Image", plus, times])), [26.0; 4]);
+
+    let refused = |wrappers: Value, word: &str| {
+        let message = refusal("python:worlds:Room", json!({"wrappers": wrappers}));
+        assert!(message.contains(word), "{wrappers}: no `{word}` in: {message}");
+    };
+    for wrong in [
+        json!("worlds:Image"),
+        json!(["worlds"]),
+        json!([":Image"]),
+        json!([{"kwargs": {}}]),
+        json!([{"class": "worlds:Image", "kwarg": {}}]),
+        json!([{"class": "worlds:Image", "kwargs": 3}]),
+    ] {
+        refused(wrong, "wrappers = ");
+    }
+    refused(json!(["worlds:Imag"]), "nothing to call by the name `Imag`");
+    refused(json!(["wrolds:Image"]), "there is no module `wrolds`");
+    refused(json!(["worlds:no_wrapper"]), "worlds:no_wrapper returned None, which has no `reset`");
+    let unknown = json!(["worlds:Image", {"class": "worlds:Affine", "kwargs": {"tims": 2}}]);
+    refused(unknown, "unexpected keyword argument 'tims'");
 }
 
 #[test]

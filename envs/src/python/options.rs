@@ -8,8 +8,16 @@ use crate::registry::{flag, integer, number, typed};
 use crate::{EnvError, Kwargs};
 
 /// Keyword arguments that do not reach the environment.
-const OWN: [&str; 6] =
-    ["python", "timeout_s", "restart", "path", "envs_per_worker", "atari_preprocessing"];
+const OWN: [&str; 8] = [
+    "python",
+    "timeout_s",
+    "restart",
+    "path",
+    "envs_per_worker",
+    "atari_preprocessing",
+    "wrappers",
+    "obs_keys",
+];
 
 /// A worker may take this many times as long to start as to answer: it imports packages.
 const START_FACTOR: u32 = 5;
@@ -65,7 +73,9 @@ impl Options {
                 "kwargs": rest,
                 "given": own.keys().collect::<Vec<_>>(),
                 "wrapping": wrapping,
-                "path": path(&own)?,
+                "path": texts(&own, "path", "a folder or a list of folders")?.unwrap_or_default(),
+                "wrappers": wrappers(&own)?,
+                "obs_keys": obs_keys(&own)?,
                 "atari": atari(&own, id)?,
             }),
         })
@@ -88,13 +98,44 @@ fn text(value: &Value) -> Option<String> {
     value.as_str().filter(|text| !text.is_empty()).map(str::to_owned)
 }
 
-/// Folders, one or several.
-fn path(own: &Kwargs) -> Result<Vec<String>, EnvError> {
+/// Texts, one or several.
+fn texts(own: &Kwargs, key: &str, kind: &str) -> Result<Option<Vec<String>>, EnvError> {
     let read = |value: &Value| match value {
-        Value::Array(folders) => folders.iter().map(text).collect(),
-        folder => Some(vec![text(folder)?]),
+        Value::Array(list) => list.iter().map(text).collect(),
+        one => Some(vec![text(one)?]),
     };
-    Ok(typed(own, "path", "a folder or a list of folders", read)?.unwrap_or_default())
+    typed(own, key, kind, read)
+}
+
+/// Parts of a Dict observation, or null for all.
+fn obs_keys(own: &Kwargs) -> Result<Option<Vec<String>>, EnvError> {
+    let keys = texts(own, "obs_keys", "a list of keys, such as [\"image\", \"direction\"]")?;
+    if keys.as_ref().is_some_and(Vec::is_empty) {
+        return Err("obs_keys is empty; name at least one part of the observation".into());
+    }
+    Ok(keys)
+}
+
+/// Module, class and keyword arguments of each wrapper, the first one innermost.
+fn wrappers(own: &Kwargs) -> Result<Value, EnvError> {
+    let read = |value: &Value| value.as_array()?.iter().map(wrapper).collect();
+    let kind = "a list of \"MODULE:CLASS\" and { class = \"MODULE:CLASS\", kwargs = { ... } }";
+    Ok(Value::Array(typed(own, "wrappers", kind, read)?.unwrap_or_default()))
+}
+
+fn wrapper(value: &Value) -> Option<Value> {
+    let (name, kwargs) = match value {
+        Value::Object(table) => {
+            let known = |key: &String| key == "class" || key == "kwargs";
+            let kwargs = table.get("kwargs").cloned().unwrap_or_else(|| json!({}));
+            let fits = table.keys().all(known) && kwargs.is_object();
+            (fits.then(|| table.get("class"))??.as_str()?, kwargs)
+        }
+        name => (name.as_str()?, json!({})),
+    };
+    let (module, class) = name.split_once(':')?;
+    let whole = !module.is_empty() && !class.is_empty();
+    whole.then(|| json!({ "module": module, "class": class, "kwargs": kwargs }))
 }
 
 /// Arguments of Gymnasium's `AtariPreprocessing`, or null.

@@ -315,6 +315,45 @@ def mission():
     return World(spaces.Dict({"image": SPACES["box"], "mission": Words()}))
 
 
+class Room(World):
+    """Its observation is a Dict with a part that is no fixed number of numbers, as MiniGrid's."""
+
+    def __init__(self):
+        picture = box(0, 255, (2, 2, 1), "uint8")
+        parts = {"image": picture, "direction": spaces.Discrete(4), "mission": Words()}
+        super().__init__(spaces.Dict(parts))
+
+    def observe(self):
+        image = np.full((2, 2, 1), 10 + self.t, np.uint8)
+        return {"image": image, "direction": self.t % 4, "mission": "go"}
+
+
+class Image(gymnasium.ObservationWrapper):
+    """The picture alone."""
+
+    def __init__(self, env):
+        super().__init__(env)
+        self.observation_space = env.observation_space["image"]
+
+    def observation(self, observation):
+        return observation["image"]
+
+
+class Affine(gymnasium.ObservationWrapper):
+    """`times * x + plus` of a picture."""
+
+    def __init__(self, env, times=1, plus=0):
+        super().__init__(env)
+        self.times, self.plus = times, plus
+
+    def observation(self, observation):
+        return (self.times * observation + self.plus).astype(np.uint8)
+
+
+def no_wrapper(env):
+    return None
+
+
 def beyond_f32():
     space = spaces.Box(0, 2**62, (1,), np.int64)
 

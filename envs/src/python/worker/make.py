@@ -2,19 +2,30 @@
 
 
 def make(request):
-    """The environment of a request, and its time limit, which is left to the parent."""
+    """The environment of a request, wrapped, and its time limit, which is left to the parent."""
+    env, time_limit = make_bare(request)
+    for wrapper in request["wrappers"]:
+        module, name = wrapper["module"], wrapper["class"]
+        env = checked(find(module, name)(env, **wrapper["kwargs"]), module, name)
+    return env, time_limit
+
+
+def checked(env, module, name):
+    for part in ["reset", "step", "observation_space", "action_space"]:
+        if not hasattr(env, part):
+            raise Mistake(f"{module}:{name} returned {shown(env)}, which has no `{part}`; have "
+                          "it return a gymnasium.Env")
+    return env
+
+
+def make_bare(request):
     kwargs, options = request["kwargs"], dict.fromkeys(request["given"], "the Python bridge")
     options.update(dict.fromkeys(request["wrapping"], "every environment"))
     if request["family"] == "python":
         module, _, name = request["id"].partition(":")
         create = find(module, name)
         refuse_ambiguous(create, options)
-        env = create(**kwargs)
-        for part in ["reset", "step", "observation_space", "action_space"]:
-            if not hasattr(env, part):
-                raise Mistake(f"{module}:{name} returned {shown(env)}, which has no `{part}`; have "
-                              "it return a gymnasium.Env")
-        return env, None
+        return checked(create(**kwargs), module, name), None
 
     name, atari = request["id"], request["atari"]
     if name.startswith("ALE/"):

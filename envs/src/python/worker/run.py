@@ -38,7 +38,7 @@ def flags(reward, terminated, truncated):
 class Slot:
     """One environment and its place in the shared memory."""
 
-    def __init__(self, env, memory, layout, index):
+    def __init__(self, env, memory, layout, index, keys):
         self.env = env
         self.memory = memory
         input_at = index * layout["input_stride"]
@@ -48,10 +48,11 @@ class Slot:
         floats = np.frombuffer(memory, np.float32, count, input_at + ACTION_AT)
         self.action = reader(space, floats, self.choice)
         self.output_at = layout["outputs_at"] + index * layout["output_stride"]
-        space = env.observation_space
+        space, pick = observed(env.observation_space, keys)
         size, dtype = spaces.flatdim(space), flat_dtype(space)
         target = np.frombuffer(memory, dtype, size, self.output_at + OBS_AT)
-        self.write = writer(space, target)
+        write = writer(space, target)
+        self.write = write if pick is None else lambda value: write(pick(value))
         self.step = self.stepper()
 
     def reset(self):
@@ -112,11 +113,12 @@ class Worker:
 
     def make(self, slot):
         env, time_limit = make(self.request)
-        spec = json.dumps(specification(env, time_limit)).encode()
+        keys = self.request["obs_keys"]
+        spec = json.dumps(specification(env, time_limit, keys)).encode()
         if self.memory is None:
             self.waiting[slot] = env
         else:
-            self.slots[slot] = Slot(env, self.memory, self.layout, slot)
+            self.slots[slot] = Slot(env, self.memory, self.layout, slot, keys)
         return spec
 
     def map(self, layout):
@@ -124,7 +126,7 @@ class Worker:
             self.memory = mmap.mmap(file.fileno(), 0)
         self.layout = layout
         for slot, env in self.waiting.items():
-            self.slots[slot] = Slot(env, self.memory, layout, slot)
+            self.slots[slot] = Slot(env, self.memory, layout, slot, self.request["obs_keys"])
         self.waiting = {}
 
     def run(self, code, slot):

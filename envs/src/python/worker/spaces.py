@@ -157,17 +157,58 @@ def not_numbers(space, name=""):
     return name, space
 
 
-def specification(env, time_limit):
-    space = env.observation_space
+def observed(space, keys):
+    """The space of what is wanted of an observation, and a function that picks that. One key alone gives
+    that part as it is, so that a picture keeps its shape."""
+    if keys is None:
+        return space, None
+    if not isinstance(space, spaces.Dict):
+        raise Mistake(
+            f"`obs_keys` picks parts of a Dict, and its observation space is {shown(space)}; leave "
+            "`obs_keys` out"
+        )
+    for key in keys:
+        if key not in space.spaces:
+            known = ", ".join(map(repr, space.spaces))
+            raise Mistake(f"`obs_keys` names {key!r}, and its observation space has {known}")
+
+    def pick(value):
+        try:
+            parts = {key: value[key] for key in keys}
+        except (KeyError, TypeError, IndexError):
+            raise Mistake(
+                f"the observation {shown(value)} does not have the parts {', '.join(map(repr, keys))} "
+                "that `obs_keys` names"
+            ) from None
+        return parts if len(keys) > 1 else parts[keys[0]]
+
+    if len(keys) == 1:
+        return space[keys[0]], pick
+    return spaces.Dict({key: space[key] for key in keys}), pick
+
+
+def advice(space):
+    """How to do without what is no fixed number of numbers."""
+    if isinstance(space, spaces.Dict):
+        good = [key for key, part in space.spaces.items() if not_numbers(part) is None]
+        if good and all(isinstance(key, str) for key in good):
+            return f"leave it out with `obs_keys = {json.dumps(good)}`"
+    return (
+        "leave it out with a gymnasium.ObservationWrapper of yours, as in "
+        '`wrappers = ["MODULE:CLASS"]`'
+    )
+
+
+def specification(env, time_limit, keys):
+    space, _ = observed(env.observation_space, keys)
     part = not_numbers(space)
     if part is not None:
         name, bad = part
         where = f"part {name} of " if name else ""
         raise Mistake(
             f"{where}its observation space, {shown(bad)}, cannot be made one array; supported are Box, "
-            "Discrete, MultiDiscrete, MultiBinary, Text, OneOf, and Dict and Tuple of them; leave the "
-            "part out with a gymnasium.ObservationWrapper, in a callable of your own that is named "
-            "python:MODULE:CALLABLE"
+            "Discrete, MultiDiscrete, MultiBinary, Text, OneOf, and Dict and Tuple of them; "
+            + advice(space)
         )
     flat = spaces.flatten_space(space)
     shape = list(space.shape) if isinstance(space, spaces.Box) else list(flat.shape)
