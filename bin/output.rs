@@ -4,7 +4,7 @@
 
 use std::io::{ErrorKind, Write};
 
-use agents::message::EvalResult;
+use agents::{evaluate::MOST_INTERRUPTIONS, message::EvalResult};
 use anyhow::{Context, Result};
 
 /// Prints lines of the result.
@@ -26,6 +26,14 @@ pub(crate) fn note(line: &str) {
 pub(crate) fn program() -> String {
     let path = std::env::args_os().next().map(std::path::PathBuf::from).unwrap_or_default();
     path.file_name().map_or("supple".to_owned(), |name| name.to_string_lossy().into_owned())
+}
+
+/// Why an evaluation without episodes gives no number.
+pub(crate) fn interrupted_too_often() -> String {
+    format!(
+        "no result: the environment was interrupted more than {MOST_INTERRUPTIONS} times, so its episodes could \
+         not be played to their end; see the warnings about its worker above"
+    )
 }
 
 /// What to say of an evaluation whose episodes only its own limit ended.

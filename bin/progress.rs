@@ -9,7 +9,7 @@ use std::{
 use agents::{message::EvalResult, session::Progress};
 use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 
-use crate::output::{cut_off_note, note};
+use crate::output::{cut_off_note, interrupted_too_often, note};
 
 /// Plain mode says something at least this often.
 const SILENCE: Duration = Duration::from_secs(60);
@@ -70,7 +70,7 @@ impl Display {
         }
         if let Some(bar) = &self.bar {
             bar.set_position(p.env_steps.min(self.total));
-            if let Some(result) = &p.eval {
+            if let Some(result) = p.eval.as_ref().filter(|e| !e.returns.is_empty()) {
                 bar.set_message(format!("return {:.1}", result.mean()));
             }
         } else {
@@ -99,6 +99,13 @@ impl Display {
     }
 
     fn evaluation(&self, e: &EvalResult) -> String {
+        if e.returns.is_empty() {
+            return format!(
+                "warning: evaluation of step {}: {}",
+                e.env_step,
+                interrupted_too_often()
+            );
+        }
         let (mean, std, n) = (e.mean(), e.std(), e.returns.len());
         format!("{}  return {mean:.1} +- {std:.1} over {n} episodes", self.step(e.env_step))
     }

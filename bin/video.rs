@@ -124,7 +124,16 @@ impl Env for Recorder {
     }
 
     fn step(&mut self, action: Action<'_>, obs: &mut [f32]) -> Result<Step, EnvError> {
+        let interruptions = self.env.interruptions();
         let step = self.env.step(action, obs)?;
+        if self.env.interruptions() != interruptions {
+            // The episode is played again, and so is recorded again.
+            if let Some(reel) = self.reel.take() {
+                reel.discard().map_err(|e| format!("{e:#}"))?;
+            }
+            self.episode -= LANES.min(self.plan.episodes);
+            return Ok(step);
+        }
         self.shoot()?;
         if (step.terminated || step.truncated)
             && let Some(reel) = self.reel.take()
@@ -138,6 +147,10 @@ impl Env for Recorder {
 
     fn task(&self) -> usize {
         self.env.task()
+    }
+
+    fn interruptions(&self) -> u64 {
+        self.env.interruptions()
     }
 
     fn set_age(&mut self, steps: u64) {
@@ -198,6 +211,19 @@ impl Reel {
         let Some(gif) = self.gif else { return Ok(()) };
         let written = || -> Result<()> { Ok(gif.into_inner()?.flush()?) };
         written().with_context(|| format!("cannot write {}", self.folder.display()))
+    }
+
+    /// Removes the files again.
+    fn discard(self) -> Result<()> {
+        if self.gif.is_none() {
+            return Ok(());
+        }
+        for removed in
+            [fs::remove_dir_all(&self.folder), fs::remove_file(self.folder.with_extension("gif"))]
+        {
+            removed.with_context(|| format!("cannot remove {}", self.folder.display()))?;
+        }
+        Ok(())
     }
 
     fn add_to_gif(&mut self, path: &Path, frame: &Frame) -> Result<()> {

@@ -241,6 +241,12 @@ impl<'a> Drive<'a> {
 
     /// Logs an evaluation and keeps its weights if they are the best so far.
     fn take_evaluation(&mut self, result: EvalResult) -> Result<(), Error> {
+        if result.returns.is_empty() {
+            // Interrupted too often: no number, and so no best weights either.
+            self.links.evaluations.finish()?;
+            self.show(Some(result));
+            return Ok(());
+        }
         let (mean, std) = (result.mean(), result.std());
         let length = result.lengths.iter().sum::<u64>() as f64 / result.lengths.len() as f64;
         let mut values = vec![
@@ -248,7 +254,7 @@ impl<'a> Drive<'a> {
             ("eval/return_std".to_owned(), std),
             ("eval/episode_length".to_owned(), length),
         ];
-        for (j, &mean) in result.elsewhere.iter().enumerate() {
+        for (j, &mean) in result.elsewhere.iter().enumerate().filter(|(_, mean)| !mean.is_nan()) {
             values.push((format!("eval/task_{j}/return_mean"), mean));
         }
         let Candidate { state, model } = self.links.evaluations.finish()?;

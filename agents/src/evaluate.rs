@@ -37,11 +37,17 @@ pub struct Plan {
 /// Atari's, the longest in common use (108,000 frames of which an agent sees every fourth).
 pub const LONGEST_EPISODE: u64 = 27_000;
 
+/// Interruptions that one environment may have in an evaluation: what dies this often dies of what is played.
+pub const MOST_INTERRUPTIONS: usize = 5;
+
 /// Plays greedy episodes on fresh environments from `make`; `None` as soon as `go_on`, which is asked
 /// at every step, says no.
 ///
 /// Up to [`LANES`] episodes run side by side with one batched policy call a step. Each environment plays
 /// its share of the episodes to the end, so short episodes are not over-represented, and no episode more.
+/// An episode that is interrupted ([`Env::interruptions`]) is played again; after more than
+/// [`MOST_INTERRUPTIONS`] of an environment nothing was [`Played`], for what is left over would be a choice
+/// of the easy episodes.
 ///
 /// # Errors
 /// What an environment fails with.
@@ -71,6 +77,7 @@ pub fn evaluate(
     let mut paths: Vec<(EpisodePath, f64)> =
         envs.obs().chunks(d).map(|obs| (begin(obs), 1.0)).collect();
     let mut played = Played::default();
+    let mut interruptions = vec![0; lanes];
     while !envs.is_over() {
         if !go_on() {
             return Ok(None);
@@ -90,6 +97,12 @@ pub fn evaluate(
                 );
                 let next = (begin(&envs.obs()[row]), 1.0);
                 done[i].push((episode, std::mem::replace(&mut paths[i], next).0));
+            } else if outcome.truncated {
+                interruptions[i] += 1;
+                if interruptions[i] > MOST_INTERRUPTIONS {
+                    return Ok(Some(Played::default()));
+                }
+                paths[i] = (begin(&envs.obs()[i * d..(i + 1) * d]), 1.0);
             }
         }
     }
@@ -108,7 +121,7 @@ pub fn age(rounds: u64) -> u64 {
     rounds.saturating_sub(1)
 }
 
-/// Episodes, in order.
+/// Episodes, in order; none if they were interrupted too often.
 #[derive(Debug, Default)]
 pub struct Played {
     /// Undiscounted returns.

@@ -101,7 +101,8 @@ pub struct EvalJob {
 pub struct EvalResult {
     /// As in the job.
     pub env_step: u64,
-    /// Undiscounted return of each episode.
+    /// Undiscounted return of each episode; none if the episodes were interrupted too often
+    /// ([`MOST_INTERRUPTIONS`](crate::evaluate::MOST_INTERRUPTIONS)), and then this evaluation gives no number.
     pub returns: Vec<f64>,
     /// Length of each episode in steps.
     pub lengths: Vec<u64>,
@@ -109,7 +110,8 @@ pub struct EvalResult {
     pub paths: Vec<EpisodePath>,
     /// Episodes that only the evaluation's own limit ended.
     pub cut_off: usize,
-    /// Mean return at each of [`EvalConfig::ages`](crate::config::EvalConfig::ages).
+    /// Mean return at each of [`EvalConfig::ages`](crate::config::EvalConfig::ages); NaN where there is no
+    /// number.
     pub elsewhere: Vec<f64>,
 }
 

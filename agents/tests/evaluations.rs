@@ -14,7 +14,7 @@ use agents::{
     metrics::read_rows,
 };
 use envs::{Action, ActionSpace, Env, EnvError, EnvSpec, Registry, Step};
-use harness::{Run, resuming::dqn, within};
+use harness::{Run, resuming::dqn, rows, within};
 
 /// An episode that nothing ends.
 #[derive(Default)]
@@ -65,6 +65,51 @@ impl envs::State for Endless {
         self.t = u64::from_le_bytes(bytes.try_into()?);
         Ok(())
     }
+}
+
+/// Gives 1 for each step and ends after `2 + seed % 7` of them. All of its kind count their steps together;
+/// those of `cut` interrupt their episode, as the death of a worker would.
+struct Interrupted {
+    left: u64,
+    steps: Arc<AtomicU64>,
+    cut: fn(u64) -> bool,
+    interruptions: u64,
+}
+
+impl Env for Interrupted {
+    fn spec(&self) -> EnvSpec {
+        EnvSpec::vector(2, ActionSpace::Discrete(2))
+    }
+
+    fn reset(&mut self, seed: u64, obs: &mut [f32]) -> Result<(), EnvError> {
+        self.left = 2 + seed % 7;
+        obs.fill(self.left as f32);
+        Ok(())
+    }
+
+    fn step(&mut self, _: Action<'_>, obs: &mut [f32]) -> Result<Step, EnvError> {
+        if (self.cut)(self.steps.fetch_add(1, Ordering::Relaxed)) {
+            self.interruptions += 1;
+            obs.fill(self.left as f32);
+            return Ok(Step { reward: 0.0, terminated: false, truncated: true });
+        }
+        self.left -= 1;
+        obs.fill(self.left as f32);
+        Ok(Step { reward: 1.0, terminated: self.left == 0, truncated: false })
+    }
+
+    fn interruptions(&self) -> u64 {
+        self.interruptions
+    }
+}
+
+/// A registry with it, so that all wrappers of a run are around it.
+fn interrupted(cut: fn(u64) -> bool) -> Registry {
+    let (mut registry, steps) = (Registry::default(), Arc::default());
+    registry.insert("endless", move || {
+        Ok(Interrupted { left: 0, steps: Arc::clone(&steps), cut, interruptions: 0 })
+    });
+    registry
 }
 
 /// Evaluations whose episodes have so many steps.
@@ -180,5 +225,52 @@ fn evaluations_play_what_was_asked_for_and_no_more() {
         let mut steps = 0..3;
         let mut three = || steps.next().is_some();
         assert!(evaluate(&make, policy.as_mut(), plan, &mut three).unwrap().is_none());
+    });
+}
+
+/// What a worker's death cut off is played again from its seed: the numbers are those of an evaluation that
+/// nothing interrupted, through every wrapper.
+#[test]
+fn an_interrupted_episode_is_played_again() {
+    within(60, || {
+        let run = Run::with(&endless(0), Endless::registry());
+        let session = agents::session::Parts::new(&run.config, &run.registry).unwrap();
+        let folder = agents::run_dir::RunDir::open(&run.path).unwrap();
+        let mut watch = |_: &agents::session::Progress| {};
+        let session = session.session(&folder, None, crossbeam::channel::never(), &mut watch);
+        let mut policy = session.agent.policy();
+        policy.load(&session.agent.snapshot(0));
+        let kwargs = r#"{"max_episode_steps": 100, "action_repeat": 1}"#;
+        let kwargs = serde_json::from_str(kwargs).unwrap();
+        let drift = r#"[{"kind": "obs_delay", "steps": 1}]"#;
+        let drift: Vec<_> = serde_json::from_str(drift).unwrap();
+        let mut play = |cut: fn(u64) -> bool| {
+            let registry = interrupted(cut);
+            let make = || registry.make_drifting("endless", &kwargs, &drift);
+            let plan =
+                Plan { episodes: 16, max_episode_steps: 0, gamma: 0.9, age: 0, seed: 1, stream: 1 };
+            evaluate(&make, policy.as_mut(), plan, &mut || true).unwrap().unwrap()
+        };
+        let whole = play(|_| false);
+        let again = play(|step| [0, 17, 20, 21, 50, 51, 60].contains(&step));
+        assert_eq!(whole.returns, again.returns);
+        assert_eq!(whole.lengths, again.lengths);
+        assert_eq!(whole.paths, again.paths);
+        assert!(whole.returns.iter().all(|&r| (2.0..9.0).contains(&r)), "{:?}", whole.returns);
+        assert!(play(|_| true).returns.is_empty(), "interrupted too often: no number");
+    });
+}
+
+/// Training goes on, and neither its episodes nor its evaluations count what was interrupted.
+#[test]
+fn an_environment_that_is_always_interrupted_gives_no_number() {
+    within(60, || {
+        let run = Run::with(&endless(0), interrupted(|_| true));
+        let report = run.train().unwrap();
+        assert_eq!((report.return_mean, report.episodes), (None, 0));
+        let rows = rows(&run.path);
+        let counted = |key: &str| rows.iter().filter(|(_, row)| row.contains_key(key)).count();
+        assert_eq!(counted("eval/return_mean") + counted("train/episode_return"), 0);
+        assert!(agents::checkpoint::read_best(&run.path).unwrap().is_none(), "no best weights");
     });
 }

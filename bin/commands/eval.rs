@@ -13,12 +13,12 @@ use agents::{
     run_dir::RunDir,
     session, streams,
 };
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use envs::{Env, EnvError, Registry};
 use networks::random;
 
 use crate::{
-    output::{cut_off_note, note, print},
+    output::{cut_off_note, interrupted_too_often, note, print},
     video::Video,
 };
 
@@ -65,6 +65,7 @@ pub(super) fn run(registry: &Registry, path: &Path, how: &How<'_>, json: bool) -
         .map_err(|e| anyhow!(e))?
         .context("the evaluation was given up")?;
     let Played { returns, lengths, paths, cut_off } = played;
+    ensure!(!returns.is_empty(), interrupted_too_often());
     let result = EvalResult {
         env_step: checkpoint.state.env_steps,
         returns,

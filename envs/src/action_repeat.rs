@@ -50,6 +50,10 @@ impl Env for ActionRepeat {
         self.env.task()
     }
 
+    fn interruptions(&self) -> u64 {
+        self.env.interruptions()
+    }
+
     fn set_age(&mut self, steps: u64) {
         // A little less where episodes ended before their last action was repeated in full.
         self.env.set_age(steps.saturating_mul(u64::from(self.repeat)));

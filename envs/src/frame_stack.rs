@@ -88,6 +88,10 @@ impl Env for FrameStack {
         self.env.task()
     }
 
+    fn interruptions(&self) -> u64 {
+        self.env.interruptions()
+    }
+
     fn set_age(&mut self, steps: u64) {
         self.env.set_age(steps);
     }

@@ -147,6 +147,12 @@ pub trait Env: Send {
         0
     }
 
+    /// How many episodes so far were cut off by nothing in the environment, such as the death of the process
+    /// that it runs in. The step that counts one more is truncated, and its reward means nothing.
+    fn interruptions(&self) -> u64 {
+        0
+    }
+
     /// Says how many steps this environment has lived in the run, episodes before included. One that
     /// drifts is, from its next [`reset`](Env::reset) on, as it would be after that many steps; an
     /// evaluation sets the age of what it evaluates. One that never ends begins anew with that reset.

@@ -29,6 +29,10 @@ pub struct VecEnv {
     episodes_left: Vec<u64>,
     /// Steps after which an episode is cut off here, whatever the environment says.
     max_episode_steps: u64,
+    /// The seed of each environment's episode.
+    seeds: Vec<u64>,
+    /// Is an interrupted episode played again?
+    play_again: bool,
 }
 
 /// What one environment's last step led to.
@@ -42,7 +46,8 @@ pub struct Outcome {
     pub truncated: bool,
     /// The task the step was taken in.
     pub task: usize,
-    /// The whole episode, if this step ended it.
+    /// The whole episode, if this step ended it. One that was interrupted ([`Env::interruptions`]) is none:
+    /// the step is truncated, and there is nothing here.
     pub episode: Option<Episode>,
 }
 
@@ -110,6 +115,8 @@ impl VecEnv {
             begins: true,
             episodes_left: vec![u64::MAX; n],
             max_episode_steps: u64::MAX,
+            seeds: vec![0; n],
+            play_again: false,
         };
         for i in 0..n {
             all.reset(i)?;
@@ -120,12 +127,14 @@ impl VecEnv {
 
     /// From here on environment `i` plays `episodes[i]` episodes and then stands still: it is neither
     /// reset nor stepped, so nothing that nobody asked for can fail. Episodes longer than
-    /// `max_episode_steps` are cut off. For evaluations; not part of a saved state.
+    /// `max_episode_steps` are cut off, and one that was interrupted is played again from the same seed. For
+    /// evaluations; not part of a saved state.
     #[must_use]
     pub fn limited(mut self, episodes: Vec<u64>, max_episode_steps: u64) -> Self {
         debug_assert_eq!(episodes.len(), self.envs.len(), "one number for each environment");
         self.episodes_left = episodes;
         self.max_episode_steps = max_episode_steps;
+        self.play_again = true;
         self
     }
 
@@ -183,13 +192,14 @@ impl VecEnv {
         }
         for i in 0..self.envs.len() {
             if self.episodes_left[i] == 0 {
-                self.outcomes[i].episode = None; // told once
+                // Told once.
+                self.outcomes[i] = Outcome { truncated: false, episode: None, ..self.outcomes[i] };
                 continue;
             }
             let row = i * size..(i + 1) * size;
             let env = &mut self.envs[i];
             let running = &mut self.running[i];
-            let task = env.task();
+            let (task, interruptions) = (env.task(), env.interruptions());
             let step = env
                 .step(actions.row(i), &mut self.next_obs[row.clone()])
                 .map_err(|error| at(i, running.length + 1, &error.to_string()))?;
@@ -204,13 +214,18 @@ impl VecEnv {
             let cut = !step.terminated && running.length >= self.max_episode_steps;
             let truncated = step.truncated || cut;
             let done = step.terminated || truncated;
+            let interrupted = env.interruptions() != interruptions;
             self.outcomes[i] = Outcome {
                 reward: step.reward,
                 terminated: step.terminated,
                 truncated,
                 task,
-                episode: done.then_some(*running),
+                episode: (done && !interrupted).then_some(*running),
             };
+            if interrupted && self.play_again {
+                self.begin(i)?;
+                continue;
+            }
             if done {
                 self.episodes_left[i] -= 1;
             }
@@ -271,13 +286,17 @@ impl VecEnv {
         Ok(LoadReport { resumed: n - restarted, restarted })
     }
 
-    /// Begins an episode of environment `i`.
+    /// Begins the next episode of environment `i`.
     fn reset(&mut self, i: usize) -> Result<(), EnvError> {
+        self.seeds[i] = self.rng.next_u64();
+        self.begin(i)
+    }
+
+    /// Begins the episode of environment `i` that its seed gives.
+    fn begin(&mut self, i: usize) -> Result<(), EnvError> {
         let size = self.spec.obs.size();
         let obs = &mut self.obs[i * size..(i + 1) * size];
-        self.envs[i]
-            .reset(self.rng.next_u64(), obs)
-            .map_err(|error| at(i, 0, &error.to_string()))?;
+        self.envs[i].reset(self.seeds[i], obs).map_err(|error| at(i, 0, &error.to_string()))?;
         finite(obs, i, 0)?;
         self.running[i] = Episode::default();
         Ok(())

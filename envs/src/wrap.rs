@@ -51,6 +51,10 @@ impl Env for TimeLimit {
         self.env.task()
     }
 
+    fn interruptions(&self) -> u64 {
+        self.env.interruptions()
+    }
+
     fn set_age(&mut self, steps: u64) {
         self.env.set_age(steps);
     }
@@ -167,6 +171,10 @@ impl Env for ActionRescale {
         self.env.task()
     }
 
+    fn interruptions(&self) -> u64 {
+        self.env.interruptions()
+    }
+
     fn set_age(&mut self, steps: u64) {
         self.env.set_age(steps);
     }
@@ -199,6 +207,9 @@ impl<E: Env + ?Sized> Env for Box<E> {
     }
     fn task(&self) -> usize {
         (**self).task()
+    }
+    fn interruptions(&self) -> u64 {
+        (**self).interruptions()
     }
     fn set_age(&mut self, steps: u64) {
         (**self).set_age(steps);

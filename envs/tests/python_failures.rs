@@ -381,7 +381,7 @@ fn a_worker_is_replaced_on_request() {
             for outcome in envs.outcomes() {
                 assert!(outcome.truncated && !outcome.terminated, "{outcome:?}");
                 assert_eq!(outcome.reward, 0.0);
-                assert_eq!(outcome.episode.expect("ended").length, 3);
+                assert_eq!(outcome.episode, None, "an interrupted episode is no result");
             }
             assert_eq!(envs.next_obs(), [2.0, 0.0, 2.0, 0.0], "the last one, again");
             assert_eq!(envs.obs(), [0.0; 4], "the next episode");

@@ -37,6 +37,10 @@ impl Env for AtAge {
         self.env.task()
     }
 
+    fn interruptions(&self) -> u64 {
+        self.env.interruptions()
+    }
+
     fn set_age(&mut self, steps: u64) {
         self.age = steps;
     }

@@ -115,6 +115,10 @@ impl Env for Drifting {
         self.env.task() + own
     }
 
+    fn interruptions(&self) -> u64 {
+        self.env.interruptions()
+    }
+
     fn set_age(&mut self, steps: u64) {
         self.age = steps;
         self.env.set_age(steps);

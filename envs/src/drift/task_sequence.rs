@@ -165,6 +165,10 @@ impl Env for Sequence {
         self.envs[self.place()].task() + own
     }
 
+    fn interruptions(&self) -> u64 {
+        self.envs.iter().map(Env::interruptions).sum()
+    }
+
     fn set_age(&mut self, steps: u64) {
         self.age = steps;
     }

@@ -18,12 +18,23 @@ pub(super) struct PythonEnv {
     begun: bool,
     /// Has it ever been reset?
     used: bool,
+    /// Steps that a replaced worker answered.
+    interruptions: u64,
 }
 
 impl PythonEnv {
     pub(super) fn new(worker: Arc<Mutex<Worker>>, slot: usize, pool: &Arc<Pool>) -> Self {
         let spec = lock(&worker).spec().clone();
-        Self { worker, slot, pool: Arc::downgrade(pool), spec, task: 0, begun: false, used: false }
+        Self {
+            worker,
+            slot,
+            pool: Arc::downgrade(pool),
+            spec,
+            task: 0,
+            begun: false,
+            used: false,
+            interruptions: 0,
+        }
     }
 
     /// From the first use on, no further environment is put into the worker.
@@ -107,8 +118,11 @@ impl Env for PythonEnv {
         if !self.begun {
             self.ask_step(action)?;
         }
-        let cut_off = Step { reward: 0.0, terminated: false, truncated: true };
-        Ok(self.finish(obs)?.unwrap_or(cut_off))
+        if let Some(step) = self.finish(obs)? {
+            return Ok(step);
+        }
+        self.interruptions += 1;
+        Ok(Step { reward: 0.0, terminated: false, truncated: true })
     }
 
     fn begin(&mut self, action: Action<'_>) -> bool {
@@ -118,6 +132,10 @@ impl Env for PythonEnv {
 
     fn task(&self) -> usize {
         self.task
+    }
+
+    fn interruptions(&self) -> u64 {
+        self.interruptions
     }
 
     fn render(&mut self) -> Result<Option<Frame>, EnvError> {
