@@ -148,7 +148,7 @@ pub fn write(run: &Path, kind: &str, content: &Content<'_>) -> Result<PathBuf, E
 /// during are over, and takes their weights out. What does not change is linked, not written again.
 ///
 /// # Errors
-/// As [`write`]; the old one is untouched then.
+/// As [`write()`]; the old one is untouched then.
 pub fn settle(
     run: &Path,
     env_steps: u64,
