@@ -216,23 +216,17 @@ fn begin(target: &Path) -> Result<PathBuf, Error> {
 
 /// Puts a folder in its place, in that of an older one if there is one: there is always one that is whole.
 fn put(temporary: &Path, target: &Path) -> Result<(), Error> {
-    let swap = || -> std::io::Result<()> {
-        match renameat_with(CWD, temporary, CWD, target, RenameFlags::EXCHANGE) {
-            Ok(()) => fs::remove_dir_all(temporary)?, // the older one
-            Err(e) if e == Errno::NOENT => fs::rename(temporary, target)?,
-            // A file system that cannot exchange: for a moment, neither is in place.
-            Err(_) => {
-                if let Err(e) = fs::remove_dir_all(target)
-                    && e.kind() != ErrorKind::NotFound
-                {
-                    return Err(e);
-                }
-                fs::rename(temporary, target)?;
-            }
+    let written = |e| Error::io("write", target, e);
+    match renameat_with(CWD, temporary, CWD, target, RenameFlags::EXCHANGE) {
+        Ok(()) => remove(temporary)?, // the older one
+        Err(Errno::NOENT) => fs::rename(temporary, target).map_err(written)?,
+        // A file system that cannot exchange: for a moment, neither is in place.
+        Err(_) => {
+            remove(target)?;
+            fs::rename(temporary, target).map_err(written)?;
         }
-        sync_folder(target)
-    };
-    swap().map_err(|e| Error::io("write", target, e))
+    }
+    sync_folder(target).map_err(written)
 }
 
 fn write_json(folder: &Path, name: &str, value: &impl Serialize) -> Result<(), Error> {
@@ -401,9 +395,19 @@ fn check_of(path: &Path) -> std::io::Result<FileCheck> {
     }
 }
 
+/// Removes a checkpoint, which is first renamed to what [`discard_newer`] clears away: a process that is killed
+/// meanwhile leaves nothing under its name that is half a checkpoint.
 fn remove(path: &Path) -> Result<(), Error> {
-    match fs::remove_dir_all(path) {
-        Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(Error::io("remove", path, e)),
+    let gone = |result: std::io::Result<()>| match result {
+        Err(e) if e.kind() != ErrorKind::NotFound => Err(Error::io("remove", path, e)),
         _ => Ok(()),
+    };
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    if name.starts_with(".tmp") {
+        return gone(fs::remove_dir_all(path));
     }
+    let aside = path.with_file_name(format!(".tmp-old-{name}"));
+    gone(fs::remove_dir_all(&aside))?; // of a process that was killed here
+    gone(fs::rename(path, &aside))?;
+    gone(fs::remove_dir_all(&aside))
 }

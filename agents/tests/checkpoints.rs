@@ -173,6 +173,32 @@ fn leftovers_of_a_torn_save_are_harmless() {
     });
 }
 
+/// Somebody who looks all the time never sees a checkpoint without its manifest: a process that is killed while it
+/// removes one leaves it whole, or not under its name.
+#[test]
+fn a_checkpoint_is_removed_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("checkpoints");
+    for n in 0..20 {
+        let old = root.join(format!("step-{n:012}"));
+        fs::create_dir_all(&old).unwrap();
+        let names = (0..400).map(|i| format!("file-{i}"));
+        names
+            .chain(["manifest.json".to_owned()])
+            .for_each(|f| fs::write(old.join(f), "x").unwrap());
+        fs::create_dir_all(root.join(format!(".tmp-old-step-{n:012}/of a killed one"))).unwrap();
+        std::thread::scope(|scope| {
+            let watcher = scope.spawn(|| {
+                while old.join("manifest.json").exists() {}
+                old.exists()
+            });
+            checkpoint::prune(folder.path(), 0).unwrap();
+            assert!(!watcher.join().unwrap(), "half of {} was there", old.display());
+        });
+        assert_eq!(fs::read_dir(&root).unwrap().count(), 0, "nothing is left");
+    }
+}
+
 #[test]
 fn the_newest_and_the_best_are_kept() {
     within(60, || {

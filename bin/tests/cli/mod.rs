@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "every test file uses its own part of this")]
 
 pub(crate) mod page;
+pub(crate) mod remains;
 
 use std::{
     ffi::OsStr,
@@ -42,6 +43,7 @@ episodes = 2
 every_steps = 100
 [agent]
 kind = "dqn"
+target = { kind = "hard", every_updates = 100 }
 [agent.network]
 arch = { kind = "mlp", hidden = [16] }
 "#;
@@ -164,9 +166,14 @@ impl Running {
 
     /// `kill -SIGNAL`.
     pub(crate) fn signal(&self, signal: &str) {
-        let pid = self.child.id().to_string();
-        let status = Command::new("kill").args([&format!("-{signal}"), &pid]).status();
-        assert!(status.expect("kill runs").success(), "kill -{signal} {pid}");
+        assert!(self.signal_if_there(signal), "kill -{signal} {}", self.child.id());
+    }
+
+    /// `kill -SIGNAL`; says whether there was a process, which can have ended by itself.
+    pub(crate) fn signal_if_there(&self, signal: &str) -> bool {
+        let args = [&format!("-{signal}"), &self.child.id().to_string()];
+        let output = Command::new("kill").args(args).output();
+        output.expect("kill runs").status.success()
     }
 
     /// Waits until `done` says so; the process must not end before.
