@@ -63,6 +63,16 @@ impl Default for Config {
     }
 }
 
+impl Config {
+    /// Updates that should have been made after so many environment steps: none before
+    /// `learning_starts`, then `update_to_data` per step. A function of the step count, so that
+    /// nothing accumulates and a resumed run agrees.
+    pub fn updates_after(&self, env_steps: u64) -> u64 {
+        let learned = env_steps.saturating_sub(self.replay.learning_starts);
+        (learned as f64 * self.runtime.update_to_data) as u64
+    }
+}
+
 /// `[env]`
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -243,6 +253,16 @@ impl AgentConfig {
         match self {
             AgentConfig::Sac(c) => vec![&mut c.actor, &mut c.critic],
             AgentConfig::Dqn(c) => vec![&mut c.network],
+        }
+    }
+
+    /// The same with their keys.
+    pub fn networks(&self) -> Vec<(&'static str, &NetworkConfig)> {
+        match self {
+            AgentConfig::Sac(c) => {
+                vec![("agent.actor", &c.actor), ("agent.critic", &c.critic)]
+            }
+            AgentConfig::Dqn(c) => vec![("agent.network", &c.network)],
         }
     }
 

@@ -403,6 +403,7 @@ impl<'a> Drive<'a> {
             interrupted,
             restarted: self.restarted,
             methods: self.learner.agent.acted(),
+            edge_mass: self.learner.edge_mass,
         }
     }
 }

@@ -57,6 +57,8 @@ pub struct Learner {
     pub replay: Replay,
     /// How far the run is.
     pub counters: Counters,
+    /// `q/edge_mass` as logged last; none with scalar values or before the first.
+    pub edge_mass: Option<f64>,
     /// Of the newest step; none before the first.
     task: Option<usize>,
     rng: Rng,
@@ -88,6 +90,7 @@ impl Learner {
             agent,
             replay,
             counters: Counters::default(),
+            edge_mass: None,
             task: None,
             rng: random::stream(config.seed, streams::LEARNER),
             replay_rng: random::stream(config.seed, streams::REPLAY),
@@ -140,7 +143,7 @@ impl Learner {
 
         self.agent.receive(experiences);
         let mut scalars = Scalars::default();
-        while self.counters.updates < self.updates_due() {
+        while self.counters.updates < self.config.updates_after(step) {
             let batch = self.replay.sample(self.config.replay.batch_size, &mut self.replay_rng);
             let look = self.config.diagnostics.due(self.counters.updates + 1);
             let clock = Clock {
@@ -156,7 +159,10 @@ impl Learner {
             }
             self.counters.updates += 1;
             if clock.log || clock.look {
-                log(step, Record::Scalars(scalars.take()));
+                let values = scalars.take();
+                let edge = values.iter().find(|(tag, _)| tag == "q/edge_mass");
+                self.edge_mass = edge.map(|(_, mass)| *mass).or(self.edge_mass);
+                log(step, Record::Scalars(values));
             }
             if look.any() {
                 self.look(step, look, before, log);
@@ -266,14 +272,6 @@ impl Learner {
             })
             .collect();
         Ok(Some(overestimation(&predicted, &came)))
-    }
-
-    /// Updates that should have been made by now: none before `learning_starts`, then
-    /// `update_to_data` per environment step. A function of the step count, so that nothing
-    /// accumulates and a resumed run agrees.
-    fn updates_due(&self) -> u64 {
-        let learned = self.counters.env_steps.saturating_sub(self.config.replay.learning_starts);
-        (learned as f64 * self.config.runtime.update_to_data) as u64
     }
 
     /// The policy's weights for the actors.

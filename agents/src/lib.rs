@@ -19,7 +19,7 @@
 //! | `session.rs` | what goes into a run and what comes out |
 //! | `train.rs`, `mailbox.rs`, `streams.rs` | starts and joins the threads; latest-value slot; seeds |
 //! | `replay.rs`, `ring.rs` | what was experienced; one environment's rows |
-//! | `config.rs`, `load_config.rs` | the TOML file |
+//! | `config.rs`, `load_config.rs`, `notes.rs` | the TOML file; settings that defeat each other |
 //! | `held.rs`, `run_dir.rs`, `checkpoint.rs`, `tensor_file.rs` | what lies on disk |
 
 pub mod actor;
@@ -41,6 +41,7 @@ pub mod message;
 pub mod metrics;
 pub mod normalize;
 pub mod normalized;
+pub mod notes;
 pub mod plasticity;
 pub mod replay;
 mod ring;

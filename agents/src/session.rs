@@ -16,6 +16,7 @@ use crate::{
     error::Error,
     init_from::{InitReport, init_from},
     message::EvalResult,
+    notes,
     replay::Replay,
     run_dir::RunDir,
     streams,
@@ -61,6 +62,9 @@ pub struct Report {
     pub restarted: usize,
     /// How often each weight method acted, resumed parts added up.
     pub methods: Vec<Acted>,
+    /// Categorical values: `q/edge_mass` as this process logged it last, the mean mass of the
+    /// targets in the two outermost bins.
+    pub edge_mass: Option<f64>,
 }
 
 /// A source of environments: the registry with a name and its arguments.
@@ -140,6 +144,11 @@ impl Parts {
     /// The configuration with every number resolved: what the run folder should hold.
     pub fn config(&self) -> &Config {
         &self.config
+    }
+
+    /// Settings that defeat each other, one sentence for each; see [`notes::notes`].
+    pub fn notes(&self) -> Vec<String> {
+        notes::notes(&self.config, &self.spec)
     }
 
     /// Starts from the weights and statistics of a checkpoint of another run, as far as they fit.

@@ -6,7 +6,8 @@
 mod jobs;
 mod study;
 
-pub use jobs::{Job, job_folder};
+pub(crate) use jobs::unequal;
+pub use jobs::{Job, job_folder, uneven};
 
 use agents::load_config;
 use serde::{Deserialize, Serialize};

@@ -1,6 +1,6 @@
 //! From a grid to its processes.
 
-use benchmarks::grid::Grid;
+use benchmarks::grid::{Grid, uneven};
 use toml::Table;
 
 const GRID: &str = r#"
@@ -66,4 +66,13 @@ fn jobs_are_the_methods_of_every_seed_and_the_tasks_of_fresh_agents() {
     ]
     .concat();
     assert_eq!(seen, want);
+}
+
+/// A fresh method has all its tasks.
+#[test]
+fn methods_that_are_shorter_than_others_are_named() {
+    assert_eq!(uneven(&Grid::parse(GRID, false).unwrap().jobs().unwrap()), None);
+    let short = format!("{GRID}[[methods]]\nname = \"short\"\nset.total_steps = 600\n");
+    let found = uneven(&Grid::parse(&short, false).unwrap().jobs().unwrap()).unwrap();
+    assert_eq!(found, "Not equally long: short has 600 steps, the longest method 700.");
 }

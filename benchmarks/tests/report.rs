@@ -145,6 +145,18 @@ fn the_verdict_says_what_intervals_say_and_no_more() {
 }
 
 #[test]
+fn a_method_that_is_shorter_than_others_is_named() {
+    let mut study = sized(&[("plain", 0.9), ("other", 0.9)], 3, 10);
+    let note = "Not equally long: other has";
+    assert!(!Written::of(&study).text().contains(note));
+    study.methods[1].runs.iter_mut().for_each(|run| run.curve.truncate(7));
+    let (steps, longest) = (7 * study.score.bin, 10 * study.score.bin);
+    let written = Written::of(&study);
+    let text = format!("{note} {steps} steps, the longest method {longest}.");
+    assert!(written.text().contains(&text) && written.md.contains(&text), "{}", written.md);
+}
+
+#[test]
 fn one_seed_has_no_verdict() {
     let written = Written::of(&study(&[("plain", 0.8), ("other", 1.0)], 1));
     let text = written.text();

@@ -31,7 +31,8 @@ fn check(name: &str, text: &str, quick: bool, registry: &Registry) {
                 job.dir.file_name().is_none_or(|d| !d.to_string_lossy().starts_with("task-"));
             let here = registry.make(&config.env.name, &config.env.kwargs).is_ok();
             if here && first {
-                Parts::new(&config, registry).unwrap_or_else(|e| panic!("{what}: {e}"));
+                let parts = Parts::new(&config, registry).unwrap_or_else(|e| panic!("{what}: {e}"));
+                assert_eq!(parts.notes(), [""; 0], "{what}");
             }
         }
     }

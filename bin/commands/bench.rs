@@ -10,7 +10,7 @@ use std::{
 use agents::{config::Config, held::Held, run_dir, session::Parts};
 use anyhow::{Context, Result, anyhow, bail};
 use benchmarks::{
-    grid::{Command, Grid, Job, MethodSpec},
+    grid::{self, Command, Grid, Job, MethodSpec},
     runner::{self, Plan, Progress},
     suites,
     supervised::StreamRun,
@@ -45,6 +45,9 @@ pub(super) fn run(registry: &Registry, suite: Option<&str>, asked: &Asked<'_>) -
     }
     let jobs = grid.jobs().map_err(|e| anyhow!("{name}: {e}"))?;
     check(&grid, &jobs, registry).with_context(|| name.clone())?;
+    if let Some(sentence) = grid::uneven(&jobs) {
+        note(&format!("note: {sentence}"));
+    }
     let out = asked.out.map_or_else(|| default_out(&name, asked.quick), Path::to_owned);
     std::fs::create_dir_all(&out).with_context(|| format!("cannot create {}", out.display()))?;
     // Two of them in one folder would take each other's runs for broken ones.

@@ -5,6 +5,7 @@ use std::{path::Path, process::ExitCode};
 use agents::{
     checkpoint::{self, Checkpoint, Content},
     config::Config,
+    notes,
     run_dir::RunDir,
     session::{Parts, Progress, Report},
     train::train,
@@ -108,6 +109,9 @@ pub(super) fn execute(
     let dir = name.display();
     note(&format!("run folder: {dir}"));
     note(&format!("watch it:   tensorboard --logdir {dir}"));
+    for sentence in parts.notes() {
+        note(&format!("note: {sentence}"));
+    }
     let done = checkpoint.as_ref().map_or(0, |c| c.state.env_steps);
     let mut display = Display::new(config.total_steps, done);
 
@@ -132,6 +136,9 @@ pub(super) fn execute(
     }
     for idle in report.methods.iter().filter(|m| m.times == 0 && report.updates > 0) {
         note(&format!("note: {}'s method {} never acted in this run", idle.net, idle.method));
+    }
+    if let Some(sentence) = notes::clipped(report.edge_mass) {
+        note(&format!("note: {sentence}"));
     }
     summarise(&report, &run.name(), how.json)?;
     Ok(ExitCode::from(if report.interrupted { 130 } else { 0 }))

@@ -26,6 +26,7 @@ fn results_as_json() {
         "interrupted",
         "restarted",
         "methods",
+        "edge_mass",
         "run_dir",
     ]);
     let json = last_json(&s.succeed(&["train", "quick.toml", "--json"]).stdout);
@@ -57,6 +58,40 @@ fn results_as_json() {
         format!("cd runs/quick-1/checkpoints && {} eval {path} --episodes 3 --json", cli::SUPPLE);
     let ended = s.start_program("sh", &["-c", &line]).wait();
     assert_eq!(last_json(&ended.stdout)["returns"], json["returns"], "{}", ended.stderr);
+}
+
+#[test]
+fn settings_that_defeat_each_other_are_noted() {
+    let s = Scratch::quick();
+    let notes = |args: &[&str]| {
+        let stderr = s.succeed(args).stderr;
+        let notes = stderr.lines().filter(|line| line.starts_with("note: "));
+        notes.map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(notes(&["train", "quick.toml"]), [""; 0]);
+    let still = "agent.target={ kind = 'polyak', tau = 0.0 }";
+    let short = ["--run-dir", "short", "--set", "total_steps=50", "--set", still];
+    let found = notes(&[&["train", "quick.toml"], &short[..]].concat());
+    assert!(
+        found.len() == 2
+            && found[0].starts_with("note: total_steps is 50, replay.learning_starts 50 ")
+            && found[1].starts_with("note: agent.target.tau is 0, "),
+        "{found:?}"
+    );
+    let found = notes(&["resume", "short", "--set", "total_steps=60"]);
+    assert!(found.len() == 1 && found[0].contains("agent.target.tau is 0"), "{found:?}");
+
+    // Values of CartPole are above 1 at once.
+    let value = |max: &str| {
+        format!("agent.value={{ kind = 'categorical', bins = 11, min = -1.0, max = {max} }}")
+    };
+    let found = notes(&["train", "quick.toml", "--set", &value("1.0")]);
+    assert!(
+        found.len() == 1
+            && found[0].ends_with("(normalize.reward) or move agent.value.min and .max"),
+        "{found:?}"
+    );
+    assert_eq!(notes(&["train", "quick.toml", "--set", &value("200.0")]), [""; 0]);
 }
 
 /// Of two methods one never acts: units do not get old enough.

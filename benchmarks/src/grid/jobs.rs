@@ -29,6 +29,30 @@ pub fn job_folder(method: &str, seed: u64) -> PathBuf {
     PathBuf::from(format!("runs/{method}/seed-{seed}"))
 }
 
+/// A sentence about methods that are compared with others at fewer steps, if there are any.
+pub fn uneven(jobs: &[Job]) -> Option<String> {
+    let mut lengths: Vec<(&str, u64)> = Vec::new();
+    for job in jobs.iter().filter(|job| job.seed == jobs[0].seed) {
+        match lengths.iter_mut().find(|(method, _)| *method == job.method) {
+            Some((_, steps)) => *steps += job.steps, // of another task
+            None => lengths.push((&job.method, job.steps)),
+        }
+    }
+    unequal(&lengths)
+}
+
+/// The same from names and lengths.
+pub(crate) fn unequal(lengths: &[(&str, u64)]) -> Option<String> {
+    let longest = lengths.iter().map(|(_, steps)| *steps).max()?;
+    let shorter: Vec<String> = lengths
+        .iter()
+        .filter(|(_, steps)| *steps < longest)
+        .map(|(method, steps)| format!("{method} has {steps} steps"))
+        .collect();
+    (!shorter.is_empty())
+        .then(|| format!("Not equally long: {}, the longest method {longest}.", shorter.join(", ")))
+}
+
 impl Grid {
     /// All processes, seed by seed, so that a grid that is cut short has whole seeds.
     ///

@@ -5,7 +5,8 @@
 
 use super::words::{self, Gain, count, decimals, gain_of, shared_seeds, signed};
 use crate::{
-    study::Study,
+    grid::unequal,
+    study::{Run, Study},
     summary::{Interval, Summary},
 };
 
@@ -37,6 +38,11 @@ pub(super) fn verdict(study: &Study, summary: &Summary) -> Verdict {
     if !missing.is_empty() {
         notes.push(format!("No finished run: {}.", missing.join(", ")));
     }
+    let length =
+        |runs: &[Run]| runs.iter().map(|r| r.curve.len()).max().map(|n| n as u64 * study.score.bin);
+    let lengths: Vec<(&str, u64)> =
+        study.methods.iter().filter_map(|m| Some((m.name.as_str(), length(&m.runs)?))).collect();
+    notes.extend(unequal(&lengths));
     let Some(baseline) = words::baseline(study) else {
         let headline = "Nothing is compared: no method is marked as the baseline.".to_owned();
         return Verdict { headline, groups: Vec::new(), notes };
