@@ -86,7 +86,7 @@ fn fractions(key: &str, network: &NetworkConfig, spec: &EnvSpec) -> Option<Strin
     ))
 }
 
-/// Units of each layer that has some to replace.
+/// Units of each layer in which units can be replaced.
 fn layer_sizes(arch: &ArchConfig, spec: &EnvSpec) -> Vec<i64> {
     let shape: Vec<i64> = spec.obs.shape.iter().map(|&n| n as i64).collect();
     let mut params = Params::default();
@@ -192,9 +192,9 @@ mod tests {
         );
         assert_eq!(said(&dqn(mlp, 0.01, false)), [""; 0], "0.3 is a probability");
         only("30 units", &dqn(mlp, 0.11, false), &dqn(mlp, 0.1, false));
-        // Channels are units too: 1.6 of 32.
+        // 25.6 of the 512 behind the convolutions, whose channels are not replaced.
         let conv = "{ kind = 'conv', torso = 'nature' }";
-        only("32 units", &dqn(conv, 0.05, false), &dqn(conv, 0.05, true));
+        only("25.6 of a layer's 512 units", &dqn(conv, 0.05, false), &dqn(conv, 0.05, true));
     }
 
     #[test]
