@@ -150,7 +150,7 @@ const CHECK_ENV: &str = "\
 Examples:
   supple check-env CartPole-v1
   supple check-env Pendulum-v1 --set g=9.81 --set frame_stack=3
-  supple check-env Pendulum-v1 --set 'drift=[{\"kind\": \"obs_delay\", \"steps\": 2}]'
+  supple check-env Pendulum-v1 --set 'drift=[{ kind = \"obs_delay\", steps = 2 }]'
 
 Plays some thousand random steps. Each finding says what was seen, where, and what to do about it.
 

@@ -16,7 +16,7 @@ use crate::{
     sac::SacConfig,
     value::ValueConfig,
 };
-pub use tables::{from_table, read, set, table};
+pub use tables::{apply_override, from_table, read, set, table};
 
 impl Config {
     /// Reads `path`, applies `overrides` (`a.b=value`), and checks the result.
@@ -449,7 +449,11 @@ mod tests {
         let c = set(&["seed=7", "env.name=Pendulum-v1", "env.kwargs.g=9.5", "runtime.mode=async"])
             .expect("valid");
         assert_eq!((c.seed, c.env.name.as_str()), (7, "Pendulum-v1"));
-        assert_eq!(c.env.kwargs["g"], 9.5);
+        assert_eq!(c.env.kwargs["g"], 9.5.into());
+        // What JSON cannot say survives the run folder's file.
+        let c = Config::parse("", &["env.kwargs.range=[-inf, inf]".to_owned()]).unwrap();
+        assert_eq!(Config::parse(&c.to_toml().unwrap(), &[]).unwrap(), c);
+        assert_eq!(c.env.kwargs["range"][1].as_float(), Some(f64::INFINITY));
         assert!(set(&["seed"]).expect_err("no value").contains("key=value"));
         assert!(set(&["seed.x=1", "seed=1"]).is_ok(), "the later one wins");
         assert!(set(&["seed=1", "seed.x=1"]).expect_err("not a section").contains("`seed`"));

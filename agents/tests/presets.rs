@@ -81,7 +81,7 @@ fn simba_v2_has_the_published_numbers() {
                 ArchConfig::SimbaV2(SimbaV2Config { width, blocks, ..SimbaV2Config::default() })
             };
             assert_eq!((sac.actor.arch, sac.critic.arch), (arch(128, 1), arch(width, 2)), "{name}");
-            let repeat = c.env.kwargs.get("action_repeat").and_then(serde_json::Value::as_u64);
+            let repeat = c.env.kwargs.get("action_repeat").and_then(toml::Value::as_integer);
             assert_eq!(repeat, (suite == "dmc").then_some(2), "{name}");
         }
     }

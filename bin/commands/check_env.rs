@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use agents::load_config::apply_override;
 use anyhow::{Result, anyhow};
 use envs::{Kwargs, Registry, Severity, drift::Drift};
 
@@ -10,14 +11,10 @@ use crate::output::print;
 pub(super) fn run(registry: &Registry, id: &str, set: &[String]) -> Result<ExitCode> {
     let mut kwargs = Kwargs::new();
     for item in set {
-        let (key, value) = item.split_once('=').ok_or_else(|| {
-            anyhow!("--set {item}: write it as key=value, for example gravity=12.0")
-        })?;
-        let value = serde_json::from_str(value).unwrap_or_else(|_| value.into());
-        kwargs.insert(key.to_owned(), value);
+        apply_override(&mut kwargs, item).map_err(|e| anyhow!(e))?;
     }
     let drift: Vec<Drift> = match kwargs.remove("drift") {
-        Some(list) => serde_json::from_value(list).map_err(|e| anyhow!("--set drift: {e}"))?,
+        Some(list) => list.try_into().map_err(|e| anyhow!("--set drift: {e}"))?,
         None => Vec::new(),
     };
     let mut env = registry.make_drifting(id, &kwargs, &drift).map_err(|e| anyhow!(e))?;

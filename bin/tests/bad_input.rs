@@ -135,6 +135,23 @@ fn overrides() {
     set_refused(&s, "seed=", &["seed"]);
     set_refused(&s, "runtime.mode=asink", &["runtime.mode = asink", "did you mean `async`"]);
     set_refused(&s, "agent.kind=sac", &["unknown key `agent.network`"]);
+    // The same words from every command.
+    for (value, wanted) in
+        [("[1, 2", "is not TOML"), ("True", "write true"), (".5", "write it as TOML does, 0.5")]
+    {
+        set_refused(
+            &s,
+            &format!("env.kwargs.gravity={value}"),
+            &["--set env.kwargs.gravity=", wanted],
+        );
+        let item = format!("gravity={value}");
+        refused(&s, &["check-env", "CartPole-v1", "--set", &item], &["--set gravity=", wanted]);
+    }
+    refused(
+        &s,
+        &["check-env", "CartPole-v1", "--set", "gravity"],
+        &["--set gravity: write it as key=value"],
+    );
 }
 
 #[test]

@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use cli::{LIMIT, Scratch};
+use cli::{LIMIT, Scratch, checkpoints};
 use serde_json::{Value, json};
 
 const GRID: &str = r#"
@@ -211,6 +211,14 @@ fn processes(with: &str) -> usize {
     String::from_utf8_lossy(&out.stdout).trim().parse().expect("a number")
 }
 
+/// Steps that the runs below `runs` have saved.
+fn saved(runs: &Path) -> u64 {
+    let newest = checkpoints(runs, "step").pop();
+    let here = newest.map_or(0, |name| name["step-".len()..].parse().expect("a step"));
+    let below = fs::read_dir(runs).into_iter().flatten().flatten().map(|entry| entry.path());
+    here + below.filter(|path| path.is_dir()).map(|path| saved(&path)).sum::<u64>()
+}
+
 #[test]
 fn a_grid_that_is_killed_or_stopped_ends_as_an_undisturbed_one() {
     let s = scratch();
@@ -229,9 +237,9 @@ fn a_grid_that_is_killed_or_stopped_ends_as_an_undisturbed_one() {
             std::thread::sleep(Duration::from_millis(20));
         }
         let mut bench = s.start(&bench);
-        bench.until("a run", || processes(&runs) > 0);
-        // Different moments of different runs.
-        std::thread::sleep(Duration::from_millis(150 + 170 * n as u64));
+        // Of 3,600 steps, so that some are left for the next, however fast this machine is.
+        let moment = 200 * (n as u64 + 1);
+        bench.until("some steps", || processes(&runs) > 0 && saved(&s.path(&runs)) >= moment);
         bench.signal(signal);
         let ended = bench.wait();
         if *signal == "KILL" {

@@ -71,3 +71,31 @@ fn a_traceback_stands_on_lines_of_its_own_below_the_sentence() {
     assert!(lines[1].starts_with("  where: ") && lines[2].starts_with("  to do: "), "{lines:?}");
     assert_eq!(lines[3], "    Traceback (most recent call last):");
 }
+
+const TOLD: &str = r#"
+import gymnasium
+
+class Told(gymnasium.Env):
+    def __init__(self, **given):
+        raise ValueError(repr(given))
+"#;
+
+/// Also what JSON cannot say.
+#[test]
+fn arguments_reach_python_as_they_are() {
+    let want = "{'a': [inf, -inf, nan, 1000, 0.1], 'b': {'c': True, 'd': 'e'}}";
+    for (command, prefix) in [
+        (&["train", "quick.toml", "--set", "env.name=python:worlds:Told"][..], "env.kwargs."),
+        (&["check-env", "python:worlds:Told"][..], ""),
+    ] {
+        let a = format!("{prefix}a=[inf, -inf, nan, 1_000, 0.1]");
+        let (c, d) = (format!("{prefix}b.c=true"), format!("{prefix}b.d=e"));
+        let set = ["--set", &a, "--set", &c, "--set", &d];
+        let ended = run(TOLD, &[command, &set].concat(), prefix);
+        let wanted = format!("raised ValueError: {want}");
+        assert!(ended.stderr.contains(&wanted), "{command:?}: {}", ended.stderr);
+    }
+    let args = ["check-env", "python:worlds:Told", "--set", "a=1979-05-27"];
+    let ended = run(TOLD, &args, "");
+    assert!(ended.stderr.contains("1979-05-27 is a date or time"), "{}", ended.stderr);
+}

@@ -110,7 +110,7 @@ use serde::{Deserialize, Serialize};
 pub type EnvError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Keyword arguments of an environment, as written in a run's TOML or given to [`Registry::make`].
-pub type Kwargs = serde_json::Map<String, serde_json::Value>;
+pub type Kwargs = toml::Table;
 
 /// One environment.
 ///

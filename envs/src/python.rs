@@ -18,6 +18,7 @@
 //! the kernel does (`PR_SET_PDEATHSIG`, on Linux), or a thread of the worker that watches the socket.
 
 mod env;
+mod json;
 mod link;
 mod options;
 mod pool;

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use serde_json::Value;
+use toml::Value;
 
 use crate::drift::Drift;
 use crate::{
@@ -280,12 +280,17 @@ fn wrap(mut env: Box<dyn Env>, kwargs: &Kwargs) -> Result<Box<dyn Env>, EnvError
     Ok(env)
 }
 
+/// A real number, also where it is written as a whole one.
+pub(crate) fn as_number(value: &Value) -> Option<f64> {
+    value.as_float().or_else(|| Some(value.as_integer()? as f64))
+}
+
 pub(crate) fn number(kwargs: &Kwargs, key: &str) -> Result<Option<f64>, EnvError> {
-    typed(kwargs, key, "a number", Value::as_f64)
+    typed(kwargs, key, "a number", as_number)
 }
 
 pub(crate) fn integer(kwargs: &Kwargs, key: &str) -> Result<Option<i64>, EnvError> {
-    typed(kwargs, key, "a whole number", Value::as_i64)
+    typed(kwargs, key, "a whole number", Value::as_integer)
 }
 
 pub(crate) fn flag(kwargs: &Kwargs, key: &str) -> Result<Option<bool>, EnvError> {

@@ -234,8 +234,8 @@ fn constants_of_a_sequence_are_those_that_all_tasks_share() {
     assert_eq!((env.task(), env.params().expect("some").get("gravity")), (2, Some(4.0)));
     let fresh = |gravity: f64| {
         let mut kwargs = Kwargs::new();
-        kwargs.insert("gravity".into(), json!(gravity));
-        kwargs.insert("length".into(), json!(1.5));
+        kwargs.insert("gravity".into(), gravity.into());
+        kwargs.insert("length".into(), 1.5.into());
         let mut env = registry().make("Pendulum-v1", &kwargs).expect("built in");
         reset(env.as_mut());
         step(env.as_mut(), Action::Continuous(&[0.5])).1

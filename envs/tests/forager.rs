@@ -2,7 +2,7 @@
 //! arguments; the rules are tested beside them, against the package.
 
 use envs::drift::{AtAge, Older};
-use envs::{Action, ActionSpace, Actions, Dtype, Env, EnvError, Registry, VecEnv};
+use envs::{Action, ActionSpace, Actions, Dtype, Env, EnvError, Kwargs, Registry, VecEnv};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 const SIZE: usize = 3 * 9 * 9;
 
 fn make(kwargs: Value) -> Result<Box<dyn Env>, EnvError> {
-    let Value::Object(kwargs) = kwargs else { panic!("kwargs are an object") };
+    let kwargs = Kwargs::try_from(kwargs).expect("an object");
     Registry::builtin().make("forager/two-biome", &kwargs)
 }
 

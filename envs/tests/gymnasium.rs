@@ -159,7 +159,7 @@ fn bare(id: &str, kwargs: &Kwargs) -> Box<dyn Env> {
     };
     for (key, value) in kwargs.iter().filter(|(key, _)| *key != "sutton_barto_reward") {
         let name = if key == "g" { "gravity" } else { key };
-        let value = value.as_f64().expect("a number");
+        let value = value.as_float().or(value.as_integer().map(|n| n as f64)).expect("a number");
         env.params().expect("has constants").set(name, value).expect("a known constant");
     }
     env

@@ -8,7 +8,6 @@ use envs::{
 use proptest::prelude::*;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
-use serde_json::json;
 
 /// Writes zeros and never ends.
 #[derive(Clone)]
@@ -143,7 +142,7 @@ proptest! {
         let boxed = || Box::new(Still(spec.clone())) as Box<dyn Env>;
         sentence(vec_env(&spec))?;
         sentence(registered(&spec, &Kwargs::new()))?;
-        let stack = Kwargs::from_iter([("frame_stack".to_owned(), json!(count))]);
+        let stack = Kwargs::from_iter([("frame_stack".to_owned(), (count as i64).into())]);
         sentence(registered(&spec, &stack))?;
         sentence(ActionRescale::new(boxed()))?;
         sentence(ActionRepeat::new(boxed(), count as u32))?;

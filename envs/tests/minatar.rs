@@ -15,7 +15,7 @@ const GAMES: [(&str, usize, usize); 5] = [
 ];
 
 fn make(game: &str, kwargs: Value) -> Result<Box<dyn Env>, EnvError> {
-    let Value::Object(kwargs) = kwargs else { panic!("kwargs are an object") };
+    let kwargs = Kwargs::try_from(kwargs).expect("an object");
     Registry::builtin().make(&format!("minatar/{game}"), &kwargs)
 }
 
@@ -87,7 +87,7 @@ fn padded_games_are_a_sequence_of_tasks() {
         let tasks: Vec<Value> = games.iter().copied().map(task).collect();
         let list = json!([{ "kind": "task_sequence", "tasks": tasks, "steps_per_task": 50 }]);
         let list: Vec<Drift> = serde_json::from_value(list).expect("well written");
-        let Value::Object(kwargs) = kwargs else { panic!("kwargs are an object") };
+        let kwargs = Kwargs::try_from(kwargs).expect("an object");
         Registry::builtin().make_drifting("minatar/breakout", &kwargs, &list)
     };
     let games = ["space_invaders", "asterix", "seaquest", "freeway", "breakout"];

@@ -113,8 +113,7 @@ fn bad_keyword_arguments_are_refused() {
         ("dmc/finger-spin", json!({"gravity": 9.81}), "unknown"),
         ("dmc/walker-run", json!({"frame_skip": 2}), "unknown"),
     ] {
-        let kwargs = kwargs.as_object().expect("an object");
-        let made = Registry::builtin().make(id, kwargs).map(|_| ());
+        let made = Registry::builtin().make(id, &object(kwargs.clone())).map(drop);
         let error = made.expect_err(&format!("{kwargs:?} is wrong")).to_string();
         assert!(error.contains(word) && error.contains(id), "{id} {kwargs:?}: {error}");
     }
@@ -243,5 +242,23 @@ fn pictures() {
         let mut other = make(id, json!({}));
         other.reset(0, &mut obs).expect("reset");
         assert_eq!(steps(other.as_mut(), 0, 5), tape, "{id}");
+    }
+}
+
+#[test]
+fn bounds_may_be_infinite_and_weights_not() {
+    let made = |text: &str| {
+        let kwargs: Kwargs = text.parse().expect("TOML");
+        Registry::builtin().make("Hopper-v5", &kwargs).map(drop).map_err(|e| e.to_string())
+    };
+    for range in ["[0.7, inf]", "[-inf, 2]", "['-inf', 'inf']"] {
+        made(&format!("healthy_z_range = {range}")).expect(range);
+    }
+    for (wrong, word) in [
+        ("healthy_z_range = [nan, 1.0]", "two numbers"),
+        ("forward_reward_weight = inf", "a finite number"),
+        ("reset_noise_scale = inf", "a finite number of at least 0"),
+    ] {
+        assert!(made(wrong).expect_err(wrong).contains(word), "{wrong}");
     }
 }

@@ -48,7 +48,7 @@ fn make_all_and_break_one() {
         env.reset(0, &mut obs).expect("reset");
     }
     let kwargs = json!({ "gear/bthigh": 1e30 });
-    let kwargs = kwargs.as_object().cloned().expect("an object");
+    let kwargs = Kwargs::try_from(kwargs).expect("an object");
     let mut env = registry.make("HalfCheetah-v5", &kwargs).expect("a strong cheetah");
     let mut obs = vec![0.0; env.spec().obs.size()];
     env.reset(0, &mut obs).expect("reset");

@@ -65,23 +65,51 @@ pub(super) fn as_it_was(table: &mut Table) {
     }
 }
 
-/// Puts `a.b.c=value` into the table; numbers name the entries of lists. A value that is not TOML is
-/// taken as a string, so that `env.name=CartPole-v1` needs no quotes.
-fn apply_override(table: &mut Table, item: &str) -> Result<(), String> {
+/// Puts `a.b.c=value` into the table, as `--set` is given; numbers name the entries of lists.
+///
+/// # Errors
+/// A value that is neither TOML nor a plain word, or what is in the way.
+pub fn apply_override(table: &mut Table, item: &str) -> Result<(), String> {
     let Some((path, value)) = item.split_once('=') else {
         return Err(format!("--set {item}: write it as key=value, for example --set seed=2"));
     };
-    let digits = value.trim().trim_start_matches(['+', '-']);
+    read_value(value.trim())
+        .and_then(|value| set(table, path.trim(), value))
+        .map_err(|e| format!("--set {item}: {e}"))
+}
+
+/// A value of TOML. A plain word is a string, so that `env.name=CartPole-v1` needs no quotes; what looks like
+/// something else and is no TOML is not.
+fn read_value(text: &str) -> Result<Value, String> {
+    let digits = text.trim_start_matches(['+', '-']);
     let is_whole = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit() || b == b'_');
     if is_whole && digits.replace('_', "").parse::<i64>().is_err() {
-        return Err(format!("--set {item}: whole numbers go up to {} in TOML", i64::MAX));
+        return Err(format!("whole numbers go up to {} in TOML", i64::MAX));
     }
-    let value: Value = format!("v = {value}")
-        .parse::<Table>()
-        .ok()
-        .and_then(|mut t| t.remove("v"))
-        .unwrap_or_else(|| Value::String(value.to_owned()));
-    set(table, path.trim(), value).map_err(|e| format!("--set {item}: {e}"))
+    let error = match format!("v = {text}").parse::<Table>() {
+        Ok(mut table) if table.len() == 1 => match table.remove("v") {
+            Some(value) => return Ok(value),
+            None => "a line break in it".to_owned(),
+        },
+        Ok(_) => "a line break in it".to_owned(),
+        Err(e) => e.message().lines().next().unwrap_or_default().to_owned(),
+    };
+    if text.starts_with(['[', '{', '"', '\'']) {
+        return Err(format!("the value is not TOML: {error}"));
+    }
+    match text {
+        "True" | "False" => Err(format!("write {} as TOML does", text.to_lowercase())),
+        "None" | "null" => Err(format!(
+            "TOML has no {text}; leave the key out, or write '\"{text}\"' for the text"
+        )),
+        _ => match text.parse::<f64>() {
+            Ok(number) => {
+                let number = format!("{number:?}").to_lowercase();
+                Err(format!("write it as TOML does, {number}, or in quotes if it is a text"))
+            }
+            Err(_) => Ok(Value::String(text.to_owned())),
+        },
+    }
 }
 
 /// Sets a dotted key. Sections that are missing are made; a number names an entry of a list.
@@ -115,4 +143,43 @@ fn set_in(root: &mut Value, path: &str, value: Value) -> Result<(), String> {
     }
     *at = value;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_toml_or_plain_words() {
+        let read = |text: &str| read_value(text).unwrap();
+        for (text, want) in [("1_000", Value::from(1000)), ("+7", 7.into()), ("1e-3", 0.001.into())]
+        {
+            assert_eq!(read(text), want, "{text}");
+        }
+        assert_eq!(read("inf").as_float(), Some(f64::INFINITY));
+        assert_eq!(read("-inf").as_float(), Some(f64::NEG_INFINITY));
+        assert!(read("nan").as_float().unwrap().is_nan());
+        assert_eq!(read("{ a = 1 }")["a"], 1.into());
+        for word in ["CartPole-v1", "python:worlds:World", "cuda:1", "3d", "v = 1", "", "e5", "- 1"]
+        {
+            assert_eq!(read(word), word.into(), "{word}");
+        }
+        for (text, said) in [
+            ("[1, 2", "the value is not TOML: "),
+            ("{\"a\": 1}", "the value is not TOML: "),
+            ("\"open", "the value is not TOML: "),
+            ("'it's'", "the value is not TOML: "),
+            ("[1]\nw = 2", "the value is not TOML: a line break"),
+            ("True", "write true as TOML does"),
+            ("None", "TOML has no None; leave the key out, or write '\"None\"' for the text"),
+            (".5", "write it as TOML does, 0.5, or in quotes"),
+            ("5.", "write it as TOML does, 5.0, or"),
+            ("Infinity", "write it as TOML does, inf, or"),
+            ("NaN", "write it as TOML does, nan, or"),
+            ("9223372036854775808", "whole numbers go up to 9223372036854775807"),
+        ] {
+            let error = read_value(text).unwrap_err();
+            assert!(error.starts_with(said), "{text}: {error}");
+        }
+    }
 }

@@ -6,7 +6,6 @@ use std::path::Path;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::Deserialize;
-use serde_json::json;
 
 use super::world::{self, BIOME_WIDTH, BIOMES, CELLS, Dice, EMPTY, HEIGHT, WALL, World};
 use super::{Forager, Kwargs};
@@ -64,8 +63,9 @@ fn lives_equal_the_package() {
         [0, 1, 2].map(|i| lives.iter().map(|life| life.counts[i]).sum::<usize>());
     assert!(eaten > 1000 && expired > 500 && both > 20, "{eaten} {expired} {both}: too little");
     for (i, life) in lives.iter().enumerate() {
-        let kwargs = json!({ "aperture_size": life.aperture_size });
-        let mut env = Forager::new(&kwargs.as_object().cloned().expect("an object")).expect("good");
+        let size = i64::try_from(life.aperture_size).expect("small");
+        let kwargs = Kwargs::from_iter([("aperture_size".to_owned(), size.into())]);
+        let mut env = Forager::new(&kwargs).expect("good");
         env.world = World::from_cells(digits(&life.start).collect(), 0);
         assert!(env.world.sound());
         let mut dice = Drawn(life.draws.clone().into());

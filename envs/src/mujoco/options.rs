@@ -1,8 +1,8 @@
 //! Keyword arguments of an environment, declared once with type and default.
 
-use serde_json::Value;
+use toml::Value;
 
-use crate::{EnvError, Kwargs};
+use crate::{EnvError, Kwargs, registry::as_number};
 
 /// What [`options!`] implements.
 pub(crate) trait Options: Sized {
@@ -84,10 +84,10 @@ pub(crate) fn read<T: Kind>(kwargs: &Kwargs, name: &str) -> Result<Option<T>, En
 }
 
 impl Kind for f64 {
-    const WORDS: &'static str = "a number";
+    const WORDS: &'static str = "a finite number";
 
     fn from_value(value: &Value) -> Option<Self> {
-        value.as_f64()
+        as_number(value).filter(|number| number.is_finite())
     }
 }
 
@@ -115,7 +115,7 @@ impl Kind for FrameSkip {
     const WORDS: &'static str = "a whole number of at least 1";
 
     fn from_value(value: &Value) -> Option<Self> {
-        u32::try_from(value.as_u64()?).ok().filter(|&steps| steps > 0).map(Self)
+        u32::try_from(value.as_integer()?).ok().filter(|&steps| steps > 0).map(Self)
     }
 }
 
@@ -130,14 +130,14 @@ impl From<f64> for Scale {
 }
 
 impl Kind for Scale {
-    const WORDS: &'static str = "a number of at least 0";
+    const WORDS: &'static str = "a finite number of at least 0";
 
     fn from_value(value: &Value) -> Option<Self> {
-        value.as_f64().filter(|&scale| scale >= 0.0).map(Self)
+        as_number(value).filter(|&scale| scale >= 0.0 && scale.is_finite()).map(Self)
     }
 }
 
-/// Two bounds, the lower one first. JSON has no infinity: `"inf"` and `"-inf"` stand for it.
+/// Two bounds, the lower one first; `inf` and `-inf`, also as texts, for none.
 #[derive(Clone, Copy)]
 pub(crate) struct Range {
     pub(crate) low: f64,
@@ -163,15 +163,14 @@ impl From<[f64; 2]> for Range {
 }
 
 impl Kind for Range {
-    const WORDS: &'static str =
-        "two numbers, the lower one first, with \"inf\" or \"-inf\" for no bound";
+    const WORDS: &'static str = "two numbers, the lower one first, with inf or -inf for no bound";
 
     fn from_value(value: &Value) -> Option<Self> {
         let [low, high] = value.as_array()?.as_slice() else { return None };
         let bound = |value: &Value| match value {
             Value::String(word) if word == "inf" => Some(f64::INFINITY),
             Value::String(word) if word == "-inf" => Some(f64::NEG_INFINITY),
-            number => number.as_f64(),
+            number => as_number(number),
         };
         let (low, high) = (bound(low)?, bound(high)?);
         (low <= high).then_some(Self { low, high })
@@ -188,7 +187,7 @@ impl Kind for Body {
     const WORDS: &'static str = "the name or the number of a body";
 
     fn from_value(value: &Value) -> Option<Self> {
-        let number = || Some(Self::Number(usize::try_from(value.as_u64()?).ok()?));
+        let number = || Some(Self::Number(usize::try_from(value.as_integer()?).ok()?));
         value.as_str().map(|name| Self::Name(name.into())).or_else(number)
     }
 }

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use toml::{Table, Value};
 
+use super::json::json;
 use crate::registry::{flag, integer, number, typed};
 use crate::{EnvError, Kwargs};
 
@@ -32,8 +33,8 @@ pub(super) struct Options {
     /// Replace a worker that died or hung?
     pub(super) restart: bool,
     pub(super) envs_per_worker: usize,
-    /// What the worker is asked to make.
-    pub(super) request: Value,
+    /// What the worker is asked to make, as JSON.
+    pub(super) request: String,
 }
 
 impl Options {
@@ -61,23 +62,28 @@ impl Options {
             usize::try_from(per_worker).ok().filter(|n| (1..=256).contains(n)).ok_or_else(
                 || format!("envs_per_worker = {per_worker} is out of range; give 1 to 256"),
             )?;
+        let list = |words: Vec<String>| Value::Array(words.into_iter().map(Value::from).collect());
+        let mut request = Table::from_iter([
+            ("family".to_owned(), family.into()),
+            ("id".to_owned(), id.into()),
+            ("given".to_owned(), list(own.keys().cloned().collect())),
+            ("wrapping".to_owned(), list(wrapping.iter().map(|w| (*w).to_owned()).collect())),
+            (
+                "path".to_owned(),
+                list(texts(&own, "path", "a folder or a list of folders")?.unwrap_or_default()),
+            ),
+            ("wrappers".to_owned(), wrappers(&own)?.into()),
+            ("kwargs".to_owned(), rest.into()),
+        ]);
+        request.extend(obs_keys(&own)?.map(|keys| ("obs_keys".to_owned(), list(keys))));
+        request.extend(atari(&own, id)?.map(|table| ("atari".to_owned(), table.into())));
         Ok(Self {
             python: typed(&own, "python", "the name or path of a Python", text)?
                 .unwrap_or_else(interpreter),
             timeout: Duration::from_secs_f64(timeout),
             restart: flag(&own, "restart")?.unwrap_or(false),
             envs_per_worker,
-            request: json!({
-                "family": family,
-                "id": id,
-                "kwargs": rest,
-                "given": own.keys().collect::<Vec<_>>(),
-                "wrapping": wrapping,
-                "path": texts(&own, "path", "a folder or a list of folders")?.unwrap_or_default(),
-                "wrappers": wrappers(&own)?,
-                "obs_keys": obs_keys(&own)?,
-                "atari": atari(&own, id)?,
-            }),
+            request: json(&Value::Table(request))?,
         })
     }
 
@@ -107,7 +113,7 @@ fn texts(own: &Kwargs, key: &str, kind: &str) -> Result<Option<Vec<String>>, Env
     typed(own, key, kind, read)
 }
 
-/// Parts of a Dict observation, or null for all.
+/// Parts of a Dict observation, or none for all.
 fn obs_keys(own: &Kwargs) -> Result<Option<Vec<String>>, EnvError> {
     let keys = texts(own, "obs_keys", "a list of keys, such as [\"image\", \"direction\"]")?;
     if keys.as_ref().is_some_and(Vec::is_empty) {
@@ -117,38 +123,39 @@ fn obs_keys(own: &Kwargs) -> Result<Option<Vec<String>>, EnvError> {
 }
 
 /// Module, class and keyword arguments of each wrapper, the first one innermost.
-fn wrappers(own: &Kwargs) -> Result<Value, EnvError> {
+fn wrappers(own: &Kwargs) -> Result<Vec<Table>, EnvError> {
     let read = |value: &Value| value.as_array()?.iter().map(wrapper).collect();
     let kind = "a list of \"MODULE:CLASS\" and { class = \"MODULE:CLASS\", kwargs = { ... } }";
-    Ok(Value::Array(typed(own, "wrappers", kind, read)?.unwrap_or_default()))
+    Ok(typed(own, "wrappers", kind, read)?.unwrap_or_default())
 }
 
-fn wrapper(value: &Value) -> Option<Value> {
+fn wrapper(value: &Value) -> Option<Table> {
+    let none = || Value::Table(Table::new());
     let (name, kwargs) = match value {
-        Value::Object(table) => {
+        Value::Table(table) => {
             let known = |key: &String| key == "class" || key == "kwargs";
-            let kwargs = table.get("kwargs").cloned().unwrap_or_else(|| json!({}));
-            let fits = table.keys().all(known) && kwargs.is_object();
+            let kwargs = table.get("kwargs").cloned().unwrap_or_else(none);
+            let fits = table.keys().all(known) && kwargs.is_table();
             (fits.then(|| table.get("class"))??.as_str()?, kwargs)
         }
-        name => (name.as_str()?, json!({})),
+        name => (name.as_str()?, none()),
     };
     let (module, class) = name.split_once(':')?;
     let whole = !module.is_empty() && !class.is_empty();
-    whole.then(|| json!({ "module": module, "class": class, "kwargs": kwargs }))
+    let parts = [("module", module.into()), ("class", class.into()), ("kwargs", kwargs)];
+    whole.then(|| parts.into_iter().map(|(key, value)| (key.to_owned(), value)).collect())
 }
 
-/// Arguments of Gymnasium's `AtariPreprocessing`, or null.
-fn atari(own: &Kwargs, id: &str) -> Result<Value, EnvError> {
+/// Arguments of Gymnasium's `AtariPreprocessing`, if it is wanted.
+fn atari(own: &Kwargs, id: &str) -> Result<Option<Table>, EnvError> {
     let read = |value: &Value| match value {
-        Value::Bool(false) => Some(Value::Null),
-        Value::Bool(true) => Some(json!({})),
-        Value::Object(_) => Some(value.clone()),
+        Value::Boolean(wanted) => Some(wanted.then(Table::new)),
+        Value::Table(table) => Some(Some(table.clone())),
         _ => None,
     };
     let kind = "true, or a table of arguments of gymnasium.wrappers.AtariPreprocessing";
     let atari = typed(own, "atari_preprocessing", kind, read)?.unwrap_or_default();
-    if !atari.is_null() && !id.contains("ALE/") {
+    if atari.is_some() && !id.contains("ALE/") {
         return Err(
             "atari_preprocessing is for gymnasium:ALE/... environments; for others leave it \
             out, or have your own callable apply gymnasium.wrappers.AtariPreprocessing"

@@ -15,7 +15,7 @@ use std::sync::{OnceLock, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::link::Link;
 use super::options::Options;
@@ -145,16 +145,15 @@ impl Process {
             "outputs_at": layout.inputs(),
             "output_stride": layout.output_stride,
         });
-        self.call(&place, timeout)?;
+        self.call(&place.to_string(), timeout)?;
         self.memory = Some((file, layout));
         Ok(())
     }
 
     /// Sends a block and waits for the answer to it.
-    fn call(&mut self, message: &Value, timeout: Duration) -> Result<Vec<u8>, EnvError> {
-        let text = message.to_string();
-        let mut block = (text.len() as u32).to_ne_bytes().to_vec();
-        block.extend(text.as_bytes());
+    fn call(&mut self, json: &str, timeout: Duration) -> Result<Vec<u8>, EnvError> {
+        let mut block = (json.len() as u32).to_ne_bytes().to_vec();
+        block.extend(json.as_bytes());
         self.link.get_mut().write_all(&block).map_err(|error| self.gone(&error, timeout))?;
         Ok(self.answer(timeout)?)
     }

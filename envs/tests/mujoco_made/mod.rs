@@ -51,6 +51,5 @@ pub(crate) fn bare(id: &str, kwargs: serde_json::Value) -> Box<dyn Env> {
 }
 
 pub(crate) fn object(kwargs: serde_json::Value) -> Kwargs {
-    let serde_json::Value::Object(kwargs) = kwargs else { panic!("an object") };
-    kwargs
+    Kwargs::try_from(kwargs).expect("an object")
 }

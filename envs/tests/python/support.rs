@@ -21,10 +21,10 @@ pub(crate) fn sources() -> PathBuf {
 
 /// Keyword arguments with an interpreter that knows our packages only.
 pub(crate) fn kwargs(value: Value) -> Kwargs {
-    let Value::Object(mut kwargs) = value else { panic!("kwargs are an object") };
     let packages = packages();
-    kwargs.entry("python").or_insert_with(|| json!(packages.bare));
-    kwargs.entry("path").or_insert_with(|| json!([packages.folder, sources()]));
+    let ours = json!({ "python": packages.bare, "path": [packages.folder, sources()] });
+    let mut kwargs = Kwargs::try_from(ours).expect("an object");
+    kwargs.extend(Kwargs::try_from(value).expect("an object"));
     kwargs
 }
 

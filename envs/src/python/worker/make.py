@@ -27,7 +27,7 @@ def make_bare(request):
         refuse_ambiguous(create, options)
         return checked(create(**kwargs), module, name), None
 
-    name, atari = request["id"], request["atari"]
+    name, atari = request["id"], request.get("atari")
     if name.startswith("ALE/"):
         require("ale_py", "ale-py")
     elif ":" in name:

@@ -113,7 +113,7 @@ class Worker:
 
     def make(self, slot):
         env, time_limit = make(self.request)
-        keys = self.request["obs_keys"]
+        keys = self.request.get("obs_keys")
         spec = json.dumps(specification(env, time_limit, keys)).encode()
         if self.memory is None:
             self.waiting[slot] = env
@@ -126,7 +126,7 @@ class Worker:
             self.memory = mmap.mmap(file.fileno(), 0)
         self.layout = layout
         for slot, env in self.waiting.items():
-            self.slots[slot] = Slot(env, self.memory, layout, slot, self.request["obs_keys"])
+            self.slots[slot] = Slot(env, self.memory, layout, slot, self.request.get("obs_keys"))
         self.waiting = {}
 
     def run(self, code, slot):
