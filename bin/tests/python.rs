@@ -72,13 +72,13 @@ fn a_traceback_stands_on_lines_of_its_own_below_the_sentence() {
     assert_eq!(lines[3], "    Traceback (most recent call last):");
 }
 
-const TOLD: &str = r#"
+const TOLD: &str = r"
 import gymnasium
 
 class Told(gymnasium.Env):
     def __init__(self, **given):
         raise ValueError(repr(given))
-"#;
+";
 
 /// Also what JSON cannot say.
 #[test]

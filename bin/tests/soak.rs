@@ -47,7 +47,7 @@ critic.arch = { kind = "mlp", hidden = [16] }
 "#;
 
 /// Its state cannot be saved: a resume begins a new episode.
-const WORLD: &str = r#"
+const WORLD: &str = r"
 import gymnasium, numpy
 
 class World(gymnasium.Env):
@@ -66,7 +66,7 @@ class World(gymnasium.Env):
         self.t += 1
         self.x += 0.1 * (2 * action - 1)
         return self.seen(), -abs(self.x), False, self.t == 20, {}
-"#;
+";
 
 #[derive(Clone, Copy, Debug)]
 enum Trouble {
@@ -333,5 +333,7 @@ fn slow_two_hundred_troubles() {
         asynchronous_sac,
         a_python_environment,
     ];
-    kinds.iter().for_each(|kind| kind(200 / kinds.len()));
+    for kind in kinds {
+        kind(200 / kinds.len());
+    }
 }
