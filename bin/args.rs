@@ -62,9 +62,13 @@ Examples:
   supple eval runs/quickstart-1/checkpoints/step-000000020000
   supple eval runs/sac_pendulum_gravity-1 --newest --age 0
   supple eval runs/quickstart-1 --episodes 3 --video videos
+  supple eval runs/quickstart-1 --as-recorded
 
 The same seed plays the same episodes. The best weights are those of the evaluation with the
 highest mean return; a run that was never evaluated has its newest ones played.
+
+A Python environment must come from the same files as in training: one of the same name elsewhere is refused,
+one that was edited since is named.
 
 Videos:
   DIR/episode-000.gif              one for each episode
@@ -225,6 +229,9 @@ pub(crate) enum Command {
         /// Age of environments that change, in steps of each [default: that of the last step]
         #[arg(long, value_name = "STEPS")]
         age: Option<u64>,
+        /// Play the evaluation of the checkpoint's step again, with its seeds, and compare with the record
+        #[arg(long, conflicts_with_all = ["episodes", "seed", "age"])]
+        as_recorded: bool,
         /// Use the newest checkpoint instead of the best
         #[arg(long)]
         newest: bool,

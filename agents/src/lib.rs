@@ -20,7 +20,7 @@
 //! | `train.rs`, `mailbox.rs`, `streams.rs` | starts and joins the threads; latest-value slot; seeds |
 //! | `replay.rs`, `ring.rs` | what was experienced; one environment's rows |
 //! | `config.rs`, `load_config.rs`, `notes.rs` | the TOML file; settings that defeat each other |
-//! | `held.rs`, `run_dir.rs`, `checkpoint.rs`, `tensor_file.rs` | what lies on disk |
+//! | `held.rs`, `run_dir.rs`, `checkpoint.rs`, `tensor_file.rs`, `provenance.rs` | what lies on disk |
 
 pub mod actor;
 pub mod agent;
@@ -43,6 +43,7 @@ pub mod normalize;
 pub mod normalized;
 pub mod notes;
 pub mod plasticity;
+pub mod provenance;
 pub mod replay;
 mod ring;
 pub mod run_dir;

@@ -25,6 +25,7 @@ pub(super) fn run(
     let (run, checkpoint) = super::eval::find(path, true)?;
     let config = RunDir::config(&run)?;
     let spec = session::make_env(&config, registry)().map_err(|e| anyhow!(e))?.spec();
+    super::resume::same_modules(&run, registry)?;
     let mut rng = random::stream(config.seed, streams::INIT);
     let cpu = tch::Device::Cpu;
     let mut agent = agent::build(&config, &spec, cpu, &mut rng).map_err(|e| anyhow!(e))?;

@@ -10,6 +10,7 @@ use agents::{
     checkpoint::{self, Checkpoint},
     evaluate::{self, Plan, Played},
     message::EvalResult,
+    metrics::{self, Row},
     run_dir::RunDir,
     session, streams,
 };
@@ -17,6 +18,7 @@ use anyhow::{Context, Result, anyhow, bail, ensure};
 use envs::{Env, EnvError, Registry};
 use networks::random;
 
+use super::resume::same_modules;
 use crate::{
     output::{cut_off_note, interrupted_too_often, note, print},
     video::Video,
@@ -28,17 +30,26 @@ pub(super) struct How<'a> {
     pub(super) seed: u64,
     /// Of environments that drift; as the checkpoint's, if not given.
     pub(super) age: Option<u64>,
+    /// Episodes, seed and age of the evaluation that was logged at the checkpoint's step instead.
+    pub(super) as_recorded: bool,
     pub(super) newest: bool,
     /// Folder and frames per second.
     pub(super) video: Option<(&'a Path, u16)>,
 }
 
 pub(super) fn run(registry: &Registry, path: &Path, how: &How<'_>, json: bool) -> Result<ExitCode> {
-    let How { episodes, seed, age, newest, video } = *how;
+    let How { mut episodes, mut seed, age, as_recorded, newest, video } = *how;
     let (run, checkpoint) = find(path, newest)?;
     let config = RunDir::config(&run)?;
+    let mut stream = streams::evaluation(0);
+    let recorded = as_recorded.then(|| recorded(&run, &checkpoint)).transpose()?;
+    if recorded.is_some() {
+        (episodes, seed) = (config.eval.episodes, config.seed);
+        stream = streams::evaluation(checkpoint.state.env_steps);
+    }
     let make = session::make_env(&config, registry);
     let mut env = make().map_err(|e| anyhow!(e))?;
+    same_modules(&run, registry)?;
     let spec = env.spec();
     let name = &config.env.name;
     let begin = |(folder, fps)| Video::begin(folder, fps, episodes, env.as_mut(), name);
@@ -51,7 +62,6 @@ pub(super) fn run(registry: &Registry, path: &Path, how: &How<'_>, json: bool) -
         .load(&checkpoint.model)
         .with_context(|| format!("checkpoint {} does not fit", checkpoint.path.display()))?;
     tch::set_num_threads(1); // as in training: batches are small
-    let stream = streams::evaluation(0);
     let mut policy = agent.policy();
     let gamma = config.agent.gamma();
     let age = age.unwrap_or(evaluate::age(checkpoint.state.rounds));
@@ -83,7 +93,7 @@ pub(super) fn run(registry: &Registry, path: &Path, how: &How<'_>, json: bool) -
         note(&warning);
     }
     if json {
-        let value = serde_json::json!({
+        let mut value = serde_json::json!({
             "checkpoint": checkpoint.path.display().to_string(),
             "steps": result.env_step,
             "episodes": episodes,
@@ -92,6 +102,9 @@ pub(super) fn run(registry: &Registry, path: &Path, how: &How<'_>, json: bool) -
             "returns": result.returns,
             "lengths": result.lengths,
         });
+        if let Some(recorded) = recorded {
+            value["recorded_return_mean"] = recorded.into();
+        }
         print(&value.to_string())?;
     } else {
         print(&format!(
@@ -102,7 +115,29 @@ pub(super) fn run(registry: &Registry, path: &Path, how: &How<'_>, json: bool) -
             checkpoint.path.display()
         ))?;
     }
+    match recorded {
+        Some(mean) if mean != result.mean() => bail!(
+            "the record has a return of {mean} at step {}: the environment, the processor or eval.episodes was another",
+            result.env_step
+        ),
+        Some(_) => note("as recorded"),
+        None => {}
+    }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The mean return that was logged at the step of a checkpoint.
+fn recorded(run: &Path, checkpoint: &Checkpoint) -> Result<f64> {
+    let step = checkpoint.state.env_steps;
+    let rows = metrics::read_rows(&run.join("metrics.jsonl"), step)?;
+    let mean =
+        |row: &Row| row.metrics.get("eval/return_mean")?.as_f64().filter(|_| row.step == step);
+    rows.iter().rev().find_map(mean).with_context(|| {
+        format!(
+            "{} was not evaluated at step {step}; give a run with evaluations, or the checkpoint of a step that was evaluated",
+            run.display()
+        )
+    })
 }
 
 /// The run folder and the checkpoint that `path` asks for.

@@ -2,12 +2,20 @@
 
 use std::{path::Path, process::ExitCode};
 
-use agents::{checkpoint, config::Config, run_dir::RunDir, session::Parts};
+use agents::{checkpoint, config::Config, provenance, run_dir::RunDir, session::Parts};
 use anyhow::{Result, anyhow, bail};
 use envs::Registry;
 
 use super::train::{How, Start};
 use crate::output::note;
+
+/// Whether the environments that were just made are the run's own; says which of their modules were edited.
+pub(super) fn same_modules(run: &Path, registry: &Registry) -> Result<()> {
+    for edited in provenance::check(run, &registry.sources())? {
+        note(&format!("warning: {edited}"));
+    }
+    Ok(())
+}
 
 pub(super) fn run(registry: &Registry, path: &Path, set: &[String], how: How) -> Result<ExitCode> {
     for item in set {
@@ -33,6 +41,7 @@ pub(super) fn run(registry: &Registry, path: &Path, set: &[String], how: How) ->
         );
     }
     let mut parts = Parts::new(&config, registry)?;
+    same_modules(path, registry)?;
     if let Some(before) = &checkpoint.state.config {
         parts
             .config()

@@ -5,7 +5,7 @@ use std::{path::Path, process::ExitCode};
 use agents::{
     checkpoint::{self, Checkpoint, Content},
     config::Config,
-    notes,
+    notes, provenance,
     run_dir::RunDir,
     session::{Parts, Progress, Report},
     train::train,
@@ -57,6 +57,7 @@ pub(super) fn run(
         let stem = path.file_stem().map_or("run".into(), |s| s.to_string_lossy().into_owned());
         RunDir::create_numbered(Path::new("runs"), &stem, parts.config())?
     };
+    provenance::keep(run.path(), &registry.sources())?;
     let Some((source, replay)) = source else {
         return execute(parts, &config, &run, Start::Anew, how);
     };

@@ -61,6 +61,51 @@ fn results_as_json() {
 }
 
 #[test]
+fn recorded_evaluations_can_be_played_again() {
+    let s = Scratch::quick();
+    s.succeed(&["train", "quick.toml", "--set", "checkpoint.every_steps=200"]);
+    let record = std::fs::read_to_string(s.path("runs/quick-1/metrics.jsonl")).expect("a record");
+    let recorded = |step: u64| {
+        let rows =
+            record.lines().map(|l| serde_json::from_str::<serde_json::Value>(l).expect("JSON"));
+        let mut means =
+            rows.filter(|r| r["step"] == step).map(|r| r["metrics"]["eval/return_mean"].clone());
+        means.find(|mean| !mean.is_null()).expect("an evaluation")
+    };
+    for step in [200, 400] {
+        let checkpoint = format!("runs/quick-1/checkpoints/step-{step:012}");
+        let json = last_json(&s.succeed(&["eval", &checkpoint, "--as-recorded", "--json"]).stdout);
+        assert_eq!(json["return_mean"], recorded(step), "step {step}");
+        assert_eq!(json["recorded_return_mean"], recorded(step));
+        assert_eq!(json["episodes"], 2, "as in training");
+    }
+    let ended = s.succeed(&["eval", "runs/quick-1", "--as-recorded"]);
+    assert!(ended.stderr.contains("as recorded"), "{}", ended.stderr);
+    // What it says of a record that is another.
+    let other = record
+        .replace(&format!("\"eval/return_mean\":{}", recorded(400)), "\"eval/return_mean\":1.5");
+    assert_ne!(other, record);
+    s.write("runs/quick-1/metrics.jsonl", other);
+    let ended = s.run(&["eval", "runs/quick-1/checkpoints/step-000000000400", "--as-recorded"]);
+    assert_eq!(ended.code, Some(1));
+    assert!(
+        ended.stderr.contains("error: the record has a return of 1.5 at step 400: "),
+        "{}",
+        ended.stderr
+    );
+
+    s.succeed(&["train", "quick.toml", "--set", "eval.episodes=0"]);
+    let ended = s.run(&["eval", "runs/quick-2", "--as-recorded"]);
+    assert!(
+        ended.stderr.contains("runs/quick-2 was not evaluated at step 400"),
+        "{}",
+        ended.stderr
+    );
+    let ended = s.run(&["eval", "runs/quick-1", "--as-recorded", "--seed", "3"]);
+    assert_eq!(ended.code, Some(2), "{}", ended.stderr);
+}
+
+#[test]
 fn settings_that_defeat_each_other_are_noted() {
     let s = Scratch::quick();
     let notes = |args: &[&str]| {

@@ -99,3 +99,94 @@ fn arguments_reach_python_as_they_are() {
     let ended = run(TOLD, &args, "");
     assert!(ended.stderr.contains("1979-05-27 is a date or time"), "{}", ended.stderr);
 }
+
+const WALK: &str = r"
+import gymnasium, numpy
+from steps import STEP
+
+class Walk(gymnasium.Env):
+    observation_space = gymnasium.spaces.Box(-10, 10, (1,))
+    action_space = gymnasium.spaces.Discrete(2)
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.t, self.x = 0, self.np_random.normal()
+        return numpy.array([self.x], numpy.float32), {}
+
+    def step(self, action):
+        self.t += 1
+        self.x += STEP * (2 * action - 1)
+        return numpy.array([self.x], numpy.float32), -abs(self.x), False, self.t == 9, {}
+";
+
+#[test]
+fn another_module_of_the_same_name_is_not_taken_for_the_run_s_own() {
+    let s = Scratch::quick();
+    let write = |folder: &str, walk: &str, steps: &str| {
+        std::fs::create_dir_all(s.path(folder)).expect("a folder");
+        s.write(&format!("{folder}/worlds.py"), walk);
+        s.write(&format!("{folder}/steps.py"), steps);
+    };
+    let inside = |folder: &str, args: &str| {
+        let line = format!("cd {folder} && {} {args}", cli::SUPPLE);
+        s.start_program("sh", &["-c", &line]).wait()
+    };
+    write("home", WALK, "STEP = 0.1");
+    let packages = packages::packages();
+    let train = format!(
+        "train ../quick.toml --run-dir run --set env.name=python:worlds:Walk --set env.kwargs.path={} --set env.kwargs.python={}",
+        packages.folder.display(),
+        packages.bare.display()
+    );
+    let ended = inside("home", &train);
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    let kept: serde_json::Value = serde_json::from_slice(
+        &std::fs::read(s.path("home/run/python_modules.json")).expect("kept"),
+    )
+    .expect("JSON");
+    let names: Vec<&String> = kept.as_object().expect("an object").keys().collect();
+    assert_eq!(names, ["steps", "worlds"], "its own, and none that is installed");
+    let file = s.path("home/worlds.py").canonicalize().expect("a file");
+    assert_eq!(kept["worlds"]["file"], file.display().to_string());
+
+    let commands =
+        ["eval RUN", "eval RUN --newest", "diagnose RUN", "resume RUN --set total_steps=450"];
+    let all = |folder: &str, run: &str, code: i32, wanted: &[&str]| {
+        for command in commands {
+            let ended = inside(folder, &command.replace("RUN", run));
+            assert_eq!(ended.code, Some(code), "{folder}: {command}\n{}", ended.stderr);
+            for wanted in wanted {
+                assert!(ended.stderr.contains(wanted), "{wanted}\n{}", ended.stderr);
+            }
+            if wanted.is_empty() {
+                assert!(!ended.stderr.contains("Python module"), "{}", ended.stderr);
+            }
+        }
+    };
+    // A copy is as good, wherever it lies.
+    write("copy", WALK, "STEP = 0.1");
+    all("copy", "../home/run", 0, &[]);
+    // Another one is not, also if only what it imports is.
+    write("other", WALK, "STEP = -0.1");
+    let here = s.path("other/steps.py").canonicalize().expect("a file");
+    let here = here.display().to_string();
+    all(
+        "other",
+        "../home/run",
+        1,
+        &["the Python module `steps` of ../home/run was ", &here, "python_modules.json"],
+    );
+    // The run's own was edited.
+    write("home", WALK, "STEP = 0.2");
+    let ended = inside("home", "resume run --set total_steps=500");
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    let edited = "warning: the Python module `steps` (";
+    assert!(
+        ended.stderr.contains(edited) && ended.stderr.contains("has changed since"),
+        "{}",
+        ended.stderr
+    );
+    // A run from before modules were kept.
+    std::fs::remove_file(s.path("home/run/python_modules.json")).expect("kept");
+    assert_eq!(inside("other", "eval ../home/run").code, Some(0));
+}

@@ -34,7 +34,7 @@ use pool::Pool;
 /// Adds both families.
 pub(crate) fn register(registry: &mut Registry) {
     for family in ["gymnasium", "python"] {
-        let pool = Arc::new(Pool::default());
+        let pool = Arc::new(Pool::new(registry.sources.clone()));
         registry.insert_wary_family(&format!("{family}:"), move |id, kwargs, wrapping| {
             make(&pool, family, id, kwargs, wrapping)
         });

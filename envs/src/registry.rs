@@ -8,6 +8,7 @@ use std::sync::Arc;
 use toml::Value;
 
 use crate::drift::Drift;
+use crate::sources::{SourceRecord, Sources};
 use crate::{
     Acrobot, ActionRepeat, ActionRescale, ActionSpace, CartPole, Env, EnvError, FrameStack, Kwargs,
     MountainCar, MountainCarContinuous, Pendulum, TimeLimit,
@@ -21,6 +22,7 @@ pub struct Registry {
     families: BTreeMap<String, Arc<Family>>,
     /// Known names that cannot be made, and why.
     missing: BTreeMap<String, String>,
+    pub(crate) sources: SourceRecord,
 }
 
 #[derive(Clone)]
@@ -183,6 +185,13 @@ impl Registry {
             .build(&own, &kept)
             .and_then(|env| wrap(env, &wrapping))
             .map_err(|error| format!("environment '{id}': {error}").into())
+    }
+
+    /// Modules of Python environments that were made so far, by this registry or a clone of it: those that the
+    /// environments and their wrappers are from, and what these loaded from the same folders. Installed packages
+    /// are left out.
+    pub fn sources(&self) -> Sources {
+        self.sources.all()
     }
 
     /// Constructs an environment that changes over time: that of [`Registry::make`] with the

@@ -13,18 +13,23 @@ use std::thread::{self, ThreadId};
 use super::env::PythonEnv;
 use super::options::Options;
 use super::worker::Worker;
-use crate::EnvError;
+use crate::{EnvError, sources::SourceRecord};
 
 /// The workers of one registry.
-#[derive(Default)]
 pub(super) struct Pool {
     /// Workers that take more environments, and the thread that made those they have.
     open: Mutex<Vec<(ThreadId, Weak<Mutex<Worker>>)>>,
     /// Workers without environments.
     idle: Mutex<Vec<Arc<Mutex<Worker>>>>,
+    /// What workers loaded.
+    sources: SourceRecord,
 }
 
 impl Pool {
+    pub(super) fn new(sources: SourceRecord) -> Self {
+        Self { open: Mutex::default(), idle: Mutex::default(), sources }
+    }
+
     /// Makes an environment, in a worker that is there already if one fits.
     pub(super) fn make(self: &Arc<Self>, options: &Options) -> Result<PythonEnv, EnvError> {
         let maker = thread::current().id();
@@ -39,7 +44,11 @@ impl Pool {
         });
         let (worker, slot) = match idle {
             Some(found) => found,
-            None => (Arc::new(Mutex::new(Worker::start(options)?)), 0),
+            None => {
+                let (worker, sources) = Worker::start(options)?;
+                self.sources.add(sources);
+                (Arc::new(Mutex::new(worker)), 0)
+            }
         };
         lock(&self.open).push((maker, Arc::downgrade(&worker)));
         Ok(PythonEnv::new(worker, slot, self))

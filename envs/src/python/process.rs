@@ -15,11 +15,12 @@ use std::sync::{OnceLock, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use serde::Deserialize;
 use serde_json::json;
 
 use super::link::Link;
 use super::options::Options;
-use crate::{EnvError, EnvSpec};
+use crate::{EnvError, EnvSpec, Sources};
 
 const SCRIPT: &str = concat!(
     include_str!("worker/link.py"),
@@ -97,9 +98,16 @@ impl fmt::Display for Failure {
 
 impl std::error::Error for Failure {}
 
+/// What a worker says when it has made its first environment.
+#[derive(Deserialize)]
+pub(super) struct Made {
+    pub(super) spec: EnvSpec,
+    pub(super) sources: Sources,
+}
+
 impl Process {
     /// Starts a worker and has it make its first environment.
-    pub(super) fn start(options: &Options) -> Result<(Self, EnvSpec), EnvError> {
+    pub(super) fn start(options: &Options) -> Result<(Self, Made), EnvError> {
         let (ours, theirs) = UnixStream::pair()?;
         let mut command = Command::new(&options.python);
         command
@@ -119,8 +127,7 @@ impl Process {
         let link = BufReader::new(Link::new(ours)?);
         let mut process = Self { child, link, memory: None };
         let header = process.call(&options.request, options.start_timeout())?;
-        let spec = serde_json::from_slice(&header)?;
-        Ok((process, spec))
+        Ok((process, serde_json::from_slice(&header)?))
     }
 
     /// Creates the shared memory for this many environments.

@@ -1,8 +1,8 @@
 //! [`Worker`]: several environments in one process, their commands sent together.
 
 use super::options::Options;
-use super::process::{Failure, Layout, Process};
-use crate::{EnvError, EnvSpec};
+use super::process::{Failure, Layout, Made, Process};
+use crate::{EnvError, EnvSpec, Sources};
 
 const MAKE: u8 = b'm';
 const RENDER: u8 = b'v';
@@ -57,9 +57,9 @@ pub(super) struct Worker {
 }
 
 impl Worker {
-    /// Starts a process with one environment, in slot 0.
-    pub(super) fn start(options: &Options) -> Result<Self, EnvError> {
-        let (process, spec) = Process::start(options)?;
+    /// Starts a process with one environment, in slot 0, and says what it loaded.
+    pub(super) fn start(options: &Options) -> Result<(Self, Sources), EnvError> {
+        let (process, Made { spec, sources }) = Process::start(options)?;
         let layout = Layout::new(&spec, options.envs_per_worker);
         let mut worker = Self {
             options: options.clone(),
@@ -75,7 +75,7 @@ impl Worker {
             gone: None,
         };
         worker.process.share(layout, options.start_timeout())?;
-        Ok(worker)
+        Ok((worker, sources))
     }
 
     pub(super) fn options(&self) -> &Options {
@@ -253,7 +253,7 @@ impl Worker {
     }
 
     fn replace(&mut self) -> Result<(), EnvError> {
-        let (mut process, spec) = Process::start(&self.options)?;
+        let (mut process, Made { spec, .. }) = Process::start(&self.options)?;
         if spec != self.spec {
             return Err(format!("its spaces are now {spec:?}, not {:?}", self.spec).into());
         }

@@ -19,6 +19,7 @@ import sys
 sys.path[:] = [folder for folder in sys.path if folder not in ("", os.getcwd())]
 
 import faulthandler
+import hashlib
 import importlib
 import inspect
 import json
@@ -27,6 +28,7 @@ import mmap
 import select
 import signal
 import struct
+import sysconfig
 import threading
 import time
 import traceback

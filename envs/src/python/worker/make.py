@@ -101,3 +101,30 @@ def require(module, package):
         ) from None
 
 
+
+
+def sources(env, request):
+    """Files and checksums of the user's modules: those that the environment and its wrappers are of, and what
+    else was loaded from their folders. Python's own and installed packages are left out."""
+    paths = sysconfig.get_paths()
+    installed = [os.path.realpath(paths[key]) for key in ("stdlib", "platstdlib", "purelib", "platlib")]
+    named = [wrapper["module"] for wrapper in request["wrappers"]]
+    named.append(request["id"].partition(":")[0] if request["family"] == "python" else type(env.unwrapped).__module__)
+    files = {name: os.path.realpath(module.__file__) for name, module in list(sys.modules.items())
+             if (getattr(module, "__file__", None) or "").endswith(".py")}
+
+    def is_installed(file):
+        folders = file.split(os.sep)
+        return "site-packages" in folders or "dist-packages" in folders or any(
+            file.startswith(folder + os.sep) for folder in installed
+        )
+
+    # The folder of a script, or of the outermost package.
+    tops = {name.partition(".")[0] for name in named} - {"gymnasium"}
+    roots = {os.path.dirname(files[name]) + os.sep for name in tops & files.keys() if not is_installed(files[name])}
+    found = {}
+    for name, file in sorted(files.items()):
+        if file.startswith(tuple(roots)) and not is_installed(file):
+            with open(file, "rb") as text:
+                found[name] = {"file": file, "sha256": hashlib.sha256(text.read()).hexdigest()}
+    return found

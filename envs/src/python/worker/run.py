@@ -202,7 +202,8 @@ def start(request):
         )
     sys.path.append(os.getcwd())
     worker.request = request
-    return worker.make(0)
+    spec = worker.make(0)
+    return json.dumps({"spec": json.loads(spec), "sources": sources(worker.waiting[0], request)}).encode()
 
 
 worker = Worker(None)
