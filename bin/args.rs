@@ -156,7 +156,7 @@ Examples:
   supple check-env Pendulum-v1 --set g=9.81 --set frame_stack=3
   supple check-env Pendulum-v1 --set 'drift=[{ kind = \"obs_delay\", steps = 2 }]'
 
-Plays some thousand random steps. Each finding says what was seen, where, and what to do about it.
+Plays up to some ten thousand random steps, and says every five seconds how far it is. Each finding says what was seen, where, and what to do about it.
 
 Exit codes: 0 no error found (there may be warnings), 1 an error found, 2 wrong usage";
 
@@ -335,5 +335,13 @@ pub(crate) enum Command {
         /// Keyword argument of the environment: --set gravity=12.0; may be repeated
         #[arg(long, value_name = "KEY=VALUE")]
         set: Vec<String>,
+        /// About how long it may take; of a slow environment less is tried, which is said
+        #[arg(
+            long,
+            value_name = "N",
+            default_value_t = 60,
+            value_parser = RangedU64ValueParser::<u64>::new().range(1..=86_400),
+        )]
+        seconds: u64,
     },
 }

@@ -46,6 +46,6 @@ pub(crate) fn run(args: Args, registry: &Registry) -> Result<ExitCode> {
         }
         Command::Report { dirs, out, steps } => report::run(&dirs, out.as_deref(), steps),
         Command::Envs => envs::run(registry),
-        Command::CheckEnv { id, set } => check_env::run(registry, &id, &set),
+        Command::CheckEnv { id, set, seconds } => check_env::run(registry, &id, &set, seconds),
     }
 }

@@ -1,14 +1,20 @@
 //! `supple check-env`
 
-use std::process::ExitCode;
+use std::{
+    process::ExitCode,
+    time::{Duration, Instant},
+};
 
 use agents::load_config::apply_override;
 use anyhow::{Result, anyhow};
-use envs::{Kwargs, Registry, Severity, drift::Drift};
+use envs::{Kwargs, Progress, Registry, Severity, Watch, drift::Drift};
 
-use crate::output::print;
+use crate::output::{note, print};
 
-pub(super) fn run(registry: &Registry, id: &str, set: &[String]) -> Result<ExitCode> {
+/// Between two lines about how far it is.
+const SILENCE: Duration = Duration::from_secs(5);
+
+pub(super) fn run(registry: &Registry, id: &str, set: &[String], seconds: u64) -> Result<ExitCode> {
     let mut kwargs = Kwargs::new();
     for item in set {
         apply_override(&mut kwargs, item).map_err(|e| anyhow!(e))?;
@@ -18,11 +24,29 @@ pub(super) fn run(registry: &Registry, id: &str, set: &[String]) -> Result<ExitC
         None => Vec::new(),
     };
     let mut env = registry.make_drifting(id, &kwargs, &drift).map_err(|e| anyhow!(e))?;
-    let findings = envs::check(env.as_mut(), id);
+    let (begin, mut said) = (Instant::now(), Duration::ZERO);
+    let mut progress = |now: &Progress| {
+        let elapsed = begin.elapsed();
+        if elapsed >= said + SILENCE {
+            said = elapsed;
+            note(&format!(
+                "{} of at most {seconds} s: {}, {} steps so far",
+                elapsed.as_secs(),
+                now.doing,
+                now.steps
+            ));
+        }
+    };
+    let watch = Watch {
+        budget: Duration::from_secs(seconds),
+        elapsed: &mut || begin.elapsed(),
+        progress: &mut progress,
+    };
+    let findings = envs::check_within(env.as_mut(), id, watch);
     for finding in &findings {
         print(&finding.to_string())?;
     }
-    if findings.is_empty() {
+    if findings.iter().all(|f| f.severity == Severity::Note) {
         print(&format!("{id}: nothing to mend"))?;
     }
     let fit = findings.iter().all(|f| f.severity < Severity::Error);

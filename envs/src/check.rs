@@ -8,6 +8,7 @@ mod space;
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
 
 use crate::{Env, EnvError, sentence_and_details};
 
@@ -17,10 +18,48 @@ use crate::{Env, EnvError, sentence_and_details};
 /// The environment is reset and stepped up to some ten thousand times. A panic inside it is
 /// caught and reported; the panic's own message still goes to standard error.
 pub fn check(env: &mut dyn Env, id: &str) -> Vec<Finding> {
-    let mut probe = Probe { env, id, findings: Vec::new() };
+    let (mut elapsed, mut progress) = (|| Duration::ZERO, |_: &Progress| {});
+    let watch = Watch { budget: Duration::MAX, elapsed: &mut elapsed, progress: &mut progress };
+    check_within(env, id, watch)
+}
+
+/// [`check`](check()) that keeps to a time: of a slow environment less is tried, and the last finding says what was
+/// left out.
+pub fn check_within(env: &mut dyn Env, id: &str, watch: Watch<'_>) -> Vec<Finding> {
+    let now = Progress { doing: "making it", steps: 0 };
+    let mut probe = Probe { env, id, findings: Vec::new(), watch, now, left_out: Vec::new() };
     // A step that returns `None` has reported why nothing more can be tried.
     let _stopped = probe.all();
+    if !probe.left_out.is_empty() {
+        let what =
+            format!("it is slow, so not everything was tried: {}", probe.left_out.join("; "));
+        probe.report(
+            Severity::Note,
+            what,
+            "the time for the check",
+            "give the check more time: `supple check-env --seconds N`",
+        );
+    }
     probe.findings
+}
+
+/// The time that a check may take, and who is told how far it is.
+pub struct Watch<'a> {
+    /// How long it may take, about: one call of the environment is never cut short.
+    pub budget: Duration,
+    /// The time since it began.
+    pub elapsed: &'a mut dyn FnMut() -> Duration,
+    /// Called after every step.
+    pub progress: &'a mut dyn FnMut(&Progress),
+}
+
+/// How far a check is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// What is tried now.
+    pub doing: &'static str,
+    /// Steps of the environment so far.
+    pub steps: usize,
 }
 
 /// One thing wrong with an environment.
@@ -39,6 +78,8 @@ pub struct Finding {
 /// How bad a [`Finding`] is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
+    /// Of the check, not of the environment.
+    Note,
     /// May be meant so.
     Warning,
     /// Training would fail or learn nonsense.
@@ -48,6 +89,7 @@ pub enum Severity {
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let severity = match self.severity {
+            Severity::Note => "note",
             Severity::Warning => "warning",
             Severity::Error => "error",
         };
@@ -64,15 +106,23 @@ struct Probe<'a> {
     env: &'a mut dyn Env,
     id: &'a str,
     findings: Vec<Finding>,
+    watch: Watch<'a>,
+    now: Progress,
+    /// What there was no time for.
+    left_out: Vec<String>,
 }
 
 impl Probe<'_> {
     /// All checks in order; `None` once the environment cannot be used further.
     fn all(&mut self) -> Option<()> {
         let spec = self.spec()?;
+        self.now.doing = "playing random actions";
         self.episodes(&spec)?;
-        self.seeds(&spec)?;
-        self.state(&spec)?;
+        let compared = self.affordable();
+        self.now.doing = "comparing episodes of equal and different seeds";
+        self.seeds(&spec, compared)?;
+        self.now.doing = "saving and loading a state";
+        self.state(&spec, compared)?;
         self.params()?;
         let after = self.call("spec()", |env| Ok(env.spec()))?;
         if after != spec {

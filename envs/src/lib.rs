@@ -90,7 +90,7 @@ pub use acrobot::Acrobot;
 pub use action_repeat::ActionRepeat;
 pub use actions::Actions;
 pub use cartpole::CartPole;
-pub use check::{Finding, Severity, check};
+pub use check::{Finding, Progress, Severity, Watch, check, check_within};
 pub use error_text::sentence_and_details;
 pub use frame_stack::FrameStack;
 #[cfg(feature = "gymnasium-rs")]

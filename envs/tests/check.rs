@@ -3,8 +3,10 @@
 #[path = "check/broken.rs"]
 mod broken;
 
+use std::{cell::Cell, time::Duration};
+
 use broken::{Broken, Constants, Saves, boxed, error, finds, warning};
-use envs::{ActionSpace, Dtype, Severity, Space, check};
+use envs::{ActionSpace, Dtype, Severity, Space, Watch, check, check_within};
 
 #[test]
 fn nothing_is_wrong_with_an_unbroken_one() {
@@ -17,6 +19,54 @@ fn nothing_is_wrong_with_an_unbroken_one() {
     let mut discrete = Broken::new();
     discrete.spec.action = ActionSpace::Discrete(1);
     assert_eq!(check(&mut discrete, "one action"), []);
+}
+
+/// A clock that a step takes a second of.
+fn check_in_seconds(
+    env: &mut Broken,
+    seconds: u64,
+) -> (Vec<envs::Finding>, Vec<&'static str>, u64) {
+    let (steps, mut doing) = (Cell::new(0), Vec::new());
+    let findings = check_within(
+        env,
+        "slow",
+        Watch {
+            budget: Duration::from_secs(seconds),
+            elapsed: &mut || Duration::from_secs(steps.get()),
+            progress: &mut |now| {
+                assert_eq!(now.steps as u64, steps.get() + 1);
+                steps.set(now.steps as u64);
+                doing.push(now.doing);
+            },
+        },
+    );
+    doing.dedup();
+    (findings, doing, steps.get())
+}
+
+#[test]
+fn a_slow_environment_is_checked_in_the_time_given_and_what_is_left_out_is_said() {
+    // Episodes of a hundred steps: none ends while there is time.
+    let long = || Broken { length: 100, ..Broken::new() };
+    let (findings, doing, took) = check_in_seconds(&mut long(), 60);
+    let [finding] = &findings[..] else { panic!("{findings:?}") };
+    assert_eq!(
+        finding.to_string(),
+        "note: it is slow, so not everything was tried: 30 of 10000 random steps were played; episodes were compared \
+         for 3 steps instead of 200\n  where: slow, the time for the check\n  \
+         to do: give the check more time: `supple check-env --seconds N`"
+    );
+    assert!(doing.len() == 3 && doing[0].contains("random"), "{doing:?}");
+    assert!((50..=60).contains(&took), "{took} s");
+    // With time for everything it is as without a limit.
+    let (findings, _, took) = check_in_seconds(&mut long(), 30_000);
+    assert!(findings.is_empty() && took > 10_000, "{findings:?}");
+    assert_eq!(findings, check(&mut long(), "slow"));
+    // What is wrong is found in the first steps, too.
+    let forgetful = Broken { saves: Saves::HalfOfIt, ..long() };
+    let (findings, ..) = check_in_seconds(&mut { forgetful }, 60);
+    assert_eq!(findings.len(), 2, "{findings:?}");
+    assert_eq!(findings[0].severity, Severity::Error);
 }
 
 #[test]

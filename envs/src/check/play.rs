@@ -10,6 +10,8 @@ use crate::{Action, ActionSpace, Dtype, EnvSpec, Step};
 const STEPS: usize = 10_000;
 /// Steps that are compared between two runs of an episode.
 const COMPARED: usize = 200;
+/// Runs of an episode that follow the random steps.
+const RUNS: u32 = 10;
 /// Episodes after the first that are needed to judge them together.
 const LATER: usize = 10;
 /// Up to here every whole number is an f32.
@@ -35,16 +37,19 @@ impl Probe<'_> {
     pub(super) fn episodes(&mut self, spec: &EnvSpec) -> Option<()> {
         let (mut left, mut seed, mut ended) = (STEPS, 0, false);
         let mut lengths = Vec::new();
-        while left > 0 {
+        while left > 0 && !self.half_over() {
             // Here alone it gets older, and what drifts drifts.
-            let tape = self.play_on(spec, seed, seed, left)?;
+            let tape = self.play_on(spec, (seed, seed), left, true)?;
             left -= tape.steps.len();
             seed += 1;
             ended |= tape.ended();
             lengths.extend(tape.ended().then_some(tape.steps.len()));
         }
+        if left > 0 {
+            self.left_out.push(format!("{} of {STEPS} random steps were played", STEPS - left));
+        }
         self.later_episodes(&lengths);
-        if !ended && spec.time_limit.is_none() {
+        if !ended && left == 0 && spec.time_limit.is_none() {
             let remedy = if self.is_python() {
                 "terminate or truncate at some point, or set `max_episode_steps`"
             } else {
@@ -57,6 +62,24 @@ impl Probe<'_> {
             );
         }
         Some(())
+    }
+
+    /// Is the time for random steps over?
+    fn half_over(&mut self) -> bool {
+        (self.watch.elapsed)() >= self.watch.budget / 2
+    }
+
+    /// How many steps of an episode there is time to compare, by the speed so far.
+    pub(super) fn affordable(&mut self) -> usize {
+        let elapsed = (self.watch.elapsed)();
+        let left = self.watch.budget.saturating_sub(elapsed) / RUNS;
+        let steps = left.as_secs_f64() * self.now.steps as f64 / elapsed.as_secs_f64().max(1e-9);
+        let steps = (steps as usize).clamp(2, COMPARED);
+        if steps < COMPARED {
+            self.left_out
+                .push(format!("episodes were compared for {steps} steps instead of {COMPARED}"));
+        }
+        steps
     }
 
     /// A flag that `reset` forgets ends every episode but the first at once.
@@ -77,9 +100,9 @@ impl Probe<'_> {
     }
 
     /// Same seed, same episode; different seeds, different ones.
-    pub(super) fn seeds(&mut self, spec: &EnvSpec) -> Option<()> {
-        let first = self.episode(spec, 0, COMPARED)?;
-        let again = self.episode(spec, 0, COMPARED)?;
+    pub(super) fn seeds(&mut self, spec: &EnvSpec, compared: usize) -> Option<()> {
+        let first = self.episode(spec, 0, compared)?;
+        let again = self.episode(spec, 0, compared)?;
         let size = spec.obs.size();
         if first.obs[..size] != again.obs[..size] {
             let remedy = if self.is_python() {
@@ -109,7 +132,7 @@ impl Probe<'_> {
         let mut differ = false;
         for seed in 1..5 {
             // The same actions: only the seed may make the difference.
-            differ |= self.play(spec, seed, 0, COMPARED)? != first;
+            differ |= self.play(spec, seed, 0, compared)? != first;
         }
         if !differ {
             self.warning(
@@ -122,11 +145,11 @@ impl Probe<'_> {
     }
 
     /// An episode that is saved in its middle goes on from there as it did.
-    pub(super) fn state(&mut self, spec: &EnvSpec) -> Option<()> {
+    pub(super) fn state(&mut self, spec: &EnvSpec, compared: usize) -> Option<()> {
         if self.call("state()", |env| Ok(env.state().is_none()))? {
             return Some(());
         }
-        let length = self.episode(spec, 0, COMPARED)?.steps.len();
+        let length = self.episode(spec, 0, compared)?.steps.len();
         let middle = length / 2;
         self.play(spec, 0, 0, middle)?;
         let saved = self.call("state().save()", |env| Ok(env.state().map(|s| s.save())))?;
@@ -162,17 +185,23 @@ impl Probe<'_> {
             env.set_age(0);
             Ok(())
         })?;
-        self.play_on(spec, seed, actions, most)
+        self.play_on(spec, (seed, actions), most, false)
     }
 
-    /// The same at whatever age it is.
-    fn play_on(&mut self, spec: &EnvSpec, seed: u64, actions: u64, most: usize) -> Option<Tape> {
+    /// The same at whatever age it is, and if `hurry` only as long as there is time for random steps.
+    fn play_on(
+        &mut self,
+        spec: &EnvSpec,
+        (seed, actions): (u64, u64),
+        most: usize,
+        hurry: bool,
+    ) -> Option<Tape> {
         let mut tape = Tape::default();
         self.reset(spec, seed, &mut tape)?;
         let mut rng = ChaCha8Rng::seed_from_u64(actions);
         for t in 1..=most {
             self.step(spec, &mut rng, &format!("step {t} of reset(seed {seed})"), &mut tape)?;
-            if tape.ended() {
+            if tape.ended() || hurry && self.half_over() {
                 break;
             }
         }
@@ -222,6 +251,8 @@ impl Probe<'_> {
                 self.call(place, |env| env.step(Action::Continuous(&action), &mut obs))?
             }
         };
+        self.now.steps += 1;
+        (self.watch.progress)(&self.now);
         self.observation(spec, &obs, place);
         if let Some(from) = tape.obs.len().checked_sub(obs.len()) {
             self.stack(spec, Some(&tape.obs[from..]), &obs, place);
