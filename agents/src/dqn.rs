@@ -134,13 +134,16 @@ pub struct Dqn {
 
 impl Dqn {
     /// # Errors
-    /// When the action space is not discrete, or the network cannot take these observations.
+    /// A number or a spec that cannot work, actions that are not discrete, or a network that cannot take these
+    /// observations.
     pub fn new(
         config: &DqnConfig,
         spec: &EnvSpec,
         device: Device,
         rng: &mut Rng,
     ) -> Result<Self, String> {
+        config.validate()?;
+        spec.validate()?;
         let ActionSpace::Discrete(actions) = spec.action else {
             return Err("DQN needs discrete actions and this environment's are continuous; set \
                         agent.kind = \"sac\""

@@ -71,7 +71,15 @@ pub struct Learner {
 impl Learner {
     /// A learner at step 0: what `agent` is now counts as its start, also if a checkpoint is restored
     /// afterwards.
-    pub fn new(config: &Config, spec: &EnvSpec, agent: Box<dyn Agent>, device: Device) -> Self {
+    ///
+    /// # Errors
+    /// When there can be no such replay.
+    pub fn new(
+        config: &Config,
+        spec: &EnvSpec,
+        agent: Box<dyn Agent>,
+        device: Device,
+    ) -> Result<Self, Error> {
         let replay = Replay::new(
             spec,
             config.runtime.envs(),
@@ -80,12 +88,13 @@ impl Learner {
             config.agent.gamma(),
             device,
         )
+        .map_err(Error::Config)?
         .with_between(config.agent.counts_between());
         let mut initial = StateDict::new();
         agent.save(&mut initial);
         // Values alone: no moments, counts or method state.
         initial.retain(|name, _| !name.contains(['#', '@']) && !name.starts_with("target/"));
-        Learner {
+        Ok(Learner {
             initial,
             agent,
             replay,
@@ -95,7 +104,7 @@ impl Learner {
             rng: random::stream(config.seed, streams::LEARNER),
             replay_rng: random::stream(config.seed, streams::REPLAY),
             config: config.clone(),
-        }
+        })
     }
 
     /// First observations of actor `index`.

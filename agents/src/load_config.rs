@@ -132,8 +132,8 @@ impl Config {
         between("diagnostics.probe_size", self.diagnostics.probe_size as f64, 2.0, 65_536.0)?;
         self.normalize.validate().map_err(|e| format!("normalize.{e}"))?;
         match &self.agent {
-            AgentConfig::Sac(c) => validate_sac(c),
-            AgentConfig::Dqn(c) => validate_dqn(c),
+            AgentConfig::Sac(c) => c.validate(),
+            AgentConfig::Dqn(c) => c.validate(),
         }
     }
 
@@ -181,53 +181,67 @@ fn load(path: &Path, parse: impl FnOnce(&str) -> Result<Config, String>) -> Resu
 
 const HEURISTIC: &str = "agent.gamma_heuristic = true";
 
-fn validate_sac(c: &SacConfig) -> Result<(), String> {
-    between("agent.gamma", c.gamma, 0.0, 1.0)?;
-    between("agent.tau", c.tau, 0.0, 1.0)?;
-    between("agent.alpha", c.alpha, 1e-12, 1e12)?;
-    c.alpha_optim.validate().map_err(|e| format!("agent.alpha_{e}"))?;
-    c.value.validate().map_err(|e| format!("agent.value: {e}"))?;
-    c.log_std.validate().map_err(|e| format!("agent.log_std: {e}"))?;
-    between("agent.target_entropy_per_dim", c.target_entropy_per_dim, -1e6, 1e6)?;
-    at_least("agent.critics", c.critics as u64, 1)?;
-    at_most("agent.critics", c.critics as u64, 100)?;
-    let other = SacConfig::default();
-    if c.gamma_heuristic {
-        unread("agent.gamma", &c.gamma, &other.gamma, HEURISTIC)?;
-    }
-    if !c.learn_alpha {
-        let beside = "agent.learn_alpha = false";
-        let (mine, default) = (c.target_entropy_per_dim, other.target_entropy_per_dim);
-        unread("agent.target_entropy_per_dim", &mine, &default, beside)?;
-        if c.alpha_optim != other.alpha_optim {
-            return Err(format!("agent.alpha_optim does nothing with {beside}; leave it out"));
+impl SacConfig {
+    /// Checks every number against what can work; keys begin with `agent`.
+    ///
+    /// # Errors
+    /// One sentence about the first that cannot.
+    pub fn validate(&self) -> Result<(), String> {
+        let c = self;
+        between("agent.gamma", c.gamma, 0.0, 1.0)?;
+        between("agent.tau", c.tau, 0.0, 1.0)?;
+        between("agent.alpha", c.alpha, 1e-12, 1e12)?;
+        c.alpha_optim.validate().map_err(|e| format!("agent.alpha_{e}"))?;
+        c.value.validate().map_err(|e| format!("agent.value: {e}"))?;
+        c.log_std.validate().map_err(|e| format!("agent.log_std: {e}"))?;
+        between("agent.target_entropy_per_dim", c.target_entropy_per_dim, -1e6, 1e6)?;
+        at_least("agent.critics", c.critics as u64, 1)?;
+        at_most("agent.critics", c.critics as u64, 100)?;
+        let other = SacConfig::default();
+        if c.gamma_heuristic {
+            unread("agent.gamma", &c.gamma, &other.gamma, HEURISTIC)?;
         }
+        if !c.learn_alpha {
+            let beside = "agent.learn_alpha = false";
+            let (mine, default) = (c.target_entropy_per_dim, other.target_entropy_per_dim);
+            unread("agent.target_entropy_per_dim", &mine, &default, beside)?;
+            if c.alpha_optim != other.alpha_optim {
+                return Err(format!("agent.alpha_optim does nothing with {beside}; leave it out"));
+            }
+        }
+        validate_network("agent.actor", &c.actor)?;
+        validate_network("agent.critic", &c.critic)
     }
-    validate_network("agent.actor", &c.actor)?;
-    validate_network("agent.critic", &c.critic)
 }
 
-fn validate_dqn(c: &DqnConfig) -> Result<(), String> {
-    between("agent.gamma", c.gamma, 0.0, 1.0)?;
-    between("agent.epsilon.start", c.epsilon.start, 0.0, 1.0)?;
-    between("agent.epsilon.end", c.epsilon.end, 0.0, 1.0)?;
-    between("agent.huber_delta", c.huber_delta, 1e-12, 1e12)?;
-    c.value.validate().map_err(|e| format!("agent.value: {e}"))?;
-    match c.target {
-        TargetRule::Hard { every_updates } => {
-            at_least("agent.target.every_updates", every_updates, 1)?;
+impl DqnConfig {
+    /// Checks every number against what can work; keys begin with `agent`.
+    ///
+    /// # Errors
+    /// One sentence about the first that cannot.
+    pub fn validate(&self) -> Result<(), String> {
+        let c = self;
+        between("agent.gamma", c.gamma, 0.0, 1.0)?;
+        between("agent.epsilon.start", c.epsilon.start, 0.0, 1.0)?;
+        between("agent.epsilon.end", c.epsilon.end, 0.0, 1.0)?;
+        between("agent.huber_delta", c.huber_delta, 1e-12, 1e12)?;
+        c.value.validate().map_err(|e| format!("agent.value: {e}"))?;
+        match c.target {
+            TargetRule::Hard { every_updates } => {
+                at_least("agent.target.every_updates", every_updates, 1)?;
+            }
+            TargetRule::Polyak { tau } => between("agent.target.tau", tau, 0.0, 1.0)?,
         }
-        TargetRule::Polyak { tau } => between("agent.target.tau", tau, 0.0, 1.0)?,
+        let other = DqnConfig::default();
+        if c.gamma_heuristic {
+            unread("agent.gamma", &c.gamma, &other.gamma, HEURISTIC)?;
+        }
+        if let ValueConfig::Categorical(_) = c.value {
+            let beside = "agent.value.kind = \"categorical\"";
+            unread("agent.huber_delta", &c.huber_delta, &other.huber_delta, beside)?;
+        }
+        validate_network("agent.network", &c.network)
     }
-    let other = DqnConfig::default();
-    if c.gamma_heuristic {
-        unread("agent.gamma", &c.gamma, &other.gamma, HEURISTIC)?;
-    }
-    if let ValueConfig::Categorical(_) = c.value {
-        let beside = "agent.value.kind = \"categorical\"";
-        unread("agent.huber_delta", &c.huber_delta, &other.huber_delta, beside)?;
-    }
-    validate_network("agent.network", &c.network)
 }
 
 /// Checks the numbers of a network whose key is `key`.

@@ -31,10 +31,13 @@ impl RunningMoments {
         RunningMoments { mean: vec![0.0; dim], var: vec![1.0; dim], count: 1e-4 }
     }
 
-    /// Merges `rows`, `[n * D]`.
+    /// Merges `rows`, `[n * D]`; without a row nothing changes.
     pub fn update(&mut self, rows: &[f64]) {
         let dim = self.mean.len();
-        let n = (rows.len() / dim) as f64;
+        let n = rows.len().checked_div(dim).unwrap_or(0) as f64;
+        if n == 0.0 {
+            return;
+        }
         let total = self.count + n;
         for d in 0..dim {
             let column = || rows[d..].iter().step_by(dim);
@@ -52,7 +55,7 @@ impl RunningMoments {
     /// clipped.
     pub fn apply(&self, rows: &[f32]) -> Vec<f32> {
         let std = self.std();
-        rows.chunks_exact(self.mean.len())
+        rows.chunks_exact(self.mean.len().max(1))
             .flat_map(|row| row.iter().zip(&self.mean).zip(&std))
             .map(|((&x, mean), std)| ((f64::from(x) - mean) / std) as f32)
             .collect()

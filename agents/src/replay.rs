@@ -41,6 +41,9 @@ pub struct ReplayMeta {
 
 impl Replay {
     /// `envs` rings that together hold `capacity` environment steps.
+    ///
+    /// # Errors
+    /// As [`Replay::check`], and a discount that is none.
     pub fn new(
         spec: &EnvSpec,
         envs: usize,
@@ -48,16 +51,20 @@ impl Replay {
         n_step: usize,
         gamma: f64,
         device: Device,
-    ) -> Self {
+    ) -> Result<Self, String> {
+        Replay::check(spec, envs, capacity, n_step)?;
+        if !(0.0..=1.0).contains(&gamma) {
+            return Err(format!("the discount of a replay is {gamma}; it must be between 0 and 1"));
+        }
         let rows = capacity.div_ceil(envs) + 1; // the newest row has no action yet
-        Replay {
+        Ok(Replay {
             rings: (0..envs).map(|_| Ring::new(spec, rows)).collect(),
             obs_dim: spec.obs.size(),
             discounts: (0..=n_step).map(|k| gamma.powi(k as i32) as f32).collect(),
             between: false,
             device,
             scratch: Scratch::default(),
-        }
+        })
     }
 
     /// Gives batches what lies between the ends of their transitions, if there is anything (n above 1).
@@ -66,25 +73,39 @@ impl Replay {
         Replay { between: between && self.discounts.len() > 2, ..self }
     }
 
-    /// Whether rings of this capacity always hold a whole transition: `n_step + 3` rows, and as many
-    /// more as a stack of frames reaches back.
+    /// Whether there can be such a replay: what it is for makes sense, a transition fits, and the system has the memory.
     ///
     /// # Errors
-    /// One sentence with the least capacity; or about frames that observations cannot be made of.
-    pub fn check_rows(
+    /// One sentence about the first thing in the way.
+    pub fn check(
         spec: &EnvSpec,
         envs: usize,
         capacity: usize,
         n_step: usize,
     ) -> Result<(), String> {
-        let (frames, size) = (spec.obs.frames, spec.obs.size());
-        if frames == 0 || !size.is_multiple_of(frames) {
+        spec.validate()?;
+        if envs == 0 || n_step == 0 {
             return Err(format!(
-                "the environment's observations of {size} components cannot be a stack of {frames} \
-                 frames; `supple check-env` says more"
+                "a replay of {envs} environments with n_step {n_step} holds nothing; both must be at least 1"
             ));
         }
-        let least = (n_step + 2 + frames).saturating_mul(envs);
+        Replay::check_rows(spec, envs, capacity, n_step)?;
+        Replay::check_memory(spec, envs, capacity)
+    }
+
+    /// Whether rings of this capacity always hold a whole transition: `n_step + 3` rows, and as many
+    /// more as a stack of frames reaches back.
+    ///
+    /// # Errors
+    /// One sentence with the least capacity.
+    fn check_rows(
+        spec: &EnvSpec,
+        envs: usize,
+        capacity: usize,
+        n_step: usize,
+    ) -> Result<(), String> {
+        let frames = spec.obs.frames;
+        let least = n_step.saturating_add(2 + frames).saturating_mul(envs);
         if capacity >= least {
             return Ok(());
         }
@@ -99,8 +120,8 @@ impl Replay {
     ///
     /// # Errors
     /// One sentence with the number of bytes.
-    pub fn check_memory(spec: &EnvSpec, envs: usize, capacity: usize) -> Result<(), String> {
-        let bytes = (capacity.div_ceil(envs) + 1)
+    fn check_memory(spec: &EnvSpec, envs: usize, capacity: usize) -> Result<(), String> {
+        let bytes = (capacity.div_ceil(envs).saturating_add(1))
             .checked_mul(Ring::new(spec, 1).row_bytes())
             .and_then(|ring| ring.checked_mul(envs));
         let granted = bytes.is_some_and(|n| Vec::<u8>::new().try_reserve_exact(n).is_ok());

@@ -105,13 +105,15 @@ pub struct Sac {
 
 impl Sac {
     /// # Errors
-    /// When the action space is not continuous, or a network cannot take its inputs.
+    /// A number or a spec that cannot work, actions that are not continuous, or a network that cannot take its inputs.
     pub fn new(
         config: &SacConfig,
         spec: &EnvSpec,
         device: Device,
         rng: &mut Rng,
     ) -> Result<Self, String> {
+        config.validate()?;
+        spec.validate()?;
         let ActionSpace::Box { low, .. } = &spec.action else {
             return Err("SAC needs continuous actions and this environment's are discrete; set \
                         agent.kind = \"dqn\""

@@ -134,8 +134,7 @@ impl Parts {
         config.resolve(&spec).map_err(Error::Config)?;
         let device = device(&config.runtime.device)?;
         let (envs, capacity) = (config.runtime.envs(), config.replay.capacity);
-        Replay::check_rows(&spec, envs, capacity, config.replay.n_step).map_err(Error::Config)?;
-        Replay::check_memory(&spec, envs, capacity).map_err(Error::Config)?;
+        Replay::check(&spec, envs, capacity, config.replay.n_step).map_err(Error::Config)?;
         let mut rng = random::stream(config.seed, streams::INIT);
         let agent = agent::build(&config, &spec, device, &mut rng).map_err(Error::Config)?;
         Ok(Parts { config, make_env, spec, agent, device })

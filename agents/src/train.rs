@@ -50,7 +50,7 @@ pub fn train(session: Session<'_>) -> Result<Report, Error> {
 
     let (actors, restarted) = build_actors(&config, &make_env, agent.as_ref(), resume.as_ref())?;
     let mut eval_policy = (config.eval.episodes > 0).then(|| agent.policy());
-    let mut learner = Learner::new(&config, &spec, agent, device);
+    let mut learner = Learner::new(&config, &spec, agent, device)?;
     let (mut env_steps, mut wall_before, mut replayed) = (0, 0.0, Vec::new());
     if let Some(checkpoint) = &resume {
         learner.restore(checkpoint)?;

@@ -40,7 +40,7 @@ fn growth(body: impl FnOnce()) -> f64 {
 
 fn filled(spec: &EnvSpec, capacity: usize) -> Replay {
     let dim = spec.obs.size();
-    let mut replay = Replay::new(spec, 1, capacity, 1, 0.99, Device::Cpu);
+    let mut replay = Replay::new(spec, 1, capacity, 1, 0.99, Device::Cpu).unwrap();
     replay.start(0, &vec![1.0; dim]);
     for round in 0..capacity {
         replay.push(
@@ -76,7 +76,7 @@ fn checkpoints_and_resumes_take_no_second_copy() {
     let opened = agents::run_dir::RunDir::open(&folder).unwrap();
     let mut watch = |_: &agents::session::Progress| {};
     let session = parts().session(&opened, None, crossbeam::channel::never(), &mut watch);
-    let learner = Learner::new(&config, &session.spec, session.agent, Device::Cpu);
+    let learner = Learner::new(&config, &session.spec, session.agent, Device::Cpu).unwrap();
     let mut model = StateDict::new();
     learner.agent.save(&mut model);
     let (meta, columns) = replay.save();
@@ -91,7 +91,7 @@ fn checkpoints_and_resumes_take_no_second_copy() {
     drop(replay);
 
     let resuming = growth(|| {
-        let mut replay = Replay::new(&spec, 1, capacity, 1, 0.99, Device::Cpu);
+        let mut replay = Replay::new(&spec, 1, capacity, 1, 0.99, Device::Cpu).unwrap();
         let (found, _) = checkpoint::read_newest(&folder).unwrap();
         replay.load(found.state.replay.as_ref().unwrap(), found.replay.as_ref().unwrap()).unwrap();
         assert_eq!(replay.bytes() as f64, bytes);

@@ -103,7 +103,9 @@ impl Both {
         let (envs, capacity) = (case.envs, case.capacity);
         Replay::check_rows(&spec, envs, capacity, case.n).unwrap();
         let new = |spec: &EnvSpec| {
-            Replay::new(spec, envs, capacity, case.n, GAMMA, Device::Cpu).with_between(true)
+            Replay::new(spec, envs, capacity, case.n, GAMMA, Device::Cpu)
+                .unwrap()
+                .with_between(true)
         };
         let mut whole = spec.clone();
         whole.obs.frames = 1;
@@ -266,6 +268,7 @@ fn a_saved_replay_goes_on_alike() {
         let file = TensorFile::open(&path).unwrap();
         let mut again =
             Replay::new(&both.spec, case.envs, case.capacity, case.n, GAMMA, Device::Cpu)
+                .unwrap()
                 .with_between(true);
         again.load(&meta, &file).unwrap();
         let bits = |replay: &mut Replay| {

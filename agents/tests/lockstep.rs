@@ -83,7 +83,7 @@ fn sequential(config: &Config) -> Outcome {
             Actor::new(config, i, VecEnv::new(envs, rng).unwrap(), agent.policy())
         })
         .collect();
-    let mut learner = Learner::new(config, &spec, agent, Device::Cpu);
+    let mut learner = Learner::new(config, &spec, agent, Device::Cpu).unwrap();
     for (i, actor) in actors.iter().enumerate() {
         learner.start(i, actor.obs());
     }

@@ -40,6 +40,7 @@ fn a_saved_replay_goes_on_alike() {
         let file = TensorFile::open(&path).unwrap();
         let envs = pair.models.len();
         let mut again = Replay::new(&pair.spec, envs, case.capacity, case.n, GAMMA, Device::Cpu)
+            .unwrap()
             .with_between(true);
         again.load(&meta, &file).unwrap();
         assert_eq!((again.len(), again.bytes()), (pair.replay.len(), pair.replay.bytes()));

@@ -32,7 +32,7 @@ fn takes_its_raw_data(
     let raw = (capacity * (frame * obs_bytes + action_dim * 4 + 4 + 1)) as f64;
 
     let before = resident();
-    let mut replay = Replay::new(&spec, 2, capacity, 3, 0.99, Device::Cpu);
+    let mut replay = Replay::new(&spec, 2, capacity, 3, 0.99, Device::Cpu).unwrap();
     let empty = resident() - before;
     assert!(empty < 0.05 * raw, "{empty} of {raw} bytes are taken before there is data");
     replay.start(0, &vec![1.0; 2 * dim]);

@@ -261,7 +261,8 @@ fn check_counting_replay(run: &Run) -> usize {
     let (c, mut env) = (&run.config, run.registry.make("counting", &envs::Kwargs::new()).unwrap());
     let spec = env.spec();
     let (n, gamma) = (c.replay.n_step, c.agent.gamma());
-    let mut replay = Replay::new(&spec, c.runtime.envs(), c.replay.capacity, n, gamma, Device::Cpu);
+    let mut replay =
+        Replay::new(&spec, c.runtime.envs(), c.replay.capacity, n, gamma, Device::Cpu).unwrap();
     replay.load(checkpoint.state.replay.as_ref().unwrap(), &checkpoint.replay.unwrap()).unwrap();
     let steps = checkpoint.state.env_steps;
     assert_eq!(replay.len() as u64, steps, "one transition per environment step");

@@ -24,6 +24,7 @@ fn the_soft_value_does_not_depend_on_n() {
     for n in [1, 3] {
         let mut agent = build(&config, &spec, Device::Cpu, &mut random::stream(1, 0)).unwrap();
         let mut replay = Replay::new(&spec, 1, 200, n, 0.9, Device::Cpu)
+            .unwrap()
             .with_between(config.agent.counts_between());
         replay.start(0, &[1.0]);
         for step in 1..200u8 {

@@ -145,7 +145,9 @@ fn save(c: &mut Criterion) {
     let replay = sizes.replay(100_000);
     let agent = sizes.agent().expect("fits");
     let state: State =
-        Learner::new(&sizes.config, &sizes.spec, sizes.agent().expect("fits"), Device::Cpu).state();
+        Learner::new(&sizes.config, &sizes.spec, sizes.agent().expect("fits"), Device::Cpu)
+            .expect("fits")
+            .state();
     let folder = tempfile::tempdir().expect("a temporary folder");
     let mut group = c.benchmark_group("checkpoint");
     group.sample_size(10).throughput(Throughput::Bytes(replay.bytes() as u64));

@@ -96,7 +96,8 @@ impl Sizes {
         let d = self.spec.obs.size();
         let c = &self.config;
         let n_step = c.replay.n_step;
-        let mut replay = Replay::new(&self.spec, 1, steps, n_step, c.agent.gamma(), Device::Cpu);
+        let mut replay =
+            Replay::new(&self.spec, 1, steps, n_step, c.agent.gamma(), Device::Cpu).expect("fits");
         replay.start(0, &observation(d, &mut rng));
         for t in 1..=steps {
             let truncated = t % 200 == 0;

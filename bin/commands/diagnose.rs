@@ -32,7 +32,7 @@ pub(super) fn run(
     if let Some(init) = checkpoint::read_init(&run)? {
         agent.load(&init.model)?; // distances are from where the run began
     }
-    let mut learner = Learner::new(&config, &spec, agent, cpu);
+    let mut learner = Learner::new(&config, &spec, agent, cpu)?;
     learner.restore(&checkpoint)?;
     let place = checkpoint.path.display();
     if learner.counters.updates == 0 {

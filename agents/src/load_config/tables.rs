@@ -47,11 +47,25 @@ pub(super) fn differences(a: &Table, b: &Table) -> Vec<String> {
             (Some(Value::Table(a)), Some(Value::Table(b))) => {
                 found.extend(differences(a, b).iter().map(|inner| format!("{key}.{inner}")));
             }
-            (a, b) if a == b => {}
+            (Some(a), Some(b)) if same(a, b) => {}
             _ => found.push(key.clone()),
         }
     }
     found
+}
+
+/// Equal, also where both are not a number.
+fn same(a: &Value, b: &Value) -> bool {
+    match (a, b) {
+        (Value::Float(a), Value::Float(b)) => a == b || a.is_nan() && b.is_nan(),
+        (Value::Array(a), Value::Array(b)) => {
+            a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(a, b))
+        }
+        (Value::Table(a), Value::Table(b)) => {
+            a.len() == b.len() && a.iter().all(|(k, a)| b.get(k).is_some_and(|b| same(a, b)))
+        }
+        (a, b) => a == b,
+    }
 }
 
 /// Adds keys that have come since a run folder's file was written, with what was done then.
@@ -148,6 +162,18 @@ fn set_in(root: &mut Value, path: &str, value: Value) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_number_that_is_none_is_no_difference() {
+        let table = |text: &str| text.parse::<Table>().unwrap();
+        let lists =
+            [table("a = [nan, { b = nan }]\nc = 1"), table("a = [nan, { b = nan }]\nc = 1")];
+        assert_eq!(differences(&lists[0], &lists[1]), [""; 0]);
+        assert_eq!(
+            differences(&lists[0], &table("a = [nan, { b = 1.0 }]\nd = nan")),
+            ["a", "c", "d"]
+        );
+    }
 
     #[test]
     fn values_are_toml_or_plain_words() {

@@ -144,7 +144,8 @@ impl Pair {
         let action = if discrete { ActionSpace::Discrete(7) } else { ActionSpace::symmetric(2) };
         let mut spec = EnvSpec::vector(3, action);
         spec.obs.dtype = dtype;
-        let replay = Replay::new(&spec, envs, capacity, n, GAMMA, Device::Cpu).with_between(true);
+        let replay =
+            Replay::new(&spec, envs, capacity, n, GAMMA, Device::Cpu).unwrap().with_between(true);
         let models = (0..envs).map(|_| Model::default()).collect();
         let mut pair = Pair { replay, spec, models, n, capacity, next_id: 1 };
         (0..envs).for_each(|i| pair.restart(i));

@@ -1,0 +1,233 @@
+//! No configuration makes anything panic: each key of a working one gets each value that has no business there,
+//! and what is not refused with a sentence trains.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod harness;
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    thread,
+};
+
+use agents::{
+    config::Config,
+    error::Error,
+    load_config::{set, table},
+    normalize::{ReturnScale, ReturnScaleConfig, RunningMoments},
+    replay::Replay,
+    session::Parts,
+};
+use envs::{ActionSpace, EnvSpec, Registry};
+use harness::{Run, config, within};
+use proptest::prelude::*;
+use tch::Device;
+use toml::{Table, Value};
+
+const COMMON: &str = "
+    total_steps = 40
+    log_every_updates = 5
+    runtime = { torch_threads = 1, update_to_data = 0.5 }
+    replay = { capacity = 200, batch_size = 4, learning_starts = 20 }
+    eval = { every_steps = 20, episodes = 1, max_episode_steps = 5 }
+    checkpoint = { every_steps = 20 }
+    diagnostics = { every_updates = 4, rank_every_updates = 4, probe_size = 8 }
+";
+
+/// Every variant of everything that has variants, once at least.
+const AGENTS: [&str; 5] = [
+    "env.name = 'CartPole-v1'
+     env.drift = [{ kind = 'shift_obs', std = 2.0, period = 13 }, { kind = 'obs_delay', steps = 1 }]
+     [agent]
+     kind = 'dqn'
+     dueling = true
+     target = { kind = 'hard', every_updates = 5 }
+     [agent.network]
+     arch = { kind = 'mlp', hidden = [6], norm = { kind = 'layer' } }
+     methods = [{ kind = 'cbp' }, { kind = 'clip_grad_norm', max_norm = 1.0 }, { kind = 'l2_init', strength = 0.1 }]",
+    "env.name = 'CartPole-v1'
+     normalize = { obs = true, reward = { kind = 'return_scale' } }
+     [agent]
+     kind = 'dqn'
+     target = { kind = 'polyak', tau = 0.01 }
+     value = { kind = 'categorical', bins = 5 }
+     [agent.network]
+     arch = { kind = 'simba', width = 6, blocks = 1 }
+     optim = { rule = 'sgd', momentum = 0.5 }
+     methods = [{ kind = 'redo', every_updates = 3 }, { kind = 'shrink_perturb', shrink = 0.9, perturb = 0.1, every_updates = 2 }]",
+    "env = { name = 'Pendulum-v1', kwargs = { g = 9.0, max_episode_steps = 15, action_repeat = 1, frame_stack = 2 } }
+     replay.n_step = 3
+     [agent]
+     kind = 'sac'
+     log_std = { kind = 'tanh', min = -10.0, max = 2.0 }
+     alpha_optim = { lr = 0.01, schedule = { kind = 'linear', end_factor = 0.5, updates = 90 } }
+     actor.arch = { kind = 'mlp', hidden = [6], norm = { kind = 'rms' }, bias = false }
+     actor.methods = [{ kind = 'nap' }]
+     critic.arch = { kind = 'mlp', hidden = [6, 5] }
+     critic.optim = { rule = 'adamw', weight_decay = 0.1, schedule = { kind = 'cosine_restarts', start_factor = 1.0, end_factor = 0.1, restart = 'task' } }
+     critic.methods = [{ kind = 'reset_layers', layers = { last = 1 }, every_updates = 3 }]",
+    "env.name = 'Pendulum-v1'
+     env.drift = [{ kind = 'physics', constant = 'gravity', course = { kind = 'random_walk', step = 0.3, low = 0.5, high = 2.0, period = 5 } }]
+     normalize = { obs = true, reward = { kind = 'return_scale' } }
+     [agent]
+     kind = 'sac'
+     value = { kind = 'categorical', bins = 5 }
+     actor.arch = { kind = 'simba_v2', width = 6, blocks = 1 }
+     critic.arch = { kind = 'simba_v2', width = 6, blocks = 1 }",
+    "env.name = 'minatar/breakout'
+     [agent]
+     kind = 'dqn'
+     [agent.network]
+     arch = { kind = 'conv', torso = 'minatar', body = { kind = 'mlp', hidden = [6] } }",
+];
+
+fn hostile() -> Vec<Value> {
+    let table = "v = [0, 1, 2, -1, 9223372036854775807, -9223372036854775808, 0.0, 0.5, -0.5, 1e-300, 1e300, inf, \
+                 -inf, nan, '', 'x', true, [], [0], [[]], {}]";
+    let table: Table = table.parse().unwrap();
+    table["v"].as_array().unwrap().clone()
+}
+
+/// Dotted keys of all values in a table, and of the tables and lists.
+fn keys(value: &Value, prefix: &str, found: &mut Vec<String>) {
+    let mut go = |key: &str, value: &Value| {
+        let path = if prefix.is_empty() { key.to_owned() } else { format!("{prefix}.{key}") };
+        found.push(path.clone());
+        keys(value, &path, found);
+    };
+    match value {
+        Value::Table(table) => table.iter().for_each(|(key, value)| go(key, value)),
+        Value::Array(list) => {
+            list.iter().enumerate().for_each(|(i, value)| go(&i.to_string(), value))
+        }
+        _ => {}
+    }
+}
+
+/// What a run of two or three updates would take hours for, or all memory: more of what is allowed is no mistake.
+fn is_long(key: &str, value: &Value) -> bool {
+    let large =
+        value.as_float().or(value.as_integer().map(|n| n as f64)).is_some_and(|x| x > 100.0);
+    let heavy = ["runtime.", "total_steps", "replay.batch_size", "eval.episodes"];
+    let heavy = heavy.iter().any(|part| key.starts_with(part))
+        || key.contains("probe_size")
+        || key.contains("refit");
+    large && heavy
+}
+
+#[test]
+fn no_configuration_panics() {
+    within(120, || {
+        let registry = Registry::builtin();
+        let mut cases = Vec::new();
+        for agent in AGENTS {
+            let mut base = config(&format!("{COMMON}\n{agent}"));
+            // Every key with its default, and what only a run fills in.
+            base = Parts::new(&base, &registry).unwrap().config().clone();
+            Run::new(&base).train().unwrap();
+            let base = table(&base.to_toml().unwrap()).unwrap();
+            let mut all = Vec::new();
+            keys(&Value::Table(base.clone()), "", &mut all);
+            assert!(all.len() > 50, "{all:?}");
+            cases.extend(all.into_iter().map(|key| (base.clone(), key)));
+        }
+        let (next, cases) = (std::sync::atomic::AtomicUsize::new(0), &cases);
+        let counts: Vec<[usize; 3]> = thread::scope(|scope| {
+            let work = || {
+                let mut counts = [0; 3];
+                while let Some((base, key)) =
+                    cases.get(next.fetch_add(1, std::sync::atomic::Ordering::Relaxed))
+                {
+                    for value in hostile() {
+                        counts[try_out(base, key, &value, &registry)] += 1;
+                    }
+                }
+                counts
+            };
+            let threads = [(); 2].map(|()| scope.spawn(work));
+            threads.map(|t| t.join().unwrap()).to_vec()
+        });
+        let [refused, made, trained] =
+            [0, 1, 2].map(|i| counts.iter().map(|c| c[i]).sum::<usize>());
+        println!("{refused} refused, {made} made, {trained} trained");
+        assert!(
+            refused > 3000 && trained > 300,
+            "{refused} refused, {made} made, {trained} trained"
+        );
+    });
+}
+
+/// Refused with a sentence: 0. Made, but not run: 1. Trained, or ended with an error: 2.
+fn try_out(base: &Table, key: &str, value: &Value, registry: &Registry) -> usize {
+    let what = format!("{key} = {value}");
+    let mut changed = base.clone();
+    if set(&mut changed, key, value.clone()).is_err() {
+        return 0;
+    }
+    let text = toml::to_string(&changed).unwrap();
+    let quiet = |run: &mut dyn FnMut() -> Result<(), String>| {
+        catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| panic!("{what} panics"))
+    };
+    let mut parsed = None;
+    let made = quiet(&mut || {
+        let config = Config::parse(&text, &[])?;
+        Parts::new(&config, registry).map_err(|e| e.to_string())?;
+        parsed = Some(config);
+        Ok(())
+    });
+    if let Err(sentence) = made {
+        assert!(!sentence.contains('\n') && sentence.len() > 10, "{what}: {sentence}");
+        return 0;
+    }
+    if is_long(key, value) {
+        return 1;
+    }
+    let ended = quiet(&mut || match Run::new(&parsed.take().unwrap()).train() {
+        Err(Error::Panic { thread, message }) => panic!("{what}: {thread} panicked: {message}"),
+        _ => Ok(()),
+    });
+    assert_eq!(ended, Ok(()));
+    2
+}
+
+fn size() -> impl Strategy<Value = usize> {
+    prop_oneof![0..5usize, Just(usize::MAX), Just(usize::MAX / 2), Just(1 << 40)]
+}
+
+fn number() -> impl Strategy<Value = f64> {
+    prop_oneof![
+        -2.0..2.0f64,
+        Just(f64::NAN),
+        Just(f64::INFINITY),
+        Just(f64::NEG_INFINITY),
+        Just(1e300)
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_replay_panics(envs in size(), capacity in size(), n_step in size(), gamma in number(), dim in 0..3usize, actions in 0..3usize) {
+        let spec = EnvSpec::vector(dim, ActionSpace::Discrete(actions));
+        if let Err(sentence) = Replay::new(&spec, envs, capacity, n_step, gamma, Device::Cpu) {
+            prop_assert!(sentence.len() > 20, "{sentence}");
+        } else {
+            prop_assert!(dim > 0 && actions > 0 && envs > 0 && n_step > 0 && (0.0..=1.0).contains(&gamma));
+        }
+    }
+
+    #[test]
+    fn no_statistics_panic(dim in 0..4usize, rows in proptest::collection::vec(number(), 0..9), gamma in number(), envs in 0..4usize) {
+        let mut moments = RunningMoments::new(dim);
+        moments.update(&rows);
+        let floats: Vec<f32> = rows.iter().map(|x| *x as f32).collect();
+        prop_assert_eq!(moments.apply(&floats).len(), if dim == 0 { 0 } else { floats.len() / dim * dim });
+        if rows.len() < dim {
+            prop_assert_eq!(moments, RunningMoments::new(dim), "without a row nothing changes");
+        }
+        let mut scale = ReturnScale::new(ReturnScaleConfig::default(), gamma, envs);
+        let ended = vec![false; envs];
+        scale.observe(&vec![1.0; envs], &ended);
+        let _ = scale.denominator();
+    }
+}
