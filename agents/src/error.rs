@@ -49,25 +49,25 @@ pub enum Error {
     #[error("{0}")]
     Run(String),
     /// Reading or writing failed.
-    #[error("cannot {action} {path}: {source}")]
+    #[error("cannot {action} {path}: {cause}")]
     Io {
         /// "write", "read", ...
         action: &'static str,
         /// The file or folder.
         path: String,
-        /// What the system said.
-        source: std::io::Error,
+        /// What the system said. Not a `source`: the sentence holds it already.
+        cause: std::io::Error,
     },
 }
 
 impl Error {
     /// An I/O error with what was attempted on which path.
-    pub fn io(action: &'static str, path: &Path, source: std::io::Error) -> Error {
+    pub fn io(action: &'static str, path: &Path, cause: std::io::Error) -> Error {
         if let Some(folder) = deleted(path) {
             return Error::Run(format!(
                 "{folder} was deleted while it was in use, and what is written there is lost; start the run anew"
             ));
         }
-        Error::Io { action, path: shown(path).display().to_string(), source }
+        Error::Io { action, path: shown(path).display().to_string(), cause }
     }
 }

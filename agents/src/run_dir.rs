@@ -40,7 +40,7 @@ impl RunDir {
                 path.display()
             )));
         }
-        fs::create_dir_all(path).map_err(|e| Error::io("create", path, e))?;
+        make_folder(path)?;
         let run = RunDir::hold(path)?;
         run.write_config(config)?;
         Ok(run)
@@ -104,12 +104,31 @@ impl RunDir {
     }
 }
 
+/// Makes a folder where there is none yet, and those that it lies in.
+///
+/// # Errors
+/// When something else is in the way, or it cannot be made.
+pub fn make_folder(path: &Path) -> Result<(), Error> {
+    fs::create_dir_all(path).map_err(|e| {
+        let in_the_way = path.ancestors().find(|p| p.exists()).filter(|p| !p.is_dir());
+        in_the_way.map_or_else(
+            || Error::io("create", path, e),
+            |file| {
+                let (path, file) = (path.display(), file.display());
+                Error::Run(format!(
+                    "the folder {path} cannot be made: {file} is a file; give another name"
+                ))
+            },
+        )
+    })
+}
+
 /// Makes the first free folder of `root/stem-1`, `root/stem-2`, ...
 ///
 /// # Errors
 /// When no folder can be made there.
 pub fn create_numbered(root: &Path, stem: &str) -> Result<PathBuf, Error> {
-    fs::create_dir_all(root).map_err(|e| Error::io("create", root, e))?;
+    make_folder(root)?;
     for number in 1u32.. {
         let path = root.join(format!("{stem}-{number}"));
         // `create_dir` succeeds for one process only.

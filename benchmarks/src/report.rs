@@ -23,6 +23,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use agents::run_dir::make_folder;
+
 use crate::{
     study::Study,
     summary::{Interval, Summary},
@@ -177,8 +179,8 @@ fn put(out: &Path, name: &str, bytes: &[u8]) -> Result<(), String> {
     let path = out.join(name);
     let beside = PathBuf::from(format!("{}.new", path.display()));
     let folder = path.parent().unwrap_or(out);
-    fs::create_dir_all(folder)
-        .and_then(|()| fs::write(&beside, bytes))
+    make_folder(folder).map_err(|e| e.to_string())?;
+    fs::write(&beside, bytes)
         .and_then(|()| fs::rename(&beside, &path))
         .map_err(|e| format!("cannot write {}: {e}", path.display()))
 }

@@ -1,8 +1,11 @@
 //! A set of runs that are compared: what reports are made of.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::score::Score;
 
@@ -70,7 +73,9 @@ pub struct Anchor {
 pub struct Run {
     /// Its seed.
     pub seed: u64,
-    /// Its folder, as it was given. (Of a fresh method: that of the first task.)
+    /// Its folder, as it was given. (Of a fresh method: that of the first task.) Bytes that are no text are
+    /// replaced where it is written.
+    #[serde(serialize_with = "as_text")]
     pub dir: PathBuf,
     /// Performance in each bin of [`Score::bin`] steps.
     pub curve: Vec<f64>,
@@ -81,6 +86,10 @@ pub struct Run {
     pub beside: BTreeMap<String, Vec<(u64, f64)>>,
     /// Seconds the run took.
     pub wall_s: f64,
+}
+
+fn as_text<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&path.to_string_lossy())
 }
 
 /// A run that did not end.

@@ -49,7 +49,7 @@ pub(super) fn run(registry: &Registry, suite: Option<&str>, asked: &Asked<'_>) -
         note(&format!("note: {sentence}"));
     }
     let out = asked.out.map_or_else(|| default_out(&name, asked.quick), Path::to_owned);
-    std::fs::create_dir_all(&out).with_context(|| format!("cannot create {}", out.display()))?;
+    run_dir::make_folder(&out)?;
     // Two of them in one folder would take each other's runs for broken ones.
     let held = Held::open(&out)?;
     let _lock = run_dir::lock(held.path())?;

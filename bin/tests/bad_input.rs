@@ -160,8 +160,16 @@ fn run_folders() {
     let train = |dir| ["train", "quick.toml", "--run-dir", dir];
 
     s.write("file", "x");
-    refused(&s, &train("file"), &["file"]);
-    refused(&s, &train("file/run"), &["cannot create", "file/run"]);
+    for (folder, args) in [
+        ("file", &train("file")[..]),
+        ("file/run", &train("file/run")),
+        ("file/x", &["bench", "control/cartpole-drift", "--quick", "--out", "file/x"]),
+    ] {
+        refused(&s, args, &[&format!("the folder {folder} cannot be made: file is a file")]);
+    }
+    // What the system says is said once.
+    let ended = s.run(&train("/proc/supple"));
+    assert_eq!(ended.stderr.matches("(os error").count(), 1, "{}", ended.stderr);
     refused(&s, &train("/proc/supple"), &["cannot create", "/proc/supple"]);
 
     std::fs::create_dir(s.path("full")).expect("a folder");

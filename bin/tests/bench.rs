@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use cli::{LIMIT, Scratch, checkpoints};
+use cli::{LIMIT, SUPPLE, Scratch, checkpoints};
 use serde_json::{Value, json};
 
 const GRID: &str = r#"
@@ -348,4 +348,19 @@ fn mistakes_are_told_in_one_sentence() {
     }
     let list = s.succeed(&["bench"]).stdout;
     assert!(list.contains("control/cartpole-drift") && list.contains("source:"), "{list}");
+}
+
+/// Bytes that are no text, as older systems leave in names.
+#[test]
+fn folders_may_have_names_that_are_no_text() {
+    let s = Scratch::quick();
+    s.succeed(&["train", "quick.toml", "--run-dir", "run"]);
+    let line = format!(
+        "mv run \"$(printf 'odd-\\377')\" && {SUPPLE} report \"$(printf 'odd-\\377')\" --out page && \
+         {SUPPLE} eval \"$(printf 'odd-\\377')\" --episodes 1 && \
+         {SUPPLE} resume \"$(printf 'odd-\\377')\" --set total_steps=410"
+    );
+    let ended = s.start_program("sh", &["-c", &line]).wait();
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    assert!(s.path("page/report.html").exists());
 }

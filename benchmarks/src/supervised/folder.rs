@@ -38,7 +38,7 @@ impl RunFolder {
         if !is_run && path.exists() && entries.any(|e| e.file_name() != "run.lock") {
             return Err(format!("{shown} is not empty; give --run-dir a new or empty folder"));
         }
-        fs::create_dir_all(path).map_err(|e| format!("cannot create {shown}: {e}"))?;
+        run_dir::make_folder(path).map_err(|e| e.to_string())?;
         let held = Held::open(path).map_err(|e| e.to_string())?;
         let lock = run_dir::lock(held.path()).map_err(|e| e.to_string())?;
         if is_run {
