@@ -43,7 +43,7 @@ fn killed_again_and_again() {
     process.until("the first checkpoint", || !checkpoints(&run, "step").is_empty());
     loop {
         // So many rows later, and a little: often in the middle of a checkpoint.
-        let (target, delay) = (rows(&run) + moments.below(16) as usize, moments.below(15));
+        let (target, delay) = (rows(&run) + moments.below(12) as usize, moments.below(4));
         let deadline = Instant::now() + cli::LIMIT;
         while process.alive() && rows(&run) < target && Instant::now() < deadline {
             std::thread::sleep(Duration::from_millis(1));

@@ -10,8 +10,8 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
 use support::{
-    eventually, kwargs, make, mark, pids, refusal, reset, runs, sources, step, try_make, within,
-    world,
+    eventually, kwargs, make, mark, patience, pids, refusal, reset, runs, sources, step, try_make,
+    within, world,
 };
 
 /// A text with all of these words in it.
@@ -107,18 +107,20 @@ fn a_death_is_named_while_a_forked_helper_lives_on() {
 #[test]
 fn a_hang_ends_after_the_timeout() {
     within(60, || {
+        let limit = patience();
+        let said = |seconds: u64| format!("did not answer within {seconds} s");
         for fault in ["hang", "spin", "stop", "close_files"] {
             let marked = mark(fault);
-            let arguments = json!({"fault": fault, "timeout_s": 0.4, "mark": marked});
+            let arguments = json!({"fault": fault, "timeout_s": limit, "mark": marked});
             let (message, env) = third_step(arguments);
-            says(&message, &["did not answer within 0.4 s", "timeout_s"]);
+            says(&message, &[&said(limit), "timeout_s"]);
             assert!(!runs(pids(&marked)[0]), "{fault}: it was killed");
             drop(env);
         }
-        let arguments = json!({"fault": "hang", "at": "make", "timeout_s": 0.4});
-        says(&refusal("python:worlds:Fault", arguments), &["did not answer within 2 s"]);
-        let mut env = world("Fault", json!({"fault": "hang", "at": "reset", "timeout_s": 0.4}));
-        says(&reset(env.as_mut(), 0).expect_err("hangs").to_string(), &["within 0.4 s"]);
+        let arguments = json!({"fault": "hang", "at": "make", "timeout_s": limit});
+        says(&refusal("python:worlds:Fault", arguments), &[&said(5 * limit)]);
+        let mut env = world("Fault", json!({"fault": "hang", "at": "reset", "timeout_s": limit}));
+        says(&reset(env.as_mut(), 0).expect_err("hangs").to_string(), &[&said(limit)]);
     });
 }
 
@@ -126,7 +128,8 @@ fn a_hang_ends_after_the_timeout() {
 #[test]
 fn a_slow_start_is_no_hang() {
     within(30, || {
-        let mut env = world("Slow", json!({"timeout_s": 0.6}));
+        let limit = patience();
+        let mut env = world("Slow", json!({"timeout_s": limit, "seconds": 1.5 * limit as f64}));
         assert_eq!(reset(env.as_mut(), 0).expect("reset"), [0.0, 0.0]);
     });
 }
@@ -135,7 +138,8 @@ fn a_slow_start_is_no_hang() {
 fn a_close_that_hangs_is_cut_short() {
     within(60, || {
         let marked = mark("close");
-        let arguments = json!({"fault": "hang", "at": "close", "timeout_s": 0.4, "mark": marked});
+        let arguments =
+            json!({"fault": "hang", "at": "close", "timeout_s": patience(), "mark": marked});
         let mut env = world("Fault", arguments);
         reset(env.as_mut(), 0).expect("reset");
         drop(env);
@@ -394,7 +398,7 @@ fn a_worker_is_replaced_on_request() {
 #[test]
 fn a_hanging_worker_is_replaced_too() {
     within(60, || {
-        let arguments = json!({"fault": "hang", "restart": true, "timeout_s": 1.0});
+        let arguments = json!({"fault": "hang", "restart": true, "timeout_s": patience()});
         let mut env = world("Fault", arguments);
         reset(env.as_mut(), 0).expect("reset");
         step(env.as_mut(), 0).expect("one");

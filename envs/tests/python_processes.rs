@@ -183,14 +183,13 @@ fn sharing_changes_nothing() {
 fn workers_run_side_by_side() {
     within(60, || {
         let registry = Registry::builtin();
-        let arguments = json!({"pause": 0.2, "envs_per_worker": 1});
+        let marked = mark("side by side");
+        let arguments = json!({"fault": "meet", "mark": marked, "envs_per_worker": 1});
         let mut envs = vector(&registry, 4, arguments);
-        let actions = Actions::Discrete(vec![0; 4]);
-        // Sleeping costs no processor: this holds on any machine.
-        let begin = std::time::Instant::now();
-        envs.step(&actions).expect("step");
-        let took = begin.elapsed().as_secs_f64();
-        assert!((0.2..0.6).contains(&took), "{took} s for four steps of 0.2 s at once");
+        // In the third one each waits for the other three.
+        for _ in 0..3 {
+            envs.step(&Actions::Discrete(vec![0; 4])).expect("step");
+        }
     });
 }
 
@@ -304,7 +303,7 @@ fn workers_die_with_a_killed_run() {
             step(env.as_mut(), 0).expect("never the third");
         }
         eprintln!("idle");
-        thread::sleep(std::time::Duration::from_secs(100));
+        thread::sleep(std::time::Duration::from_secs(7200));
     }
     within(100, || {
         for fault in ["none", "hang", "spin"] {

@@ -6,8 +6,8 @@
 mod packages;
 
 use std::path::PathBuf;
-use std::sync::mpsc;
-use std::time::Duration;
+use std::sync::{OnceLock, mpsc};
+use std::time::{Duration, Instant};
 
 use envs::{Action, Env, EnvError, Kwargs, Registry, Step};
 use serde_json::{Value, json};
@@ -87,7 +87,20 @@ pub(crate) fn runs(pid: u32) -> bool {
 pub(crate) fn mark(name: &str) -> PathBuf {
     let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}.pids"));
     let _ = std::fs::remove_file(&path);
+    let _ = std::fs::remove_file(path.with_extension("pids.met"));
     path
+}
+
+/// A `timeout_s` that this machine meets with ease where nothing hangs: four times what a worker takes to start, of
+/// which a start may take five times as much again.
+pub(crate) fn patience() -> u64 {
+    static PATIENCE: OnceLock<u64> = OnceLock::new();
+    *PATIENCE.get_or_init(|| {
+        let begin = Instant::now();
+        let mut env = world("Fault", json!({}));
+        reset(env.as_mut(), 0).expect("reset");
+        (4.0 * begin.elapsed().as_secs_f64()).ceil() as u64
+    })
 }
 
 /// What they noted, one for each environment made.

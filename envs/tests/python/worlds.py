@@ -147,6 +147,13 @@ class Fault(World):
             file.write(f"{helper}\n")
         os._exit(3)
 
+    def meet(self):
+        """Waits until four are here."""
+        with open(f"{self.mark}.met", "a") as file:
+            file.write("here\n")
+        while open(f"{self.mark}.met").read().count("here\n") < 4:
+            time.sleep(0.01)
+
     def stop(self):
         os.kill(os.getpid(), 19)
 
@@ -393,10 +400,10 @@ def given(**kwargs):
 
 
 class Slow(Fault):
-    """Takes a second to import, as torch would."""
+    """Takes a while to import, as torch would."""
 
-    def __init__(self):
-        time.sleep(1.0)
+    def __init__(self, seconds):
+        time.sleep(seconds)
         super().__init__()
 
 
