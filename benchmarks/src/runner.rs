@@ -100,7 +100,7 @@ pub fn run(plan: &Plan<'_>, watch: &mut dyn FnMut(&Progress) -> bool) -> Result<
                     finished_steps += run.job.steps;
                 }
                 End::Stopped => {}
-                // A checkpoint may be damaged, or the run have ended without saying so.
+                // Its checkpoints may be damaged.
                 End::Failed(_) if run.resumed && going => {
                     waiting.push_front(Attempt { job: run.job, resumes: false });
                 }

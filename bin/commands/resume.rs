@@ -34,7 +34,8 @@ pub(super) fn run(registry: &Registry, path: &Path, set: &[String], how: How) ->
         note(&format!("warning: {warning}"));
     }
     let done = checkpoint.state.env_steps;
-    if done >= config.total_steps && checkpoint.evaluating.is_empty() {
+    // A suite that was killed before it had the result of a run asks for it.
+    if done >= config.total_steps && checkpoint.evaluating.is_empty() && !how.until_eof {
         bail!(
             "{} is complete at {done} steps; give --set total_steps=N with a larger N to go on",
             path.display(),

@@ -350,6 +350,29 @@ fn mistakes_are_told_in_one_sentence() {
     assert!(list.contains("control/cartpole-drift") && list.contains("source:"), "{list}");
 }
 
+/// The suite was killed when the run had ended and the result was not written yet.
+#[test]
+fn a_run_that_is_complete_is_not_trained_again() {
+    let s = scratch();
+    s.succeed(BENCH);
+    let run = s.path("out/runs/plain/seed-1");
+    let result = |run: &Path| -> Value {
+        let text = fs::read_to_string(run.join("result.json")).expect("a result");
+        let mut result: Value = serde_json::from_str(&text).expect("JSON");
+        let object = result.as_object_mut().expect("an object");
+        object.retain(|key, _| !key.ends_with("_s") && key != "edge_mass");
+        result
+    };
+    let (before, record) =
+        (result(&run), fs::read_to_string(run.join("metrics.jsonl")).expect("metrics"));
+    fs::remove_file(run.join("result.json")).expect("a result");
+    s.succeed(BENCH);
+    let log = fs::read_to_string(run.with_extension("log")).expect("a log");
+    assert!(log.contains("resuming at step 600"), "{log}");
+    assert_eq!(result(&run), before);
+    assert_eq!(fs::read_to_string(run.join("metrics.jsonl")).expect("metrics"), record);
+}
+
 /// Bytes that are no text, as older systems leave in names.
 #[test]
 fn folders_may_have_names_that_are_no_text() {

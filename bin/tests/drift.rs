@@ -37,8 +37,7 @@ fn what_cannot_work_is_refused_by_name() {
 #[test]
 fn the_checker_takes_drift() {
     let s = Scratch::new();
-    let list =
-        r#"drift=[{ "kind": "remap_actions", "period": 50 }, { "kind": "obs_delay", "steps": 2 }]"#;
+    let list = "drift=[{ kind = 'remap_actions', period = 50 }, { kind = 'obs_delay', steps = 2 }]";
     let said = s.succeed(&["check-env", "Pendulum-v1", "--set", list]).stdout;
     assert!(said.contains("nothing to mend"), "{said}");
     let ended = s.run(&["check-env", "Pendulum-v1", "--set", "drift=3"]);
