@@ -9,6 +9,8 @@ use std::path::Path;
 use envs::EnvSpec;
 use networks::{methods::MethodConfig, optim::OptimConfig, unread::unread};
 
+use toml::Table;
+
 use crate::{
     config::{AgentConfig, Config, NetworkConfig, gamma_heuristic},
     dqn::{DqnConfig, TargetRule},
@@ -114,6 +116,10 @@ impl Config {
         at_most("replay.batch_size", p.batch_size as u64, 1 << 20)?;
         at_most("replay.n_step", p.n_step as u64, 10_000)?;
         at_most("eval.episodes", self.eval.episodes as u64, 1_000_000)?;
+        at_most("env.age", self.env.age, OLDEST)?;
+        for age in &self.eval.ages {
+            at_most("eval.ages", *age, OLDEST)?;
+        }
         between("runtime.update_to_data", r.update_to_data, 0.0, 1_000.0)?;
         let row = p.n_step as u64 + 3;
         let least = row * r.envs() as u64;
@@ -128,6 +134,11 @@ impl Config {
         }
         if (p.capacity as u64) < least {
             return Err(format!("replay.capacity is {}; it must be at least {least}", p.capacity));
+        }
+        let table =
+            Table::try_from(self).map_err(|e| format!("it cannot be written as TOML: {e}"))?;
+        for key in ["agent", "normalize"] {
+            table.get(key).map_or(Ok(()), |value| tables::check_floats(key, value))?;
         }
         between("diagnostics.probe_size", self.diagnostics.probe_size as f64, 2.0, 65_536.0)?;
         self.normalize.validate().map_err(|e| format!("normalize.{e}"))?;
@@ -178,6 +189,9 @@ fn load(path: &Path, parse: impl FnOnce(&str) -> Result<Config, String>) -> Resu
         .map_err(|e| Error::Config(format!("cannot read the configuration {place}: {e}")))?;
     parse(&text).map_err(|e| Error::Config(format!("{place}: {e}")))
 }
+
+/// A random walk takes seconds to such an age.
+const OLDEST: u64 = 1_000_000_000;
 
 const HEURISTIC: &str = "agent.gamma_heuristic = true";
 

@@ -101,7 +101,7 @@ impl Both {
         let dtype = if case.bytes { Dtype::U8 } else { Dtype::F32 };
         let spec = spec(case.frames, dtype, case.discrete);
         let (envs, capacity) = (case.envs, case.capacity);
-        Replay::check_rows(&spec, envs, capacity, case.n).unwrap();
+        Replay::check(&spec, envs, capacity, case.n).unwrap();
         let new = |spec: &EnvSpec| {
             Replay::new(spec, envs, capacity, case.n, GAMMA, Device::Cpu)
                 .unwrap()
@@ -336,13 +336,13 @@ fn by_hand() {
 #[test]
 fn too_few_rows_are_refused() {
     let spec = spec(4, Dtype::U8, true);
-    assert_eq!(Replay::check_rows(&spec, 2, 18, 3), Ok(()));
-    let error = Replay::check_rows(&spec, 2, 17, 3).unwrap_err();
+    assert_eq!(Replay::check(&spec, 2, 18, 3), Ok(()));
+    let error = Replay::check(&spec, 2, 17, 3).unwrap_err();
     assert!(error.contains("replay.capacity is 17") && error.contains("at least 18"), "{error}");
     for frames in [0, 5] {
         let mut odd = spec.clone();
         odd.obs.frames = frames;
-        let error = Replay::check_rows(&odd, 2, 1000, 3).unwrap_err();
-        assert!(error.contains("12 components") && error.contains("check-env"), "{error}");
+        let error = Replay::check(&odd, 2, 1000, 3).unwrap_err();
+        assert!(error.contains("12 components") && error.contains("stack of"), "{error}");
     }
 }

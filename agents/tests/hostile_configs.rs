@@ -3,9 +3,15 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod harness;
+#[path = "harness/hostile.rs"]
+mod hostile;
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
+    sync::{
+        Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
     thread,
 };
 
@@ -19,6 +25,7 @@ use agents::{
 };
 use envs::{ActionSpace, EnvSpec, Registry};
 use harness::{Run, config, within};
+use hostile::{hostile, keys};
 use proptest::prelude::*;
 use tch::Device;
 use toml::{Table, Value};
@@ -27,7 +34,9 @@ const COMMON: &str = "
     total_steps = 40
     log_every_updates = 5
     runtime = { torch_threads = 1, update_to_data = 0.5 }
-    replay = { capacity = 200, batch_size = 4, learning_starts = 20 }
+    replay.capacity = 200
+    replay.batch_size = 4
+    replay.learning_starts = 20
     eval = { every_steps = 20, episodes = 1, max_episode_steps = 5 }
     checkpoint = { every_steps = 20 }
     diagnostics = { every_updates = 4, rank_every_updates = 4, probe_size = 8 }
@@ -42,7 +51,7 @@ const AGENTS: [&str; 5] = [
      dueling = true
      target = { kind = 'hard', every_updates = 5 }
      [agent.network]
-     arch = { kind = 'mlp', hidden = [6], norm = { kind = 'layer' } }
+     arch = { kind = 'mlp', hidden = [6], norm = { kind = 'layer_norm' } }
      methods = [{ kind = 'cbp' }, { kind = 'clip_grad_norm', max_norm = 1.0 }, { kind = 'l2_init', strength = 0.1 }]",
     "env.name = 'CartPole-v1'
      normalize = { obs = true, reward = { kind = 'return_scale' } }
@@ -60,11 +69,11 @@ const AGENTS: [&str; 5] = [
      kind = 'sac'
      log_std = { kind = 'tanh', min = -10.0, max = 2.0 }
      alpha_optim = { lr = 0.01, schedule = { kind = 'linear', end_factor = 0.5, updates = 90 } }
-     actor.arch = { kind = 'mlp', hidden = [6], norm = { kind = 'rms' }, bias = false }
+     actor.arch = { kind = 'mlp', hidden = [6], norm = { kind = 'rms_norm' }, bias = false }
      actor.methods = [{ kind = 'nap' }]
      critic.arch = { kind = 'mlp', hidden = [6, 5] }
      critic.optim = { rule = 'adamw', weight_decay = 0.1, schedule = { kind = 'cosine_restarts', start_factor = 1.0, end_factor = 0.1, restart = 'task' } }
-     critic.methods = [{ kind = 'reset_layers', layers = { last = 1 }, every_updates = 3 }]",
+     critic.methods = [{ kind = 'reset_layers', layers = 'heads', every_updates = 3 }]",
     "env.name = 'Pendulum-v1'
      env.drift = [{ kind = 'physics', constant = 'gravity', course = { kind = 'random_walk', step = 0.3, low = 0.5, high = 2.0, period = 5 } }]
      normalize = { obs = true, reward = { kind = 'return_scale' } }
@@ -79,29 +88,6 @@ const AGENTS: [&str; 5] = [
      [agent.network]
      arch = { kind = 'conv', torso = 'minatar', body = { kind = 'mlp', hidden = [6] } }",
 ];
-
-fn hostile() -> Vec<Value> {
-    let table = "v = [0, 1, 2, -1, 9223372036854775807, -9223372036854775808, 0.0, 0.5, -0.5, 1e-300, 1e300, inf, \
-                 -inf, nan, '', 'x', true, [], [0], [[]], {}]";
-    let table: Table = table.parse().unwrap();
-    table["v"].as_array().unwrap().clone()
-}
-
-/// Dotted keys of all values in a table, and of the tables and lists.
-fn keys(value: &Value, prefix: &str, found: &mut Vec<String>) {
-    let mut go = |key: &str, value: &Value| {
-        let path = if prefix.is_empty() { key.to_owned() } else { format!("{prefix}.{key}") };
-        found.push(path.clone());
-        keys(value, &path, found);
-    };
-    match value {
-        Value::Table(table) => table.iter().for_each(|(key, value)| go(key, value)),
-        Value::Array(list) => {
-            list.iter().enumerate().for_each(|(i, value)| go(&i.to_string(), value))
-        }
-        _ => {}
-    }
-}
 
 /// What a run of two or three updates would take hours for, or all memory: more of what is allowed is no mistake.
 fn is_long(key: &str, value: &Value) -> bool {
@@ -130,15 +116,18 @@ fn no_configuration_panics() {
             assert!(all.len() > 50, "{all:?}");
             cases.extend(all.into_iter().map(|key| (base.clone(), key)));
         }
-        let (next, cases) = (std::sync::atomic::AtomicUsize::new(0), &cases);
+        let (next, faults, cases) = (AtomicUsize::new(0), Mutex::new(Vec::new()), &cases);
         let counts: Vec<[usize; 3]> = thread::scope(|scope| {
             let work = || {
                 let mut counts = [0; 3];
-                while let Some((base, key)) =
-                    cases.get(next.fetch_add(1, std::sync::atomic::Ordering::Relaxed))
-                {
+                while let Some((base, key)) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
                     for value in hostile() {
-                        counts[try_out(base, key, &value, &registry)] += 1;
+                        match try_out(base, key, &value, &registry) {
+                            Ok(kind) => counts[kind] += 1,
+                            Err(fault) => {
+                                faults.lock().unwrap().push(format!("{key} = {value}: {fault}"))
+                            }
+                        }
                     }
                 }
                 counts
@@ -148,6 +137,8 @@ fn no_configuration_panics() {
         });
         let [refused, made, trained] =
             [0, 1, 2].map(|i| counts.iter().map(|c| c[i]).sum::<usize>());
+        let faults = faults.into_inner().unwrap();
+        assert!(faults.is_empty(), "{}", faults.join("\n"));
         println!("{refused} refused, {made} made, {trained} trained");
         assert!(
             refused > 3000 && trained > 300,
@@ -156,37 +147,35 @@ fn no_configuration_panics() {
     });
 }
 
-/// Refused with a sentence: 0. Made, but not run: 1. Trained, or ended with an error: 2.
-fn try_out(base: &Table, key: &str, value: &Value, registry: &Registry) -> usize {
-    let what = format!("{key} = {value}");
+/// Refused with a sentence: 0. Made, but not run: 1. Trained, or ended with an error: 2. What panics is a fault.
+fn try_out(base: &Table, key: &str, value: &Value, registry: &Registry) -> Result<usize, String> {
     let mut changed = base.clone();
     if set(&mut changed, key, value.clone()).is_err() {
-        return 0;
+        return Ok(0);
     }
     let text = toml::to_string(&changed).unwrap();
-    let quiet = |run: &mut dyn FnMut() -> Result<(), String>| {
-        catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| panic!("{what} panics"))
-    };
     let mut parsed = None;
-    let made = quiet(&mut || {
+    let made = catch_unwind(AssertUnwindSafe(|| {
         let config = Config::parse(&text, &[])?;
         Parts::new(&config, registry).map_err(|e| e.to_string())?;
         parsed = Some(config);
         Ok(())
-    });
-    if let Err(sentence) = made {
-        assert!(!sentence.contains('\n') && sentence.len() > 10, "{what}: {sentence}");
-        return 0;
+    }));
+    match made.map_err(|_| "it cannot be made")? {
+        Err(sentence) if sentence.contains('\n') || sentence.len() < 10 => {
+            return Err(format!("it is refused with {sentence:?}"));
+        }
+        Err::<(), String>(_) => return Ok(0),
+        Ok(()) => {}
     }
     if is_long(key, value) {
-        return 1;
+        return Ok(1);
     }
-    let ended = quiet(&mut || match Run::new(&parsed.take().unwrap()).train() {
-        Err(Error::Panic { thread, message }) => panic!("{what}: {thread} panicked: {message}"),
-        _ => Ok(()),
-    });
-    assert_eq!(ended, Ok(()));
-    2
+    let ended = catch_unwind(AssertUnwindSafe(|| Run::new(&parsed.take().unwrap()).train()));
+    match ended.map_err(|_| "it cannot be trained")? {
+        Err(e @ Error::Panic { .. }) => Err(e.to_string()),
+        _ => Ok(2),
+    }
 }
 
 fn size() -> impl Strategy<Value = usize> {

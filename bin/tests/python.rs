@@ -150,10 +150,11 @@ fn another_module_of_the_same_name_is_not_taken_for_the_run_s_own() {
     assert_eq!(kept["worlds"]["file"], file.display().to_string());
 
     let commands =
-        ["eval RUN", "eval RUN --newest", "diagnose RUN", "resume RUN --set total_steps=450"];
-    let all = |folder: &str, run: &str, code: i32, wanted: &[&str]| {
+        ["eval RUN", "eval RUN --newest", "diagnose RUN", "resume RUN --set total_steps=STEPS"];
+    let all = |folder: &str, steps: &str, code: i32, wanted: &[&str]| {
         for command in commands {
-            let ended = inside(folder, &command.replace("RUN", run));
+            let ended =
+                inside(folder, &command.replace("RUN", "../home/run").replace("STEPS", steps));
             assert_eq!(ended.code, Some(code), "{folder}: {command}\n{}", ended.stderr);
             for wanted in wanted {
                 assert!(ended.stderr.contains(wanted), "{wanted}\n{}", ended.stderr);
@@ -165,14 +166,14 @@ fn another_module_of_the_same_name_is_not_taken_for_the_run_s_own() {
     };
     // A copy is as good, wherever it lies.
     write("copy", WALK, "STEP = 0.1");
-    all("copy", "../home/run", 0, &[]);
+    all("copy", "450", 0, &[]);
     // Another one is not, also if only what it imports is.
     write("other", WALK, "STEP = -0.1");
     let here = s.path("other/steps.py").canonicalize().expect("a file");
     let here = here.display().to_string();
     all(
         "other",
-        "../home/run",
+        "460",
         1,
         &["the Python module `steps` of ../home/run was ", &here, "python_modules.json"],
     );

@@ -25,7 +25,7 @@ pub fn check(env: &mut dyn Env, id: &str) -> Vec<Finding> {
 
 /// [`check`](check()) that keeps to a time: of a slow environment less is tried, and the last finding says what was
 /// left out.
-pub fn check_within(env: &mut dyn Env, id: &str, watch: Watch<'_>) -> Vec<Finding> {
+pub fn check_within<'a>(env: &'a mut dyn Env, id: &'a str, watch: Watch<'a>) -> Vec<Finding> {
     let now = Progress { doing: "making it", steps: 0 };
     let mut probe = Probe { env, id, findings: Vec::new(), watch, now, left_out: Vec::new() };
     // A step that returns `None` has reported why nothing more can be tried.

@@ -126,6 +126,23 @@ fn read_value(text: &str) -> Result<Value, String> {
     }
 }
 
+/// Refuses numbers that are no f32, in which networks compute; infinity is one.
+pub(super) fn check_floats(path: &str, value: &Value) -> Result<(), String> {
+    match value {
+        Value::Float(x) if x.is_finite() && x.abs() > f64::from(f32::MAX) => Err(format!(
+            "{path} is {x:e}; networks compute with numbers up to {:e}, so give a smaller one",
+            f32::MAX
+        )),
+        Value::Table(table) => {
+            table.iter().try_for_each(|(key, value)| check_floats(&format!("{path}.{key}"), value))
+        }
+        Value::Array(list) => {
+            list.iter().enumerate().try_for_each(|(i, x)| check_floats(&format!("{path}.{i}"), x))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Sets a dotted key. Sections that are missing are made; a number names an entry of a list.
 ///
 /// # Errors
