@@ -263,6 +263,9 @@ impl DqnConfig {
 /// # Errors
 /// One sentence about the first that cannot work.
 pub fn validate_network(key: &str, c: &NetworkConfig) -> Result<(), String> {
+    let table =
+        toml::Value::try_from(c).map_err(|e| format!("{key} cannot be written as TOML: {e}"))?;
+    tables::check_floats(key, &table)?;
     c.arch.validate().map_err(|e| format!("{key}.arch.{e}"))?;
     OptimConfig::validate(&c.optim).map_err(|e| format!("{key}.{e}"))?;
     c.methods.iter().try_for_each(MethodConfig::validate).map_err(|e| format!("{key}.methods: {e}"))

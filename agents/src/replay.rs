@@ -184,7 +184,7 @@ impl Replay {
     /// `batch` transitions drawn uniformly with replacement.
     ///
     /// Every ring must hold at least `n_step + 3` rows (`Config::validate` sees to it), and one that has
-    /// forgotten rows `n_step + 2 + frames` ([`Replay::check_rows`]): then some row starts a whole
+    /// forgotten rows `n_step + 2 + frames` ([`Replay::check`]): then some row starts a whole
     /// n-step transition from a whole stack of frames and the search below ends.
     ///
     /// # Panics

@@ -125,7 +125,7 @@ fn no_configuration_panics() {
                         match try_out(base, key, &value, &registry) {
                             Ok(kind) => counts[kind] += 1,
                             Err(fault) => {
-                                faults.lock().unwrap().push(format!("{key} = {value}: {fault}"))
+                                faults.lock().unwrap().push(format!("{key} = {value}: {fault}"));
                             }
                         }
                     }
@@ -139,7 +139,6 @@ fn no_configuration_panics() {
             [0, 1, 2].map(|i| counts.iter().map(|c| c[i]).sum::<usize>());
         let faults = faults.into_inner().unwrap();
         assert!(faults.is_empty(), "{}", faults.join("\n"));
-        println!("{refused} refused, {made} made, {trained} trained");
         assert!(
             refused > 3000 && trained > 300,
             "{refused} refused, {made} made, {trained} trained"
@@ -210,7 +209,7 @@ proptest! {
         let mut moments = RunningMoments::new(dim);
         moments.update(&rows);
         let floats: Vec<f32> = rows.iter().map(|x| *x as f32).collect();
-        prop_assert_eq!(moments.apply(&floats).len(), if dim == 0 { 0 } else { floats.len() / dim * dim });
+        prop_assert_eq!(moments.apply(&floats).len(), floats.len().checked_div(dim).map_or(0, |n| n * dim));
         if rows.len() < dim {
             prop_assert_eq!(moments, RunningMoments::new(dim), "without a row nothing changes");
         }

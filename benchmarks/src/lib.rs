@@ -91,6 +91,9 @@ impl Sizes {
     }
 
     /// A replay with `steps` synthetic steps in episodes of 200, in one environment.
+    ///
+    /// # Panics
+    /// Where there can be no such replay ([`Replay::check`]).
     pub fn replay(&self, steps: usize) -> Replay {
         let mut rng = random::stream(1, 1);
         let d = self.spec.obs.size();

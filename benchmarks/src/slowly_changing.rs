@@ -78,7 +78,10 @@ impl StreamConfig {
     /// # Errors
     /// One sentence about the first value that cannot work.
     pub fn validate(&self) -> Result<(), String> {
-        let Self { inputs, slow, flip_after, .. } = *self;
+        let Self { inputs, slow, flip_after, units, .. } = *self;
+        if units > 1 << 20 {
+            return Err(format!("units is {units}; it must be at most {}", 1 << 20));
+        }
         if inputs > 64 {
             return Err(format!("inputs is {inputs}; it must be at most 64"));
         }

@@ -23,7 +23,6 @@ fn all(base: &Table, go: impl Fn(&str) -> Result<(), String>) -> [usize; 2] {
                 continue;
             }
             let text = toml::to_string(&changed).unwrap();
-            eprintln!("{key} = {value}");
             match catch_unwind(AssertUnwindSafe(|| go(&text))) {
                 Ok(Ok(())) => counts[1] += 1,
                 Ok(Err(e)) if e.len() > 10 && !e.contains('\n') => counts[0] += 1,
@@ -50,11 +49,8 @@ fn no_stream_panics() {
 fn no_grid_panics() {
     for name in ["control/cartpole-drift", "plasticity/random-labels"] {
         let (_, text) = SUITES.iter().find(|(suite, _)| *suite == name).unwrap();
-        let [refused, taken] = all(&table(text).unwrap(), |text| {
-            let mut grid = Grid::parse(text, false)?;
-            grid.seeds = grid.seeds.min(3); // as many as anybody may want
-            grid.jobs().map(drop)
-        });
+        let [refused, taken] =
+            all(&table(text).unwrap(), |text| Grid::parse(text, false)?.jobs().map(drop));
         assert!(refused > 100 && taken > 20, "{name}: {refused} refused, {taken} taken");
     }
 }

@@ -20,7 +20,7 @@ pub(crate) fn keys(value: &Value, prefix: &str, found: &mut Vec<String>) {
     match value {
         Value::Table(table) => table.iter().for_each(|(key, value)| go(key, value)),
         Value::Array(list) => {
-            list.iter().enumerate().for_each(|(i, value)| go(&i.to_string(), value))
+            list.iter().enumerate().for_each(|(i, value)| go(&i.to_string(), value));
         }
         _ => {}
     }

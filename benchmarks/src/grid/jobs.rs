@@ -7,6 +7,12 @@ use toml::{Table, Value};
 
 use super::{Command, Grid, MethodSpec, merge};
 
+/// Most tasks that fresh agents learn, each in a run of its own.
+const MOST_TASKS: u64 = 10_000;
+
+/// Most runs of a method.
+const MOST_SEEDS: u64 = 10_000;
+
 /// One process: a run folder to be filled.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Job {
@@ -59,6 +65,9 @@ impl Grid {
     /// # Errors
     /// One sentence about a configuration that cannot be made.
     pub fn jobs(&self) -> Result<Vec<Job>, String> {
+        if self.seeds > MOST_SEEDS {
+            return Err(format!("seeds is {}; it must be at most {MOST_SEEDS}", self.seeds));
+        }
         let mut jobs = Vec::new();
         for seed in 1..=self.seeds {
             for method in &self.methods {
@@ -96,6 +105,12 @@ impl Grid {
             return Ok(vec![job(dir, &config, steps)?]);
         }
         let task_steps = self.score.task_steps;
+        if steps.div_ceil(task_steps) > MOST_TASKS {
+            return Err(format!(
+                "config.{key} is {steps} and score.task_steps {task_steps}, more than {MOST_TASKS} tasks, each a run \
+                 of its own; raise score.task_steps"
+            ));
+        }
         let task = |k: u64| {
             let mut config = config.clone();
             let length = task_steps.min(steps - k * task_steps);

@@ -42,13 +42,12 @@ impl Pool {
             let slot = lock(&worker).make().ok()?;
             Some((worker, slot))
         });
-        let (worker, slot) = match idle {
-            Some(found) => found,
-            None => {
-                let (worker, sources) = Worker::start(options)?;
-                self.sources.add(sources);
-                (Arc::new(Mutex::new(worker)), 0)
-            }
+        let (worker, slot) = if let Some(found) = idle {
+            found
+        } else {
+            let (worker, sources) = Worker::start(options)?;
+            self.sources.add(sources);
+            (Arc::new(Mutex::new(worker)), 0)
         };
         lock(&self.open).push((maker, Arc::downgrade(&worker)));
         Ok(PythonEnv::new(worker, slot, self))
