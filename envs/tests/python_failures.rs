@@ -288,6 +288,12 @@ fn names_that_do_not_exist_are_refused() {
          `CartPole`?"
     );
     says(
+        &refusal("gymnasium:MiniGrid-Empty-5x5-v0", json!({})),
+        &[
+            "doesn't exist. If a package of its own registers it, name that too, as gymnasium:PACKAGE:ID",
+        ],
+    );
+    says(
         &refusal("gymnasium:ALE/Pong-v5", json!({})),
         &["has no package ale-py; run `", "install ale-py`"],
     );

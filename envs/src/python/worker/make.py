@@ -47,7 +47,11 @@ def make_bare(request):
         return env, gymnasium.spec(env.spec.id).max_episode_steps
     except gymnasium.error.Error as error:
         # Names that do not exist, with suggestions, and packages that are missing.
-        raise Mistake(str(error)) from None
+        advice = ""
+        unknown = isinstance(error, gymnasium.error.NameNotFound) and "Did you mean" not in str(error)
+        if unknown and ":" not in name:
+            advice = " If a package of its own registers it, name that too, as gymnasium:PACKAGE:ID"
+        raise Mistake(f"{error}{advice}") from None
 
 
 def find(module, name):
