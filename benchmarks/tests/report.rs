@@ -360,7 +360,10 @@ fn faults_are_sentences() {
     let file = dir.path().join("file");
     fs::write(&file, "").unwrap();
     let fault = write(&study, &summary, &versions(), &file).unwrap_err();
-    assert!(fault.starts_with("cannot write ") && fault.contains("file"), "{fault}");
+    assert!(
+        fault.contains("figures cannot be made: ") && fault.contains("file is a file"),
+        "{fault}"
+    );
     let mut other = study.clone();
     other.methods.pop();
     let fault = write(&other, &summary, &versions(), dir.path()).unwrap_err();
