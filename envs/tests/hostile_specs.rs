@@ -1,10 +1,17 @@
 //! Specs that make no sense, handed to everything that takes an environment: an error with a
 //! sentence, never a panic.
 
+#[path = "../../agents/tests/harness/hostile.rs"]
+#[allow(dead_code, reason = "the tests of configurations use more of it")]
+mod hostile;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use envs::{
     Action, ActionRepeat, ActionRescale, ActionSpace, Dtype, Env, EnvError, EnvSpec, FrameStack,
     Kwargs, Registry, Space, Step, TimeLimit, VecEnv,
 };
+use hostile::hostile;
 use proptest::prelude::*;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -149,4 +156,59 @@ proptest! {
         sentence(TimeLimit::new(boxed(), limit))?;
         sentence(FrameStack::new(boxed(), count))?;
     }
+}
+
+/// Each keyword argument and each constant of an environment of this crate gets each value that it has no business
+/// with: a sentence, or an environment that can be played.
+#[test]
+fn no_keyword_argument_makes_an_environment_panic() {
+    let registry = Registry::builtin();
+    // The engine's models take long to load; one stands for all.
+    let engine = |id: &str| id.starts_with("dmc/") || id.ends_with("-v5");
+    let (mut refused, mut played) = (0, 0);
+    for id in registry.ids().filter(|id| !engine(id) || *id == "Hopper-v5") {
+        let mut env = registry.make(id, &Kwargs::new()).expect("built in");
+        let mut keys: Vec<String> = registry.kwargs(id).unwrap_or_default().to_vec();
+        keys.extend(
+            env.params()
+                .into_iter()
+                .flat_map(|p| p.names().into_iter().map(String::from).collect::<Vec<_>>()),
+        );
+        keys.extend(["max_episode_steps", "action_repeat", "frame_stack"].map(String::from));
+        for key in keys {
+            for value in hostile() {
+                let what = format!("{id}: {key} = {value}");
+                let kwargs = Kwargs::from_iter([(key.clone(), value)]);
+                match catch_unwind(AssertUnwindSafe(|| play(&registry, id, &kwargs))) {
+                    Ok(Ok(())) => played += 1,
+                    Ok(Err(e)) => {
+                        let message = e.to_string();
+                        assert!(message.len() > 20 && !message.contains('\n'), "{what}: {message}");
+                        refused += 1;
+                    }
+                    Err(_) => panic!("{what} panics"),
+                }
+            }
+        }
+    }
+    assert!(refused > 500 && played > 300, "{refused} refused, {played} played");
+}
+
+fn play(registry: &Registry, id: &str, kwargs: &Kwargs) -> Result<(), EnvError> {
+    let mut env = registry.make(id, kwargs)?;
+    let spec = env.spec();
+    let mut obs = vec![0.0; spec.obs.size()];
+    env.reset(0, &mut obs)?;
+    let numbers = vec![0.5; spec.action.size()];
+    for _ in 0..3 {
+        let action = match spec.action {
+            ActionSpace::Discrete(_) => Action::Discrete(0),
+            ActionSpace::Box { .. } => Action::Continuous(&numbers),
+        };
+        let step = env.step(action, &mut obs)?;
+        if step.terminated || step.truncated {
+            env.reset(1, &mut obs)?;
+        }
+    }
+    Ok(())
 }
