@@ -9,7 +9,7 @@
 //! | --- | --- |
 //! | `lib.rs` | [`Env`], [`EnvSpec`], [`Action`], [`Step`] |
 //! | `spec_check.rs` | what a spec must hold to, and which bounds are a scale |
-//! | `registry.rs` | [`Registry`]: name and keyword arguments to environment |
+//! | `registry.rs`, `sources.rs` | [`Registry`]: name and keyword arguments to environment; which files of Python it loaded |
 //! | `vector.rs`, `actions.rs` | [`VecEnv`]: several environments stepped together, with autoreset |
 //! | `wrap.rs`, `action_repeat.rs`, `frame_stack.rs` | [`TimeLimit`], [`ActionRescale`], [`ActionRepeat`], [`FrameStack`] |
 //! | [`drift`] | environments that change over time, for continual learning |

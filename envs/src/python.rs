@@ -3,7 +3,7 @@
 //!
 //! | file | holds |
 //! | --- | --- |
-//! | `options.rs` | the bridge's own keyword arguments |
+//! | `options.rs`, `json.rs` | the bridge's own keyword arguments; all of them as Python reads them |
 //! | `pool.rs` | which environments share a worker |
 //! | `env.rs` | [`PythonEnv`](env::PythonEnv): one of them as an [`Env`] |
 //! | `worker.rs` | commands to a worker, answers, and its replacement |
