@@ -6,8 +6,8 @@ use toml::{Table, Value};
 pub(crate) fn hostile() -> Vec<Value> {
     let table = "v = [0, 1, 2, -1, 9223372036854775807, -9223372036854775808, 0.0, 0.5, -0.5, 1e-300, 1e300, inf, \
                  -inf, nan, '', 'x', true, [], [0], [[]], {}]";
-    let table: Table = table.parse().unwrap();
-    table["v"].as_array().unwrap().clone()
+    let table: Table = table.parse().expect("TOML");
+    table["v"].as_array().expect("a list").clone()
 }
 
 /// Dotted keys of all values in a table, and of the tables and lists.
