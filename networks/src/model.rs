@@ -68,6 +68,8 @@ impl Model {
         methods: &[MethodConfig],
         device: Device,
     ) -> Result<Self, String> {
+        optim.validate()?;
+        methods.iter().try_for_each(MethodConfig::validate)?;
         MethodConfig::check(methods, &params, optim)?;
         let mut params = params.to_device(device);
         let optim = Optim::new(optim.clone(), &mut params, device);

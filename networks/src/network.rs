@@ -37,12 +37,15 @@ pub enum ArchConfig {
     Conv(ConvConfig),
 }
 
+/// Largest input or output, in numbers: 1 GiB of `f32`. More must be a slip.
+const MOST: i64 = 1 << 28;
+
 impl ArchConfig {
     /// Builds the network under `prefix`, adding its parameters to `p`. `input` is the shape of one
     /// input, which comes flat whatever it is; `outputs` are `(name, width)`, one head each.
     ///
     /// # Errors
-    /// One sentence when the architecture cannot take inputs of this shape.
+    /// One sentence about a number that cannot work, or inputs that the architecture cannot take.
     pub fn build(
         &self,
         p: &mut Params,
@@ -51,7 +54,19 @@ impl ArchConfig {
         outputs: &[(&str, i64)],
         rng: &mut Rng,
     ) -> Result<Arc<dyn Network>, String> {
-        let width = input.iter().product();
+        self.validate()?;
+        let sizes = || input.iter().copied().chain(outputs.iter().map(|(_, width)| *width));
+        let width = input.iter().fold(1, |size: i64, &n| size.saturating_mul(n));
+        if input.is_empty()
+            || outputs.is_empty()
+            || sizes().any(|n| n < 1)
+            || sizes().chain([width]).any(|n| n > MOST)
+        {
+            return Err(format!(
+                "inputs of shape {input:?} and outputs {outputs:?} make no network; each length must be at least 1, \
+                 and sizes at most {MOST}"
+            ));
+        }
         Ok(match self {
             ArchConfig::Mlp(c) => Arc::new(Mlp::new(c, p, prefix, width, outputs, rng)),
             ArchConfig::Simba(c) => Arc::new(Simba::new(c, p, prefix, width, outputs, rng)),
