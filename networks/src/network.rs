@@ -7,6 +7,7 @@ use tch::Tensor;
 
 use crate::{
     arch::{
+        check_weights,
         conv::{Conv, ConvConfig},
         mlp::{Mlp, MlpConfig},
         simba::{Simba, SimbaConfig},
@@ -37,9 +38,6 @@ pub enum ArchConfig {
     Conv(ConvConfig),
 }
 
-/// Largest input or output, in numbers: 1 GiB of `f32`. More must be a slip.
-const MOST: i64 = 1 << 28;
-
 impl ArchConfig {
     /// Builds the network under `prefix`, adding its parameters to `p`. `input` is the shape of one
     /// input, which comes flat whatever it is; `outputs` are `(name, width)`, one head each.
@@ -56,23 +54,33 @@ impl ArchConfig {
     ) -> Result<Arc<dyn Network>, String> {
         self.validate()?;
         let sizes = || input.iter().copied().chain(outputs.iter().map(|(_, width)| *width));
-        let width = input.iter().fold(1, |size: i64, &n| size.saturating_mul(n));
-        if input.is_empty()
-            || outputs.is_empty()
-            || sizes().any(|n| n < 1)
-            || sizes().chain([width]).any(|n| n > MOST)
-        {
+        if input.is_empty() || outputs.is_empty() || sizes().any(|n| n < 1) {
             return Err(format!(
-                "inputs of shape {input:?} and outputs {outputs:?} make no network; each length must be at least 1, \
-                 and sizes at most {MOST}"
+                "inputs of shape {input:?} and outputs {outputs:?} make no network; give at least one of each, of \
+                 length 1 or more"
             ));
         }
+        let width = input.iter().fold(1, |size: i64, &n| size.saturating_mul(n));
+        let (first, last) = self.ends();
+        let heads = outputs.iter().fold(0, |sum: i64, (_, n)| sum.saturating_add(*n));
+        check_weights("the input", width.saturating_mul(first.unwrap_or(heads)))?;
+        check_weights("the output", heads.saturating_mul(last.unwrap_or(1)))?;
         Ok(match self {
             ArchConfig::Mlp(c) => Arc::new(Mlp::new(c, p, prefix, width, outputs, rng)),
             ArchConfig::Simba(c) => Arc::new(Simba::new(c, p, prefix, width, outputs, rng)),
             ArchConfig::SimbaV2(c) => Arc::new(SimbaV2::new(c, p, prefix, width, outputs, rng)),
             ArchConfig::Conv(c) => Arc::new(Conv::new(c, p, prefix, input, outputs, rng)?),
         })
+    }
+
+    /// Units of the first and the last hidden layer, where there are any; of convolutions the picture decides.
+    fn ends(&self) -> (Option<i64>, Option<i64>) {
+        match self {
+            ArchConfig::Mlp(c) => (c.hidden.first().copied(), c.hidden.last().copied()),
+            ArchConfig::Simba(c) => (Some(c.width), Some(c.width)),
+            ArchConfig::SimbaV2(c) => (Some(c.width), Some(c.width)),
+            ArchConfig::Conv(_) => (Some(1), None),
+        }
     }
 
     /// Puts numbers where the configuration leaves them to the run; `high` is the largest number that

@@ -9,7 +9,7 @@ pub mod simba_v2;
 /// that would take the machine's memory.
 const MOST_WEIGHTS: i64 = 1 << 28;
 
-fn check_weights(key: &str, weights: i64) -> Result<(), String> {
+pub(crate) fn check_weights(key: &str, weights: i64) -> Result<(), String> {
     if weights <= MOST_WEIGHTS {
         return Ok(());
     }
