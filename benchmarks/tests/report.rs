@@ -371,10 +371,8 @@ fn faults_are_sentences() {
 }
 
 #[test]
+#[ignore = "needs a browser; `cargo xtask test --slow` runs it"]
 fn slow_pages_work_in_a_browser() {
-    if std::env::var_os("SLOW_TESTS").is_none() {
-        return;
-    }
     let mut fewer = usual();
     fewer.score.lower_is_better = true;
     (fewer.score.low, fewer.score.high) = (400.0, 0.0);

@@ -1,7 +1,7 @@
 //! The regressor in plain loops against the methods of `networks` on tensors, update by update, and all
 //! learners of the table against `golden/slowly_changing_anchor.json`.
 //!
-//! `SLOW_TESTS` runs the whole table: eighteen seeds, a million examples, both streams.
+//! The slow suite runs the whole table: eighteen seeds, a million examples, both streams.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use std::{
@@ -345,10 +345,8 @@ const SEEDS: usize = 18;
 
 /// The whole table; prints it.
 #[test]
+#[ignore = "learns from a million examples with eighteen seeds; `cargo xtask test --slow` runs it"]
 fn slow_all_learners_end_as_the_anchor() {
-    if std::env::var_os("SLOW_TESTS").is_none() {
-        return;
-    }
     let anchors = golden("tests/golden/slowly_changing_anchor.json");
     let table = learners();
     let mut wrong = Vec::new();

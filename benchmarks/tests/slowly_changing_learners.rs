@@ -302,10 +302,8 @@ fn learners() -> Vec<(&'static str, LearnerConfig)> {
 
 /// A million examples, six seeds: prints the table, and its last errors agree with the anchor's.
 #[test]
+#[ignore = "learns from a million examples with six seeds; `cargo xtask test --slow` runs it"]
 fn slow_learners_agree_with_the_anchor() {
-    if std::env::var_os("SLOW_TESTS").is_none() {
-        return;
-    }
     eprintln!("| learner | first 200k | last 200k | +- s.e. | anchor | idle units |");
     eprintln!("| --- | --- | --- | --- | --- | --- |");
     let mut ends = Vec::new();

@@ -322,10 +322,8 @@ fn a_python_environment_survives_anything() {
 }
 
 #[test]
+#[ignore = "takes minutes; `cargo xtask test --slow` runs it"]
 fn slow_two_hundred_troubles() {
-    if std::env::var_os("SLOW_TESTS").is_none() {
-        return;
-    }
     let kinds = [
         dqn_in_lockstep,
         sac_in_lockstep,

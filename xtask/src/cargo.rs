@@ -43,10 +43,6 @@ impl Cargo {
     pub(crate) fn test(&self, slow: bool, arguments: Vec<OsString>) -> Result<(), Error> {
         let mut command = self.command(&["test"]);
         command.args(test_arguments(slow, self.mujoco, arguments));
-        if slow {
-            // The slow tests return at once without it, also when named by hand.
-            command.env("SLOW_TESTS", "1");
-        }
         succeed(&mut command)
     }
 

@@ -81,7 +81,7 @@ Runs the tests of the whole workspace, or of the packages named with -p.
 
 Usage: cargo xtask test [--slow] [ARGUMENTS OF cargo test]
 
-  --slow  run the learning tests instead, in release mode; these take long
+  --slow  run the tests that the default suite ignores, in release mode; these take long
 ";
 
 const CHECK: &str = "\
@@ -168,7 +168,7 @@ pub(crate) fn test_arguments(
     }
     all.append(&mut arguments);
     if slow {
-        all.extend(["--", "--nocapture", "slow_"].map(OsString::from));
+        all.extend(["--", "--ignored", "--nocapture"].map(OsString::from));
         all.extend(after.into_iter().skip(1));
     } else {
         all.extend(after);
@@ -237,10 +237,10 @@ mod tests {
     fn test_arguments_keep_their_side_of_the_double_dash() {
         let test = |slow, text| test_arguments(slow, false, words(text));
         assert_eq!(test(false, "-- --nocapture"), words("--workspace -- --nocapture"));
-        assert_eq!(test(true, ""), words("--workspace --release -- --nocapture slow_"));
+        assert_eq!(test(true, ""), words("--workspace --release -- --ignored --nocapture"));
         assert_eq!(
             test(true, "-p agents -- --test-threads=1"),
-            words("--release -p agents -- --nocapture slow_ --test-threads=1")
+            words("--release -p agents -- --ignored --nocapture --test-threads=1")
         );
     }
 
@@ -272,7 +272,7 @@ mod tests {
         assert!(!test_arguments(false, false, Vec::new()).contains(&"mujoco".into()));
         assert_eq!(
             test_arguments(true, true, words("-p envs -- x")),
-            words("--features mujoco --release -p envs -- --nocapture slow_ x")
+            words("--features mujoco --release -p envs -- --ignored --nocapture x")
         );
     }
 
