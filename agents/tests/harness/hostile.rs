@@ -2,10 +2,10 @@
 
 use toml::{Table, Value};
 
-/// What no key has any business with.
+/// What no key has any business with, and at the end some that may do.
 pub(crate) fn hostile() -> Vec<Value> {
-    let table = "v = [0, 1, 2, -1, 9223372036854775807, -9223372036854775808, 0.0, 0.5, -0.5, 1e-300, 1e300, inf, \
-                 -inf, nan, '', 'x', true, [], [0], [[]], {}]";
+    let table = "v = [9223372036854775807, -9223372036854775808, 1e300, inf, -inf, nan, 0, 0.0, 1e-300, -1, -0.5, \
+                 '', 'x', true, [], [0], [[]], {}, 1, 2, 0.5]";
     let table: Table = table.parse().expect("TOML");
     table["v"].as_array().expect("a list").clone()
 }
