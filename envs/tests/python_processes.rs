@@ -193,6 +193,17 @@ fn workers_run_side_by_side() {
     });
 }
 
+/// Of modules that cannot be looked into nothing is kept, and nothing fails.
+#[test]
+fn odd_modules_do_no_harm() {
+    within(30, || {
+        let registry = Registry::builtin();
+        registry.make("python:worlds:OddModules", &kwargs(json!({}))).map(drop).expect("made");
+        let names: Vec<String> = registry.sources().into_keys().collect();
+        assert_eq!(names, ["worlds"]);
+    });
+}
+
 /// Environments that do not run elsewhere are asked once.
 #[test]
 fn an_environment_that_does_not_begin_is_not_asked_again() {

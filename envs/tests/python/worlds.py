@@ -274,6 +274,23 @@ class Tasks(World):
         return (*rest, {"task": np.int64(self.t // 2)})
 
 
+class OddModules(World):
+    """Leaves modules that cannot be looked into: one that loads itself when touched, and one without a file."""
+
+    def __init__(self):
+        super().__init__(box(-1, 1, (1,)))
+
+        class Lazy:
+            def __getattr__(self, name):
+                raise ImportError("no display")
+
+        gone = type(sys)("gone")
+        gone.__file__ = os.path.join(os.path.dirname(__file__), "gone.py")
+        numbered = type(sys)("numbered")
+        numbered.__file__ = 3
+        sys.modules.update(lazy=Lazy(), gone=gone, numbered=numbered)
+
+
 class Picture(World):
     def __init__(self, render_mode=None):
         super().__init__(box(-1, 1, (1,)))

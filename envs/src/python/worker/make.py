@@ -114,8 +114,12 @@ def sources(env, request):
     installed = [os.path.realpath(paths[key]) for key in ("stdlib", "platstdlib", "purelib", "platlib")]
     named = [wrapper["module"] for wrapper in request["wrappers"]]
     named.append(request["id"].partition(":")[0] if request["family"] == "python" else type(env.unwrapped).__module__)
-    files = {name: os.path.realpath(module.__file__) for name, module in list(sys.modules.items())
-             if (getattr(module, "__file__", None) or "").endswith(".py")}
+    files = {}
+    for name, module in list(sys.modules.items()):
+        # Not getattr: a module that is loaded when it is first used would be loaded by it, or fail to be.
+        file = getattr(module, "__dict__", {}).get("__file__")
+        if isinstance(file, str) and file.endswith(".py"):
+            files[name] = os.path.realpath(file)
 
     def is_installed(file):
         folders = file.split(os.sep)
@@ -129,6 +133,9 @@ def sources(env, request):
     found = {}
     for name, file in sorted(files.items()):
         if file.startswith(tuple(roots)) and not is_installed(file):
-            with open(file, "rb") as text:
-                found[name] = {"file": file, "sha256": hashlib.sha256(text.read()).hexdigest()}
+            try:
+                with open(file, "rb") as text:
+                    found[name] = {"file": file, "sha256": hashlib.sha256(text.read()).hexdigest()}
+            except OSError:
+                pass  # inside an archive, or deleted since
     return found
