@@ -9,7 +9,6 @@ use gymnasium_rs::envs::cartpole::CartPole;
 use ndarray::{Array1, Array3, array};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
-use serde_json::json;
 
 /// A point on a line that its action moves. `fault` says at which step what goes wrong.
 struct Line {
@@ -86,7 +85,7 @@ fn a_continuous_environment_plugs_in() {
 fn its_cartpole_plugs_in() {
     let mut registry = Registry::default();
     registry.insert("gymnasium-rs/CartPole", || Gym::new(CartPole::new()));
-    let kwargs = Kwargs::from_iter([("max_episode_steps".into(), json!(30))]);
+    let kwargs = Kwargs::from_iter([("max_episode_steps".into(), 30.into())]);
     let make = || registry.make("gymnasium-rs/CartPole", &kwargs).expect("inserted");
     let envs = (0..2).map(|_| make()).collect();
     let mut envs = VecEnv::new(envs, ChaCha8Rng::seed_from_u64(0)).expect("equal");
