@@ -60,7 +60,7 @@ Examples:
   supple eval runs/quickstart-1
   supple eval runs/quickstart-1 --episodes 100 --seed 7 --json
   supple eval runs/quickstart-1/checkpoints/step-000000020000
-  supple eval runs/sac_pendulum_gravity-1 --newest --age 0
+  supple eval runs/sac_pendulum_gravity-1 --newest --step-offset 0
   supple eval runs/quickstart-1 --episodes 3 --video videos
   supple eval runs/quickstart-1 --as-recorded
 
@@ -110,7 +110,7 @@ Exit codes: 0 done, 1 error or a run failed, 2 wrong usage, 130 interrupted";
 const STREAM: &str = "\
 Examples:
   supple stream configs/stream/bit_flipping.toml
-  supple stream configs/stream/random_labels.toml --set seed=2 --set 'network.methods=[{ kind = \"nap\" }]'
+  supple stream configs/stream/random_labels.toml --set seed=2 --set 'network.interventions=[{ kind = \"nap\" }]'
   supple stream configs/stream/permuted_inputs.toml --run-dir /tmp/run --json
 
 The configuration:
@@ -228,9 +228,9 @@ pub(crate) enum Command {
         seed: u64,
         /// Age of environments that change, in steps of each [default: that of the last step]
         #[arg(long, value_name = "STEPS")]
-        age: Option<u64>,
+        step_offset: Option<u64>,
         /// Play the evaluation of the checkpoint's step again, with its seeds, and compare with the record
-        #[arg(long, conflicts_with_all = ["episodes", "seed", "age"])]
+        #[arg(long, conflicts_with_all = ["episodes", "seed", "step_offset"])]
         as_recorded: bool,
         /// Use the newest checkpoint instead of the best
         #[arg(long)]

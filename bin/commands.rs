@@ -27,9 +27,19 @@ pub(crate) fn run(args: Args, registry: &Registry) -> Result<ExitCode> {
         Command::Resume { run, set, json, until_eof } => {
             resume::run(registry, &run, &set, train::How { json, until_eof })
         }
-        Command::Eval { run, episodes, seed, age, as_recorded, newest, video, fps, json } => {
+        Command::Eval {
+            run,
+            episodes,
+            seed,
+            step_offset,
+            as_recorded,
+            newest,
+            video,
+            fps,
+            json,
+        } => {
             let video = video.as_deref().map(|folder| (folder, fps));
-            let how = eval::How { episodes, seed, age, as_recorded, newest, video };
+            let how = eval::How { episodes, seed, step_offset, as_recorded, newest, video };
             eval::run(registry, &run, &how, json)
         }
         Command::Diagnose { run, probe, deep, json } => {

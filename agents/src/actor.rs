@@ -6,7 +6,7 @@ use networks::random::{self, Rng};
 use rand::RngExt;
 
 use crate::{
-    agent::{Explore, Policy},
+    agent::{ActMode, Policy},
     config::{Config, Mode},
     error::Error,
     message::{ActorState, Experience, FromActor, ToActor},
@@ -58,8 +58,8 @@ impl Actor {
         let actions = if env_step < self.learning_starts {
             random_actions(&self.envs.spec().action, n, &mut self.rng)
         } else {
-            let explore = Explore::Yes { env_step };
-            self.policy.act(self.envs.obs(), n, explore, &mut self.rng)
+            let mode = ActMode::Train { env_step };
+            self.policy.act(self.envs.obs(), n, mode, &mut self.rng)
         };
         self.envs.step(&actions)?;
         self.rounds += 1;

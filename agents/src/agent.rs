@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use envs::{Actions, EnvSpec};
 use networks::{
-    methods::Clock,
+    interventions::Clock,
     model::{Model, NonFinite},
     params::{LoadError, StateDict},
     random::Rng,
@@ -19,7 +19,7 @@ use crate::{
     metrics::Scalars,
     normalize::RunningMoments,
     normalized::Normalized,
-    plasticity::probe::{Outlook, Probe},
+    plasticity::probe::{BatchView, Probe},
     sac::Sac,
 };
 
@@ -96,14 +96,14 @@ pub struct Snapshot {
 
 /// How an actor chooses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Explore {
+pub enum ActMode {
     /// As in training, at this environment step.
-    Yes {
+    Train {
         /// Environment steps over all actors; epsilon schedules read it.
         env_step: u64,
     },
     /// The policy's best action.
-    No,
+    Eval,
 }
 
 /// The acting half: lives on an actor's thread, on the CPU.
@@ -111,25 +111,29 @@ pub trait Policy: Send {
     /// Takes the learner's weights.
     fn load(&mut self, snapshot: &Snapshot);
     /// One action per row of `obs`, which is `[n, D]` flat.
-    fn act(&mut self, obs: &[f32], n: usize, explore: Explore, rng: &mut Rng) -> Actions;
+    fn act(&mut self, obs: &[f32], n: usize, mode: ActMode, rng: &mut Rng) -> Actions;
 }
 
-/// A weight method of one network, and how often it acted in a run.
+/// An intervention of one network, and how often it acted in a run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Acted {
+pub struct InterventionCount {
     /// `actor`, `critic`, `q`.
     pub net: String,
     /// As a configuration spells it.
-    pub method: &'static str,
+    pub kind: &'static str,
     /// Units replaced, projections, gradients changed.
-    pub times: u64,
+    pub count: u64,
 }
 
-impl Acted {
+impl InterventionCount {
     /// Of every method of a model.
-    pub fn of(model: &Model) -> impl Iterator<Item = Acted> {
+    pub fn of(model: &Model) -> impl Iterator<Item = InterventionCount> {
         let net = model.name().to_owned();
-        model.acted().map(move |(method, times)| Acted { net: net.clone(), method, times })
+        model.intervention_counts().map(move |(kind, count)| InterventionCount {
+            net: net.clone(),
+            kind,
+            count,
+        })
     }
 }
 
@@ -157,7 +161,7 @@ pub trait Agent: Send {
         Vec::new()
     }
     /// What it makes of `batch`, for diagnostics.
-    fn outlook(&self, _batch: &Batch) -> Option<Outlook> {
+    fn batch_view(&self, _batch: &Batch) -> Option<BatchView> {
         None
     }
     /// Its estimate of the discounted return from each row of `obs`, `[n, D]` flat, when acting
@@ -165,8 +169,8 @@ pub trait Agent: Send {
     fn value(&self, _obs: &[f32], _rng: &mut Rng) -> Option<(Vec<f64>, f64)> {
         None
     }
-    /// How often each weight method acted so far.
-    fn acted(&self) -> Vec<Acted> {
+    /// How often each intervention acted so far.
+    fn intervention_counts(&self) -> Vec<InterventionCount> {
         Vec::new()
     }
     /// A policy for an actor thread, with weights of its own.

@@ -3,10 +3,10 @@
 
 use envs::{
     Env, EnvError, Kwargs, Registry,
-    drift::{Drift, Older},
+    drift::{Drift, StepOffset},
 };
 use networks::{
-    arch::mlp::MlpConfig, methods::MethodConfig, model::Model, network::ArchConfig,
+    arch::mlp::MlpConfig, interventions::InterventionConfig, model::Model, network::ArchConfig,
     network::Network, optim::OptimConfig, params::Params,
 };
 use serde::{Deserialize, Serialize};
@@ -85,7 +85,7 @@ pub struct EnvConfig {
     pub drift: Vec<Drift>,
     /// Steps that its environments count as lived when the run begins: a run in the middle of a
     /// sequence of tasks.
-    pub age: u64,
+    pub step_offset: u64,
 }
 
 impl Default for EnvConfig {
@@ -94,7 +94,7 @@ impl Default for EnvConfig {
             name: "CartPole-v1".to_owned(),
             kwargs: Kwargs::new(),
             drift: Vec::new(),
-            age: 0,
+            step_offset: 0,
         }
     }
 }
@@ -106,7 +106,11 @@ impl EnvConfig {
     /// When it cannot be had, or a wrapper does not fit it.
     pub fn make(&self, registry: &Registry) -> Result<Box<dyn Env>, EnvError> {
         let env = registry.make_drifting(&self.name, &self.kwargs, &self.drift)?;
-        Ok(if self.age > 0 { Box::new(Older::new(env, self.age)) } else { env })
+        Ok(if self.step_offset > 0 {
+            Box::new(StepOffset::new(env, self.step_offset))
+        } else {
+            env
+        })
     }
 }
 
@@ -197,13 +201,18 @@ pub struct EvalConfig {
     /// [`LONGEST_EPISODE`](crate::evaluate::LONGEST_EPISODE) where it has none.
     pub max_episode_steps: u64,
     /// Ages of the environments, besides that of the run, that each evaluation also plays in: how good
-    /// the agent is now at tasks of earlier and later. They are counted from [`EnvConfig::age`].
-    pub ages: Vec<u64>,
+    /// the agent is now at tasks of earlier and later. They are counted from [`EnvConfig::step_offset`].
+    pub step_offsets: Vec<u64>,
 }
 
 impl Default for EvalConfig {
     fn default() -> Self {
-        EvalConfig { every_steps: 5_000, episodes: 10, max_episode_steps: 0, ages: Vec::new() }
+        EvalConfig {
+            every_steps: 5_000,
+            episodes: 10,
+            max_episode_steps: 0,
+            step_offsets: Vec::new(),
+        }
     }
 }
 
@@ -292,8 +301,8 @@ pub struct NetworkConfig {
     pub arch: ArchConfig,
     /// Optimiser.
     pub optim: OptimConfig,
-    /// Weight methods, in the order of application.
-    pub methods: Vec<MethodConfig>,
+    /// Interventions, in the order of application.
+    pub interventions: Vec<InterventionConfig>,
 }
 
 impl Default for NetworkConfig {
@@ -301,7 +310,7 @@ impl Default for NetworkConfig {
         NetworkConfig {
             arch: ArchConfig::Mlp(MlpConfig::default()),
             optim: OptimConfig::default(),
-            methods: Vec::new(),
+            interventions: Vec::new(),
         }
     }
 }
@@ -314,6 +323,6 @@ impl NetworkConfig {
         params: Params,
         device: Device,
     ) -> Result<Model, String> {
-        Model::new(name, net, params, &self.optim, &self.methods, device)
+        Model::new(name, net, params, &self.optim, &self.interventions, device)
     }
 }

@@ -21,8 +21,8 @@ mod looking;
 
 use envs::{ActionSpace, Actions, EnvSpec};
 use networks::{
-    methods::Clock,
-    model::{Model, NonFinite, Target},
+    interventions::Clock,
+    model::{FrozenNetwork, Model, NonFinite},
     params::{LoadError, Params, StateDict},
     random::Rng,
     trace::Trace,
@@ -32,10 +32,10 @@ use serde::{Deserialize, Serialize};
 use tch::{Device, Kind, Reduction, Tensor, no_grad_guard};
 
 use crate::{
-    agent::{Acted, Agent, Batch, Explore, Policy, Snapshot, obs_tensor},
+    agent::{ActMode, Agent, Batch, InterventionCount, Policy, Snapshot, obs_tensor},
     config::NetworkConfig,
     metrics::Scalars,
-    plasticity::probe::{Outlook, Probe},
+    plasticity::probe::{BatchView, Probe},
     value::ValueConfig,
 };
 
@@ -96,7 +96,7 @@ pub struct DqnConfig {
     pub dueling: bool,
     /// What the network's outputs mean.
     pub value: ValueConfig,
-    /// Target network rule.
+    /// FrozenNetwork network rule.
     pub target: TargetRule,
     /// Exploration.
     pub epsilon: EpsilonConfig,
@@ -127,7 +127,7 @@ impl Default for DqnConfig {
 pub struct Dqn {
     config: DqnConfig,
     online: Model,
-    target: Target,
+    target: FrozenNetwork,
     obs_dim: i64,
     actions: usize,
 }
@@ -164,7 +164,7 @@ impl Dqn {
         let online = config
             .network
             .model("q", net, p, device)
-            .map_err(|e| format!("agent.network.methods: {e}"))?;
+            .map_err(|e| format!("agent.network.interventions: {e}"))?;
         let target = online.target();
         let obs_dim = spec.obs.size() as i64;
         Ok(Dqn { config: config.clone(), online, target, obs_dim, actions })
@@ -172,17 +172,17 @@ impl Dqn {
 }
 
 impl Dqn {
-    /// Target: `y = r + discount * Q'(s', argmax_a Q(s', a))`, `[B]` or `[B, N]`   double DQN eq. 4
+    /// FrozenNetwork: `y = r + discount * Q'(s', argmax_a Q(s', a))`, `[B]` or `[B, N]`   double DQN eq. 4
     fn targets(&self, b: &Batch) -> Tensor {
         let _guard = no_grad_guard();
         let value = self.config.value;
-        let next = by_action(&self.target.forward(&b.next_obs), value.width()); // [B, A, W]
+        let next = per_action(&self.target.forward(&b.next_obs), value.width()); // [B, A, W]
         let best = if self.config.double {
-            value.mean(&by_action(&self.online.forward(&b.next_obs), value.width()))
+            value.mean(&per_action(&self.online.forward(&b.next_obs), value.width()))
         } else {
             value.mean(&next)
         };
-        let next = of_action(&next, &best.argmax(1, true)); // [B, W]
+        let next = gather_actions(&next, &best.argmax(1, true)); // [B, W]
         value.target(&next, &b.reward, &b.discount, None)
     }
 
@@ -194,7 +194,7 @@ impl Dqn {
 
     /// Expected values `[B, A]` of network outputs.
     fn values(&self, outputs: &[Tensor]) -> Tensor {
-        self.config.value.mean(&by_action(outputs, self.config.value.width()))
+        self.config.value.mean(&per_action(outputs, self.config.value.width()))
     }
 }
 
@@ -209,19 +209,19 @@ impl Agent for Dqn {
         let value = self.config.value;
         let y = self.targets(b);
         let mut trace = Trace::on();
-        let q = by_action(&self.online.forward_traced(&b.obs, &mut trace), value.width());
-        let q = of_action(&q, &b.action); // [B, W]
+        let q = per_action(&self.online.forward_traced(&b.obs, &mut trace), value.width());
+        let q = gather_actions(&q, &b.action); // [B, W]
         let loss = self.loss(&q, &y);
         let step = self.online.minimize(&loss, &trace, &b.fields(), clock, rng)?;
 
         match self.config.target {
-            TargetRule::Polyak { tau } => self.online.track(&mut self.target, tau),
+            TargetRule::Polyak { tau } => self.online.polyak_update(&mut self.target, tau),
             TargetRule::Hard { every_updates }
                 if (clock.update + 1).is_multiple_of(every_updates) =>
             {
-                self.online.track(&mut self.target, 1.0);
+                self.online.polyak_update(&mut self.target, 1.0);
             }
-            TargetRule::Hard { .. } => self.online.track_resets(&mut self.target),
+            TargetRule::Hard { .. } => self.online.sync_resets(&mut self.target),
         }
 
         log.layers("q", &step);
@@ -229,8 +229,8 @@ impl Agent for Dqn {
             log.step("q", &step, self.online.lr());
             log.scalar("q/mean", value.mean(&q).mean(None::<Kind>).double_value(&[]));
             log.scalar("q/target", value.target_mean(&y).mean(None::<Kind>).double_value(&[]));
-            if let Some(mass) = value.edge_mass(&y) {
-                log.scalar("q/edge_mass", mass);
+            if let Some(mass) = value.boundary_mass(&y) {
+                log.scalar("q/boundary_mass", mass);
             }
             log.scalar("policy/epsilon", self.config.epsilon.at(clock.env_step));
         }
@@ -241,16 +241,16 @@ impl Agent for Dqn {
         vec![self.shown(b)]
     }
 
-    fn outlook(&self, b: &Batch) -> Option<Outlook> {
-        Some(self.made_of(b))
+    fn batch_view(&self, b: &Batch) -> Option<BatchView> {
+        Some(self.view_of(b))
     }
 
     fn value(&self, obs: &[f32], _rng: &mut Rng) -> Option<(Vec<f64>, f64)> {
         Some((self.estimates(obs)?, 0.0))
     }
 
-    fn acted(&self) -> Vec<Acted> {
-        Acted::of(&self.online).collect()
+    fn intervention_counts(&self) -> Vec<InterventionCount> {
+        InterventionCount::of(&self.online).collect()
     }
 
     fn policy(&self) -> Box<dyn Policy> {
@@ -283,7 +283,7 @@ impl Agent for Dqn {
 
 /// The actor's side: epsilon-greedy per environment.
 struct DqnPolicy {
-    net: Target,
+    net: FrozenNetwork,
     epsilon: EpsilonConfig,
     actions: usize,
     value: ValueConfig,
@@ -294,14 +294,14 @@ impl Policy for DqnPolicy {
         self.net.params.load_flat(&snapshot.policy);
     }
 
-    fn act(&mut self, obs: &[f32], n: usize, explore: Explore, rng: &mut Rng) -> Actions {
+    fn act(&mut self, obs: &[f32], n: usize, mode: ActMode, rng: &mut Rng) -> Actions {
         let _guard = no_grad_guard();
-        let q = by_action(&self.net.forward(&obs_tensor(obs, n)), self.value.width());
+        let q = per_action(&self.net.forward(&obs_tensor(obs, n)), self.value.width());
         let best = self.value.mean(&q).argmax(1, false); // [n]
         let mut greedy = vec![0i64; n];
         best.copy_data(&mut greedy, n);
-        let choose = |best: i64| match explore {
-            Explore::Yes { env_step } if rng.random::<f64>() < self.epsilon.at(env_step) => {
+        let choose = |best: i64| match mode {
+            ActMode::Train { env_step } if rng.random::<f64>() < self.epsilon.at(env_step) => {
                 rng.random_range(0..self.actions)
             }
             _ => best as usize,
@@ -311,7 +311,7 @@ impl Policy for DqnPolicy {
 }
 
 /// Heads to outputs of each action, `[B, A, W]`; two heads are advantages and value (dueling eq. 9).
-fn by_action(heads: &[Tensor], width: i64) -> Tensor {
+fn per_action(heads: &[Tensor], width: i64) -> Tensor {
     let split = |t: &Tensor| t.view([t.size()[0], -1, width]);
     match heads {
         [q] => split(q),
@@ -324,7 +324,7 @@ fn by_action(heads: &[Tensor], width: i64) -> Tensor {
 }
 
 /// `[B, A, W]` and actions `[B, 1]` to the outputs of those, `[B, W]`.
-fn of_action(outputs: &Tensor, action: &Tensor) -> Tensor {
+fn gather_actions(outputs: &Tensor, action: &Tensor) -> Tensor {
     let width = outputs.size()[2];
     let index = action.unsqueeze(2).expand([-1, 1, width], false); // [B, 1, W]
     outputs.gather(1, &index, false).squeeze_dim(1)

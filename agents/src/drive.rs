@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// The learner's ends of all channels. Dropping them ends every other thread.
-pub(crate) struct Links {
+pub(crate) struct Channels {
     pub(crate) to_actors: Vec<Mailbox>,
     /// Bounded by `runtime.queue`: fast actors wait here.
     pub(crate) from_actors: Vec<Receiver<FromActor>>,
@@ -35,10 +35,10 @@ pub(crate) struct Links {
 }
 
 /// The state of one `train` call on the learner's thread.
-pub(crate) struct Drive<'a> {
+pub(crate) struct LearnerLoop<'a> {
     config: Config,
     learner: Learner,
-    links: Links,
+    links: Channels,
     run: &'a Path,
     /// Environments that began a new episode because their state could not be saved.
     restarted: usize,
@@ -56,11 +56,11 @@ pub(crate) struct Drive<'a> {
     updates_before: u64,
 }
 
-impl<'a> Drive<'a> {
+impl<'a> LearnerLoop<'a> {
     pub(crate) fn new(
         config: Config,
         learner: Learner,
-        links: Links,
+        links: Channels,
         run: &'a Path,
         resume: Option<Checkpoint>,
         restarted: usize,
@@ -68,7 +68,7 @@ impl<'a> Drive<'a> {
     ) -> Result<Self, Error> {
         let actors = config.runtime.actors;
         let mut pending: Vec<VecDeque<Experience>> = vec![VecDeque::new(); actors];
-        let mut drive = Drive {
+        let mut drive = LearnerLoop {
             steps_before: learner.counters.env_steps,
             updates_before: learner.counters.updates,
             config,
@@ -254,7 +254,9 @@ impl<'a> Drive<'a> {
             ("eval/return_std".to_owned(), std),
             ("eval/episode_length".to_owned(), length),
         ];
-        for (j, &mean) in result.elsewhere.iter().enumerate().filter(|(_, mean)| !mean.is_nan()) {
+        for (j, &mean) in
+            result.returns_by_step_offset.iter().enumerate().filter(|(_, mean)| !mean.is_nan())
+        {
             values.push((format!("eval/task_{j}/return_mean"), mean));
         }
         let Candidate { state, model } = self.links.evaluations.finish()?;
@@ -402,8 +404,8 @@ impl<'a> Drive<'a> {
             steps_per_s: (c.env_steps - self.steps_before) as f64 / elapsed.max(1e-9),
             interrupted,
             restarted: self.restarted,
-            methods: self.learner.agent.acted(),
-            edge_mass: self.learner.edge_mass,
+            interventions: self.learner.agent.intervention_counts(),
+            boundary_mass: self.learner.boundary_mass,
         }
     }
 }

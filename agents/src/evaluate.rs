@@ -1,11 +1,11 @@
 //! Greedy episodes from a snapshot, on a thread of their own, given up when the learner is gone.
 
 use crossbeam::channel::{Receiver, Sender, TryRecvError};
-use envs::{Env, EnvError, VecEnv, drift::AtAge};
+use envs::{Env, EnvError, VecEnv, drift::FixedStep};
 use networks::random;
 
 use crate::{
-    agent::{Explore, Policy},
+    agent::{ActMode, Policy},
     config::EvalConfig,
     error::Error,
     message::{EpisodePath, EvalJob, EvalResult, mean},
@@ -26,7 +26,7 @@ pub struct Plan {
     /// Discounts the returns of [`Played::paths`].
     pub gamma: f64,
     /// Environments that drift are as after so many steps, all the time.
-    pub age: u64,
+    pub step_offset: u64,
     /// With `stream`, decides every seed.
     pub seed: u64,
     /// A numbered stream of `seed`.
@@ -57,10 +57,10 @@ pub fn evaluate(
     plan: Plan,
     go_on: &mut dyn FnMut() -> bool,
 ) -> Result<Option<Played>, EnvError> {
-    let Plan { episodes, max_episode_steps, gamma, age, seed, stream } = plan;
+    let Plan { episodes, max_episode_steps, gamma, step_offset, seed, stream } = plan;
     let lanes = episodes.min(LANES);
-    let at_age = |env| Box::new(AtAge::new(env, age)) as Box<dyn Env>;
-    let envs = (0..lanes).map(|_| make().map(at_age)).collect::<Result<_, _>>()?;
+    let at_offset = |env| Box::new(FixedStep::new(env, step_offset)) as Box<dyn Env>;
+    let envs = (0..lanes).map(|_| make().map(at_offset)).collect::<Result<_, _>>()?;
     // Episode e belongs to environment e % lanes and is its e / lanes-th.
     let shares = (0..lanes).map(|lane| (episodes - lane).div_ceil(lanes) as u64).collect();
     let envs = VecEnv::new(envs, random::stream(seed, stream))?;
@@ -82,7 +82,7 @@ pub fn evaluate(
         if !go_on() {
             return Ok(None);
         }
-        let actions = policy.act(envs.obs(), lanes, Explore::No, &mut rng);
+        let actions = policy.act(envs.obs(), lanes, ActMode::Eval, &mut rng);
         envs.step(&actions)?;
         for (i, outcome) in envs.outcomes().iter().enumerate() {
             let (path, factor) = &mut paths[i];
@@ -91,7 +91,7 @@ pub fn evaluate(
             if let Some(episode) = outcome.episode {
                 let row = i * d..(i + 1) * d;
                 let cut = outcome.truncated && !outcome.terminated;
-                path.cut_at = cut.then(|| envs.next_obs()[row.clone()].to_vec());
+                path.bootstrap_obs = cut.then(|| envs.next_obs()[row.clone()].to_vec());
                 played.cut_off += usize::from(
                     cut && episode.length >= cap && own_limit.is_none_or(|own| cap < own),
                 );
@@ -115,9 +115,9 @@ pub fn evaluate(
     Ok(Some(played))
 }
 
-/// The age of the environments that an agent is evaluated in after so many rounds: that of its last
+/// The step offset of the environments that an agent is evaluated in after so many rounds: that of its last
 /// step, so that one whose task ends there is not evaluated in the next one, which it never saw.
-pub fn age(rounds: u64) -> u64 {
+pub fn step_offset(rounds: u64) -> u64 {
     rounds.saturating_sub(1)
 }
 
@@ -154,19 +154,22 @@ pub fn run(
         // One job at a time is under way, so there is never one to take here: only the learner's end.
         let mut wanted = || !matches!(jobs.try_recv(), Err(TryRecvError::Disconnected));
         let EvalConfig { episodes, max_episode_steps, .. } = *eval;
-        let mut play = |age| {
-            let plan = Plan { episodes, max_episode_steps, gamma, age, seed, stream };
+        let mut play = |step_offset| {
+            let plan = Plan { episodes, max_episode_steps, gamma, step_offset, seed, stream };
             evaluate(make, policy.as_mut(), plan, &mut wanted)
                 .map_err(|e| Error::Run(e.to_string()))
         };
-        let Some(Played { returns, lengths, paths, cut_off }) = play(job.age)? else { break };
-        let mut elsewhere = Vec::with_capacity(eval.ages.len());
-        for &age in &eval.ages {
-            let Some(played) = play(age)? else { return Ok(()) };
-            elsewhere.push(mean(&played.returns));
+        let Some(Played { returns, lengths, paths, cut_off }) = play(job.step_offset)? else {
+            break;
+        };
+        let mut returns_by_step_offset = Vec::with_capacity(eval.step_offsets.len());
+        for &step_offset in &eval.step_offsets {
+            let Some(played) = play(step_offset)? else { return Ok(()) };
+            returns_by_step_offset.push(mean(&played.returns));
         }
         let env_step = job.env_step;
-        let result = EvalResult { env_step, returns, lengths, paths, cut_off, elsewhere };
+        let result =
+            EvalResult { env_step, returns, lengths, paths, cut_off, returns_by_step_offset };
         if results.send(result).is_err() {
             break;
         }

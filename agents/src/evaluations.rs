@@ -47,7 +47,7 @@ impl Evaluations {
     /// Puts weights in line.
     pub(crate) fn add(&mut self, candidate: Candidate, snapshot: Snapshot) -> Result<(), Error> {
         let State { env_steps: env_step, rounds, .. } = candidate.state;
-        let job = EvalJob { env_step, age: evaluate::age(rounds), snapshot };
+        let job = EvalJob { env_step, step_offset: evaluate::step_offset(rounds), snapshot };
         self.waiting.push_back((candidate, Some(job)));
         self.begin_next()
     }

@@ -1,7 +1,7 @@
 //! A new run that starts from another run's weights: networks that fit, and running statistics.
 //!
 //! What belongs to the other run's course stays behind: optimiser moments, step counts, ages of units, the
-//! returns of its unfinished episodes. What a weight method recorded of its first weights comes along, so that
+//! returns of its unfinished episodes. What an intervention recorded of its first weights comes along, so that
 //! a pull towards them (L2-init) pulls to where the other run's did.
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -4,7 +4,7 @@
 use envs::EnvSpec;
 use networks::{
     diagnostics::step::WHOLE,
-    methods::Clock,
+    interventions::Clock,
     model::NonFinite,
     params::{LoadError, StateDict},
     random::{self, Rng},
@@ -20,8 +20,8 @@ use crate::{
     message::{EvalResult, Experience},
     metrics::{Record, Scalars},
     plasticity::{
-        self, Look, Measure,
-        probe::{Outlook, overestimation},
+        self, DueTiers, Measure,
+        probe::{BatchView, overestimation},
     },
     replay::Replay,
     streams,
@@ -57,8 +57,8 @@ pub struct Learner {
     pub replay: Replay,
     /// How far the run is.
     pub counters: Counters,
-    /// `q/edge_mass` as logged last; none with scalar values or before the first.
-    pub edge_mass: Option<f64>,
+    /// `q/boundary_mass` as logged last; none with scalar values or before the first.
+    pub boundary_mass: Option<f64>,
     /// Of the newest step; none before the first.
     task: Option<usize>,
     rng: Rng,
@@ -99,7 +99,7 @@ impl Learner {
             agent,
             replay,
             counters: Counters::default(),
-            edge_mass: None,
+            boundary_mass: None,
             task: None,
             rng: random::stream(config.seed, streams::LEARNER),
             replay_rng: random::stream(config.seed, streams::REPLAY),
@@ -162,15 +162,15 @@ impl Learner {
                 log: (self.counters.updates + 1).is_multiple_of(self.config.log_every_updates),
                 look: look.units,
             };
-            let before = look.units.then(|| self.outlook()).flatten();
+            let before = look.units.then(|| self.batch_view()).flatten();
             if let Err(cause) = self.agent.update(&batch, clock, &mut self.rng, &mut scalars) {
                 return Err(BadUpdate { cause, batch: Box::new(batch) });
             }
             self.counters.updates += 1;
             if clock.log || clock.look {
                 let values = scalars.take();
-                let edge = values.iter().find(|(tag, _)| tag == "q/edge_mass");
-                self.edge_mass = edge.map(|(_, mass)| *mass).or(self.edge_mass);
+                let edge = values.iter().find(|(tag, _)| tag == "q/boundary_mass");
+                self.boundary_mass = edge.map(|(_, mass)| *mass).or(self.boundary_mass);
                 log(step, Record::Scalars(values));
             }
             if look.any() {
@@ -185,8 +185,8 @@ impl Learner {
     fn look(
         &mut self,
         step: u64,
-        look: Look,
-        before: Option<Outlook>,
+        look: DueTiers,
+        before: Option<BatchView>,
         log: &mut dyn FnMut(u64, Record),
     ) {
         let mut values: Vec<(String, f64)> = self
@@ -196,7 +196,7 @@ impl Learner {
             .collect();
         if let Some(before) = before {
             self.counters.updates -= 1; // the same batch as before the update
-            let after = self.outlook();
+            let after = self.batch_view();
             self.counters.updates += 1;
             for (net, measure, value) in after.map_or(Vec::new(), |after| after.churn(&before)) {
                 values.push((plasticity::tag(net, WHOLE, measure), value));
@@ -217,14 +217,14 @@ impl Learner {
     }
 
     /// What the agent makes of the probe batch.
-    fn outlook(&mut self) -> Option<Outlook> {
+    fn batch_view(&mut self) -> Option<BatchView> {
         let batch = self.replay.sample(self.config.diagnostics.probe_size, &mut self.probe_rng());
-        self.agent.outlook(&batch)
+        self.agent.batch_view(&batch)
     }
 
     /// What there is to say about the networks on `size` transitions from replay. Looking changes
     /// nothing: not the run's generators, not the agent.
-    pub fn measures(&mut self, size: usize, look: Look) -> Vec<Measure> {
+    pub fn measures(&mut self, size: usize, look: DueTiers) -> Vec<Measure> {
         let mut rng = self.probe_rng();
         let batch = self.replay.sample(size, &mut rng);
         let steps = self.config.diagnostics.refit_steps;
@@ -232,10 +232,10 @@ impl Learner {
         let mut found = plasticity::measures(&probes, look, &self.initial, steps, &mut rng);
         drop(probes);
         if look.units
-            && let Some(outlook) = self.agent.outlook(&batch)
+            && let Some(batch_view) = self.agent.batch_view(&batch)
         {
             let new = |(net, measure, value)| Measure::new(net, WHOLE, measure, value);
-            found.extend(outlook.measures().into_iter().map(new));
+            found.extend(batch_view.measures().into_iter().map(new));
         }
         found
     }
@@ -258,7 +258,7 @@ impl Learner {
         let mut rng = random::stream(self.config.seed, streams::evaluation(played.env_step));
         let mut value = |obs: &[f32]| self.agent.value(obs, &mut rng);
         let starts: Vec<f32> = played.paths.iter().flat_map(|p| p.start.clone()).collect();
-        let ends = played.paths.iter().flat_map(|p| p.cut_at.clone().unwrap_or_default());
+        let ends = played.paths.iter().flat_map(|p| p.bootstrap_obs.clone().unwrap_or_default());
         let ends: Vec<f32> = ends.collect();
         let estimates = value(&starts).and_then(|(starts, bonus)| {
             let ends = if ends.is_empty() { Vec::new() } else { value(&ends)?.0 };
@@ -274,9 +274,9 @@ impl Learner {
             .zip(&played.lengths)
             .map(|(path, &length)| {
                 // Bonuses from step 1 to the last state whose action counts.
-                let last = length - u64::from(path.cut_at.is_none());
+                let last = length - u64::from(path.bootstrap_obs.is_none());
                 let steps: f64 = (1..=last).map(|t| gamma.powf(t as f64)).sum();
-                let rest = path.cut_at.as_ref().and_then(|_| ends.next()).unwrap_or(0.0);
+                let rest = path.bootstrap_obs.as_ref().and_then(|_| ends.next()).unwrap_or(0.0);
                 path.discounted + bonus * steps + gamma.powf(length as f64) * rest
             })
             .collect();

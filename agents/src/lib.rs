@@ -1,6 +1,6 @@
 //! The reinforcement learning: agents, replay, actor and learner threads, runs.
 //!
-//! From `main` to the loss: `supple::run` → [`train::train`] → `Drive::run` → [`learner::Learner::round`]
+//! From `main` to the loss: `supple::run` → [`train::train`] → `LearnerLoop::run` → [`learner::Learner::round`]
 //! → [`sac::Sac`] or [`dqn::Dqn`] `update`.
 //!
 //! | file | holds |

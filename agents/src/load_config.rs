@@ -175,12 +175,12 @@ mod tests {
         for (text, key) in [
             (dqn("network.optim = { momentum = 0.9 }"), "agent.network.optim.momentum"),
             (
-                dqn("network.optim = { rule = 'adamw', momentum = 0.9 }"),
+                dqn("network.optim = { kind = 'adamw', momentum = 0.9 }"),
                 "agent.network.optim.momentum",
             ),
-            (dqn("network.optim = { rule = 'sgd', beta1 = 0.8 }"), "agent.network.optim.beta1"),
-            (dqn("network.optim = { rule = 'sgd', beta2 = 0.99 }"), "agent.network.optim.beta2"),
-            (dqn("network.optim = { rule = 'sgd', eps = 1e-5 }"), "agent.network.optim.eps"),
+            (dqn("network.optim = { kind = 'sgd', beta1 = 0.8 }"), "agent.network.optim.beta1"),
+            (dqn("network.optim = { kind = 'sgd', beta2 = 0.99 }"), "agent.network.optim.beta2"),
+            (dqn("network.optim = { kind = 'sgd', eps = 1e-5 }"), "agent.network.optim.eps"),
             (
                 dqn(
                     "value = { kind = 'categorical', bins = 51, min = 0.0, max = 1.0 }\nhuber_delta = 2.0",
@@ -194,7 +194,7 @@ mod tests {
                 "agent.target_entropy_per_dim",
             ),
             (sac("learn_alpha = false\nalpha_optim = { lr = 1e-3 }"), "agent.alpha_optim"),
-            (sac("critic.optim = { rule = 'sgd', beta1 = 0.8 }"), "agent.critic.optim.beta1"),
+            (sac("critic.optim = { kind = 'sgd', beta1 = 0.8 }"), "agent.critic.optim.beta1"),
             (
                 dqn(
                     "network.optim.schedule = { kind = 'cosine_restarts', start_factor = 0.1, end_factor = 0.1, restart = 'task' }",
@@ -203,16 +203,16 @@ mod tests {
             ),
             (
                 dqn(
-                    "network.methods = [{ kind = 'cbp', utility = 'random', transfer_mean = false, decay_rate = 0.5 }]",
+                    "network.interventions = [{ kind = 'cbp', utility = 'random', transfer_mean = false, decay_rate = 0.5 }]",
                 ),
-                "agent.network.methods: cbp: decay_rate",
+                "agent.network.interventions: cbp: decay_rate",
             ),
         ] {
             let got = error(&text);
             assert!(got.starts_with(&format!("{key} does nothing with ")), "{text}\n got: {got}");
         }
         for text in
-            ["network.optim = { rule = 'sgd', momentum = 0.9 }", "network.optim = { rule = 'sgd' }"]
+            ["network.optim = { kind = 'sgd', momentum = 0.9 }", "network.optim = { kind = 'sgd' }"]
         {
             let config = Config::parse(&dqn(text), &[]).unwrap();
             assert_eq!(Config::parse(&config.to_toml().unwrap(), &[]).unwrap(), config);

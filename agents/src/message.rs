@@ -91,7 +91,7 @@ pub struct EvalJob {
     /// Environment steps at which the weights were taken.
     pub env_step: u64,
     /// Age of the environments to play in.
-    pub age: u64,
+    pub step_offset: u64,
     /// The weights.
     pub snapshot: Snapshot,
 }
@@ -110,9 +110,9 @@ pub struct EvalResult {
     pub paths: Vec<EpisodePath>,
     /// Episodes that only the evaluation's own limit ended.
     pub cut_off: usize,
-    /// Mean return at each of [`EvalConfig::ages`](crate::config::EvalConfig::ages); NaN where there is no
+    /// Mean return at each of [`EvalConfig::step_offsets`](crate::config::EvalConfig::step_offsets); NaN where there is no
     /// number.
-    pub elsewhere: Vec<f64>,
+    pub returns_by_step_offset: Vec<f64>,
 }
 
 /// One episode as an estimate of its discounted return sees it.
@@ -123,7 +123,7 @@ pub struct EpisodePath {
     /// Discounted sum of its rewards.
     pub discounted: f64,
     /// `[D]` its last observation, if it was cut off there: its return goes on.
-    pub cut_at: Option<Vec<f32>>,
+    pub bootstrap_obs: Option<Vec<f32>>,
 }
 
 impl EvalResult {

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use envs::{Actions, EnvSpec};
 use networks::{
-    methods::Clock,
+    interventions::Clock,
     model::NonFinite,
     params::{LoadError, StateDict},
     random::Rng,
@@ -20,12 +20,12 @@ use serde::{Deserialize, Serialize};
 use tch::Kind;
 
 use crate::{
-    agent::{Acted, Agent, Batch, Explore, Policy, Snapshot},
+    agent::{ActMode, Agent, Batch, InterventionCount, Policy, Snapshot},
     config::Config,
     message::Experience,
     metrics::Scalars,
     normalize::{Order, ReturnScale, ReturnScaleConfig, RunningMoments},
-    plasticity::probe::{Outlook, Probe},
+    plasticity::probe::{BatchView, Probe},
 };
 
 /// `[normalize]`
@@ -151,8 +151,8 @@ impl Agent for Normalized {
         self.inner.probe(&self.normalized(batch), rng)
     }
 
-    fn outlook(&self, batch: &Batch) -> Option<Outlook> {
-        self.inner.outlook(&self.normalized(batch))
+    fn batch_view(&self, batch: &Batch) -> Option<BatchView> {
+        self.inner.batch_view(&self.normalized(batch))
     }
 
     fn value(&self, obs: &[f32], rng: &mut Rng) -> Option<(Vec<f64>, f64)> {
@@ -168,8 +168,8 @@ impl Agent for Normalized {
         Some((values, bonus * scale))
     }
 
-    fn acted(&self) -> Vec<Acted> {
-        self.inner.acted()
+    fn intervention_counts(&self) -> Vec<InterventionCount> {
+        self.inner.intervention_counts()
     }
 
     fn policy(&self) -> Box<dyn Policy> {
@@ -222,10 +222,10 @@ impl Policy for NormalizedPolicy {
         self.inner.load(snapshot);
     }
 
-    fn act(&mut self, obs: &[f32], n: usize, explore: Explore, rng: &mut Rng) -> Actions {
+    fn act(&mut self, obs: &[f32], n: usize, mode: ActMode, rng: &mut Rng) -> Actions {
         match &self.obs {
-            Some(moments) => self.inner.act(&moments.apply(obs), n, explore, rng),
-            None => self.inner.act(obs, n, explore, rng),
+            Some(moments) => self.inner.act(&moments.apply(obs), n, mode, rng),
+            None => self.inner.act(obs, n, mode, rng),
         }
     }
 }

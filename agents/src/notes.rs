@@ -2,7 +2,7 @@
 //! Nothing here is an error; `supple train` and `supple resume` say it before the run.
 
 use envs::EnvSpec;
-use networks::{methods::MethodConfig, network::ArchConfig, params::Params, random};
+use networks::{interventions::InterventionConfig, network::ArchConfig, params::Params, random};
 
 use crate::{
     config::{AgentConfig, Config, NetworkConfig},
@@ -69,8 +69,8 @@ fn target(c: &DqnConfig, updates: u64) -> Option<String> {
 
 /// Without `accumulate`, continual backprop replaces whole units only once more than one is due.
 fn fractions(key: &str, network: &NetworkConfig, spec: &EnvSpec) -> Option<String> {
-    let rate = network.methods.iter().find_map(|method| match method {
-        MethodConfig::Cbp(c) if !c.accumulate => Some(c.replacement_rate),
+    let rate = network.interventions.iter().find_map(|method| match method {
+        InterventionConfig::Cbp(c) if !c.accumulate => Some(c.replacement_rate),
         _ => None,
     })?;
     let thrown_away = |units: &i64| {
@@ -80,7 +80,7 @@ fn fractions(key: &str, network: &NetworkConfig, spec: &EnvSpec) -> Option<Strin
     let units = layer_sizes(&network.arch, spec).into_iter().find(thrown_away)?;
     let due = rate * units as f64;
     Some(format!(
-        "{key}.methods: cbp with replacement_rate {rate} is to replace {due} of a layer's {units} units at each update \
+        "{key}.interventions: cbp with replacement_rate {rate} is to replace {due} of a layer's {units} units at each update \
          and, with accumulate = false, replaces {}; set accumulate = true",
         due.floor()
     ))
@@ -94,14 +94,14 @@ fn layer_sizes(arch: &ArchConfig, spec: &EnvSpec) -> Vec<i64> {
     if built.is_err() {
         return Vec::new(); // the agent's own error says so
     }
-    params.units().iter().map(|u| params.get(u.incoming).size()[0]).collect()
+    params.neurons().iter().map(|u| params.get(u.incoming).size()[0]).collect()
 }
 
-/// For the end of a run in which the target's mass in the two outermost bins was `edge_mass` at last.
-pub fn clipped(edge_mass: Option<f64>) -> Option<String> {
-    let mass = edge_mass.filter(|mass| *mass >= EDGE)?;
+/// For the end of a run in which the target's mass in the two outermost bins was `boundary_mass` at last.
+pub fn clipped(boundary_mass: Option<f64>) -> Option<String> {
+    let mass = boundary_mass.filter(|mass| *mass >= EDGE)?;
     Some(format!(
-        "{:.0} % of the targets' mass is in the outermost two bins of agent.value (q/edge_mass), so returns are \
+        "{:.0} % of the targets' mass is in the outermost two bins of agent.value (q/boundary_mass), so returns are \
          clipped; scale rewards (normalize.reward) or move agent.value.min and .max",
         100.0 * mass
     ))

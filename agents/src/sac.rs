@@ -19,8 +19,8 @@ mod looking;
 use envs::{ActionSpace, Actions, EnvSpec};
 use networks::{
     init::Init,
-    methods::Clock,
-    model::{Model, NonFinite, Target},
+    interventions::Clock,
+    model::{FrozenNetwork, Model, NonFinite},
     network::{ArchConfig, Ensemble},
     optim::OptimConfig,
     params::{LoadError, ParamId, Params, Role, StateDict},
@@ -33,10 +33,10 @@ use std::sync::Arc;
 use tch::{Device, Kind, Tensor, no_grad_guard};
 
 use crate::{
-    agent::{Acted, Agent, Batch, Between, Explore, Policy, Snapshot, obs_tensor},
+    agent::{ActMode, Agent, Batch, Between, InterventionCount, Policy, Snapshot, obs_tensor},
     config::NetworkConfig,
     metrics::Scalars,
-    plasticity::probe::{Outlook, Probe},
+    plasticity::probe::{BatchView, Probe},
     value::ValueConfig,
 };
 
@@ -61,7 +61,7 @@ pub struct SacConfig {
     pub alpha: f64,
     /// Whether the temperature is learned (equation 18) or stays `alpha`.
     pub learn_alpha: bool,
-    /// Target entropy per action dimension; the target is this times the number of dimensions.
+    /// FrozenNetwork entropy per action dimension; the target is this times the number of dimensions.
     pub target_entropy_per_dim: f64,
     /// The policy network.
     pub actor: NetworkConfig,
@@ -95,7 +95,7 @@ pub struct Sac {
     config: SacConfig,
     actor: Model,
     critic: Model,
-    target: Target,
+    target: FrozenNetwork,
     temperature: Model,
     log_alpha: ParamId,
     target_entropy: f64,
@@ -121,7 +121,7 @@ impl Sac {
         };
         let (obs_dim, action_dim) = (spec.obs.size() as i64, low.len() as i64);
 
-        let at = |key: &'static str| move |e| format!("agent.{key}.methods: {e}");
+        let at = |key: &'static str| move |e| format!("agent.{key}.interventions: {e}");
         let mut p = Params::default();
         let heads = [("mean", action_dim), ("log_std", action_dim)];
         let shape: Vec<i64> = spec.obs.shape.iter().map(|&n| n as i64).collect();
@@ -227,11 +227,11 @@ impl Sac {
     /// Actor: `J(pi) = E[ alpha log pi(a|s) - min_i Q_i(s, a) ]`                      SAC eq. 9
     fn actor_loss(&self, obs: &Tensor, pi: &Sample) -> Tensor {
         let q = self.critic.forward(&critic_input(obs, &pi.action));
-        let q = self.config.value.lowest_mean(&q); // [B]
+        let q = self.config.value.min_q(&q); // [B]
         mean(&(self.alpha() * &pi.log_prob - &q))
     }
 
-    /// Target: `y = r + discount * (min_i Q'_i(s', a') - alpha log pi(a'|s'))`        SAC eq. 3
+    /// FrozenNetwork: `y = r + discount * (min_i Q'_i(s', a') - alpha log pi(a'|s'))`        SAC eq. 3
     ///
     /// `[B]` or `[B, N]`.
     fn targets(&self, b: &Batch, noise: &Noise) -> Tensor {
@@ -244,7 +244,7 @@ impl Sac {
             (Some(between), Some(noise)) => &b.reward + self.entropy_between(between, noise),
             _ => b.reward.shallow_clone(),
         };
-        value.target(&value.lowest(&q), &reward, &b.discount, Some(&cost))
+        value.target(&value.min_critic(&q), &reward, &b.discount, Some(&cost))
     }
 
     /// What the policy is paid for its entropy at the steps inside n-step transitions, discounted:
@@ -266,7 +266,7 @@ impl Sac {
         q.iter().map(|q| self.config.value.loss(q, y, squared)).sum()
     }
 
-    /// [`Agent::update`] with given noise; `rng` is for weight methods only.
+    /// [`Agent::update`] with given noise; `rng` is for interventions only.
     ///
     /// # Errors
     /// As [`Agent::update`].
@@ -301,8 +301,8 @@ impl Sac {
         let loss = self.critic_loss(&q, &y);
         let critic = self.critic.minimize(&loss, &trace, &batch, clock, rng)?;
 
-        // Target: Polyak average, not projected again.
-        self.critic.track(&mut self.target, self.config.tau);
+        // FrozenNetwork: Polyak average, not projected again.
+        self.critic.polyak_update(&mut self.target, self.config.tau);
 
         log.layers("actor", &actor);
         log.layers("critic", &critic);
@@ -314,8 +314,8 @@ impl Sac {
             log.scalar("policy/std", mean(&dist.std()).double_value(&[]));
             log.scalar("q/mean", mean(&value.mean(&q[0])).double_value(&[]));
             log.scalar("q/target", mean(&value.target_mean(&y)).double_value(&[]));
-            if let Some(mass) = value.edge_mass(&y) {
-                log.scalar("q/edge_mass", mass);
+            if let Some(mass) = value.boundary_mass(&y) {
+                log.scalar("q/boundary_mass", mass);
             }
         }
         Ok(())
@@ -338,16 +338,16 @@ impl Agent for Sac {
         self.shown(b, rng)
     }
 
-    fn outlook(&self, b: &Batch) -> Option<Outlook> {
-        Some(self.made_of(b))
+    fn batch_view(&self, b: &Batch) -> Option<BatchView> {
+        Some(self.view_of(b))
     }
 
     fn value(&self, obs: &[f32], rng: &mut Rng) -> Option<(Vec<f64>, f64)> {
         self.estimates(obs, rng)
     }
 
-    fn acted(&self) -> Vec<Acted> {
-        Acted::of(&self.actor).chain(Acted::of(&self.critic)).collect()
+    fn intervention_counts(&self) -> Vec<InterventionCount> {
+        InterventionCount::of(&self.actor).chain(InterventionCount::of(&self.critic)).collect()
     }
 
     fn policy(&self) -> Box<dyn Policy> {
@@ -381,7 +381,7 @@ impl Agent for Sac {
 
 /// The actor's side: samples from the squashed Gaussian, or takes its mode.
 struct SacPolicy {
-    net: Target,
+    net: FrozenNetwork,
     dim: usize,
     log_std: LogStd,
 }
@@ -391,12 +391,12 @@ impl Policy for SacPolicy {
         self.net.params.load_flat(&snapshot.policy);
     }
 
-    fn act(&mut self, obs: &[f32], n: usize, explore: Explore, rng: &mut Rng) -> Actions {
+    fn act(&mut self, obs: &[f32], n: usize, mode: ActMode, rng: &mut Rng) -> Actions {
         let _guard = no_grad_guard();
         let dist = dist(&self.net.forward(&obs_tensor(obs, n)), self.log_std);
-        let action = match explore {
-            Explore::Yes { .. } => dist.draw(rng),
-            Explore::No => dist.mode(),
+        let action = match mode {
+            ActMode::Train { .. } => dist.draw(rng),
+            ActMode::Eval => dist.mode(),
         }; // [n, A]
         let mut data = vec![0f32; n * self.dim];
         let len = data.len();

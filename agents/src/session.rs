@@ -10,7 +10,7 @@ use serde::Serialize;
 use tch::Device;
 
 use crate::{
-    agent::{self, Acted, Agent},
+    agent::{self, Agent, InterventionCount},
     checkpoint::Checkpoint,
     config::Config,
     error::Error,
@@ -60,11 +60,11 @@ pub struct Report {
     pub interrupted: bool,
     /// As in [`Progress`].
     pub restarted: usize,
-    /// How often each weight method acted, resumed parts added up.
-    pub methods: Vec<Acted>,
-    /// Categorical values: `q/edge_mass` as this process logged it last, the mean mass of the
+    /// How often each intervention acted, resumed parts added up.
+    pub interventions: Vec<InterventionCount>,
+    /// Categorical values: `q/boundary_mass` as this process logged it last, the mean mass of the
     /// targets in the two outermost bins.
-    pub edge_mass: Option<f64>,
+    pub boundary_mass: Option<f64>,
 }
 
 /// A source of environments: the registry with a name and its arguments.

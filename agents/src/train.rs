@@ -21,7 +21,7 @@ use crate::{
     agent::Agent,
     checkpoint::{self, Checkpoint},
     config::Config,
-    drive::{Drive, Links},
+    drive::{Channels, LearnerLoop},
     error::Error,
     evaluate,
     evaluations::Evaluations,
@@ -83,7 +83,7 @@ pub fn train(session: Session<'_>) -> Result<Report, Error> {
         }));
     }
 
-    let mut links = Links {
+    let mut links = Channels {
         to_actors: Vec::new(),
         from_actors: Vec::new(),
         evaluations: Evaluations::new(to_evaluator, eval_results),
@@ -105,7 +105,7 @@ pub fn train(session: Session<'_>) -> Result<Report, Error> {
     let (done, outcome) = bounded(1);
     guarded("learner", &faults, || {
         tch::set_num_threads(torch_threads as i32);
-        let drive = Drive::new(config, learner, links, run.path(), resume, restarted, watch)?;
+        let drive = LearnerLoop::new(config, learner, links, run.path(), resume, restarted, watch)?;
         let report = drive.run()?; // consumes the links: everybody sees the learner go
         let _ = done.send(report);
         Ok(())

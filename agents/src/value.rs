@@ -4,7 +4,7 @@
 //! critics is trusted, and the target is `r + discount * (return from the next state - cost)`.
 
 use networks::{
-    categorical::{Support, log_loss},
+    categorical::{Support, cross_entropy},
     random::{self, Rng},
 };
 use serde::{Deserialize, Serialize};
@@ -56,14 +56,14 @@ impl ValueConfig {
     ///
     /// # Panics
     /// Without a critic.
-    pub fn lowest_mean(&self, critics: &[Tensor]) -> Tensor {
+    pub fn min_q(&self, critics: &[Tensor]) -> Tensor {
         let means = critics.iter().map(|outputs| self.mean(outputs));
         means.reduce(|a, b| a.minimum(&b)).expect("at least one critic")
     }
 
     /// For each sample the outputs of the critic with the smallest expected return: each `[B, W]`,
     /// to `[B, W]`. A whole distribution is chosen, never mixed from several.
-    pub fn lowest(&self, critics: &[Tensor]) -> Tensor {
+    pub fn min_critic(&self, critics: &[Tensor]) -> Tensor {
         if let [one] = critics {
             return one.shallow_clone();
         }
@@ -118,7 +118,7 @@ impl ValueConfig {
     ) -> Tensor {
         match self {
             ValueConfig::Scalar {} => number(&outputs.squeeze_dim(1), target),
-            ValueConfig::Categorical(_) => log_loss(outputs, target).mean(None::<Kind>),
+            ValueConfig::Categorical(_) => cross_entropy(outputs, target).mean(None::<Kind>),
         }
     }
 
@@ -136,9 +136,9 @@ impl ValueConfig {
 
     /// Negative log-likelihood of labels drawn from what outputs `[B, W]` predict, by their mean:
     /// a number with unit variance around them, or a bin.
-    pub fn own_label_loss(&self, outputs: &Tensor, rng: &mut Rng) -> Tensor {
+    pub fn sampled_label_nll(&self, outputs: &Tensor, rng: &mut Rng) -> Tensor {
         match self {
-            ValueConfig::Scalar {} => own_number_loss(outputs, rng),
+            ValueConfig::Scalar {} => sampled_number_nll(outputs, rng),
             ValueConfig::Categorical(_) => {
                 // The bin of the largest logit plus Gumbel noise is a draw from the softmax.
                 let u = random::uniform(&outputs.size(), f64::MIN_POSITIVE, 1.0, rng);
@@ -150,7 +150,7 @@ impl ValueConfig {
     }
 
     /// Mean mass of a target in the two outermost bins: values beyond the support were clipped there.
-    pub fn edge_mass(&self, target: &Tensor) -> Option<f64> {
+    pub fn boundary_mass(&self, target: &Tensor) -> Option<f64> {
         let ValueConfig::Categorical(support) = self else { return None };
         let edges = target.select(1, 0) + target.select(1, support.bins - 1);
         Some(edges.mean(None::<Kind>).double_value(&[]))
@@ -159,7 +159,7 @@ impl ValueConfig {
 
 /// Negative log-likelihood, up to a constant, of numbers drawn with unit variance around `outputs`:
 /// half the squared distance, summed over a row and averaged over rows.
-pub fn own_number_loss(outputs: &Tensor, rng: &mut Rng) -> Tensor {
+pub fn sampled_number_nll(outputs: &Tensor, rng: &mut Rng) -> Tensor {
     let z = random::normal(&outputs.size(), rng).to_device(outputs.device());
     let label = outputs.detach() + z.to_kind(outputs.kind());
     (outputs - label).square().sum_dim_intlist(-1, false, None::<Kind>).mean(None::<Kind>) * 0.5
@@ -179,10 +179,10 @@ mod tests {
         let q = [column([1.0, 5.0, -3.0]), column([2.0, 4.0, -4.0]), column([0.0, 9.0, -2.0])];
         let value = ValueConfig::Scalar {};
         for (n, lowest) in [(1, [1.0, 5.0, -3.0]), (2, [1.0, 4.0, -4.0]), (3, [0.0, 4.0, -4.0])] {
-            assert_eq!(value.lowest(&q[..n]).size(), [3, 1]);
-            assert_eq!(host(&value.lowest(&q[..n])), lowest, "{n} critics");
-            assert_eq!(value.lowest_mean(&q[..n]).size(), [3]);
-            assert_eq!(host(&value.lowest_mean(&q[..n])), lowest, "{n} critics");
+            assert_eq!(value.min_critic(&q[..n]).size(), [3, 1]);
+            assert_eq!(host(&value.min_critic(&q[..n])), lowest, "{n} critics");
+            assert_eq!(value.min_q(&q[..n]).size(), [3]);
+            assert_eq!(host(&value.min_q(&q[..n])), lowest, "{n} critics");
         }
     }
 
@@ -215,9 +215,9 @@ mod tests {
         let value = ValueConfig::Categorical(Support { bins: 3, min: -1.0, max: 1.0 });
         let a = Tensor::from_slice(&[9f32, 0.0, 0.0, 0.0, 0.0, 9.0]).view([2, 3]);
         let b = Tensor::from_slice(&[0f32, 9.0, 0.0, 0.0, 8.0, 0.0]).view([2, 3]);
-        let lowest = value.lowest(&[a.shallow_clone(), b.shallow_clone()]);
+        let lowest = value.min_critic(&[a.shallow_clone(), b.shallow_clone()]);
         assert_eq!(host(&lowest), [9.0, 0.0, 0.0, 0.0, 8.0, 0.0]);
-        let means = value.lowest_mean(&[a, b]);
+        let means = value.min_q(&[a, b]);
         assert!((&means - value.mean(&lowest)).abs().max().double_value(&[]) < 1e-7);
     }
 
@@ -244,8 +244,8 @@ mod tests {
         assert!((numbers.double_value(&[2]) - 1.25).abs() < 1e-15);
         let mass = target.sum_dim_intlist(-1, false, None::<Kind>);
         assert!((mass - 1.0).abs().max().double_value(&[]) < 1e-12);
-        assert!(categorical.edge_mass(&target).unwrap() < 1.0 / 51.0);
+        assert!(categorical.boundary_mass(&target).unwrap() < 1.0 / 51.0);
         let beyond = categorical.target(&logits, &(&reward + 100.0), &discount, None);
-        assert!((categorical.edge_mass(&beyond).unwrap() - 1.0).abs() < 1e-12);
+        assert!((categorical.boundary_mass(&beyond).unwrap() - 1.0).abs() < 1e-12);
     }
 }

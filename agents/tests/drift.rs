@@ -54,7 +54,7 @@ fn dqn() -> Config {
         [agent]
         kind = 'dqn'
         network.arch = {{ kind = 'mlp', hidden = [12, 12] }}
-        network.methods = [{{ kind = 'reset_layers', layers = 'heads', on_task_change = true }}]"
+        network.interventions = [{{ kind = 'reset_layers', layers = 'heads', on_task_change = true }}]"
     ))
 }
 
@@ -147,11 +147,11 @@ fn a_run_can_begin_in_the_middle_and_look_elsewhere() {
             "total_steps = 60
             runtime = { torch_threads = 1 }
             replay = { capacity = 60, batch_size = 8, learning_starts = 59 }
-            eval = { every_steps = 30, episodes = 4, ages = [0, 20, 70] }
+            eval = { every_steps = 30, episodes = 4, step_offsets = [0, 20, 70] }
             checkpoint = { every_steps = 30, keep = 4 }
             agent = { kind = 'dqn', network = { arch = { kind = 'mlp', hidden = [8] } } }
             [env]
-            age = 120
+            step_offset = 120
             drift = [{ kind = 'reward', scales = [1.0, 10.0, 100.0, 1000.0], period = 50 }]",
         );
         let run = Run::new(&config);

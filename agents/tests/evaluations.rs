@@ -210,11 +210,20 @@ fn evaluations_play_what_was_asked_for_and_no_more() {
         let make = || -> Result<Box<dyn Env>, EnvError> {
             Ok(Box::new(Endless { resets: Arc::clone(&resets), ..Endless::default() }))
         };
-        let plan =
-            Plan { episodes: 20, max_episode_steps: 30, gamma: 0.9, age: 0, seed: 1, stream: 1 };
+        let plan = Plan {
+            episodes: 20,
+            max_episode_steps: 30,
+            gamma: 0.9,
+            step_offset: 0,
+            seed: 1,
+            stream: 1,
+        };
         let played = evaluate(&make, policy.as_mut(), plan, &mut || true).unwrap().unwrap();
         assert_eq!((played.lengths, played.cut_off), (vec![30; 20], 20));
-        assert!(played.paths.iter().all(|path| path.cut_at.is_some()), "cut off, not terminated");
+        assert!(
+            played.paths.iter().all(|path| path.bootstrap_obs.is_some()),
+            "cut off, not terminated"
+        );
         assert_eq!(resets.load(Ordering::Relaxed), 20, "one episode each, and no more");
 
         // Without a limit of the environment's or the plan's there is still one.
@@ -247,8 +256,14 @@ fn an_interrupted_episode_is_played_again() {
         let mut play = |cut: fn(u64) -> bool| {
             let registry = interrupted(cut);
             let make = || registry.make_drifting("endless", &kwargs, &drift);
-            let plan =
-                Plan { episodes: 16, max_episode_steps: 0, gamma: 0.9, age: 0, seed: 1, stream: 1 };
+            let plan = Plan {
+                episodes: 16,
+                max_episode_steps: 0,
+                gamma: 0.9,
+                step_offset: 0,
+                seed: 1,
+                stream: 1,
+            };
             evaluate(&make, policy.as_mut(), plan, &mut || true).unwrap().unwrap()
         };
         let whole = play(|_| false);

@@ -52,7 +52,7 @@ const AGENTS: [&str; 5] = [
      target = { kind = 'hard', every_updates = 5 }
      [agent.network]
      arch = { kind = 'mlp', hidden = [6], norm = { kind = 'layer_norm' } }
-     methods = [{ kind = 'cbp' }, { kind = 'clip_grad_norm', max_norm = 1.0 }, { kind = 'l2_init', strength = 0.1 }]",
+     interventions = [{ kind = 'cbp' }, { kind = 'clip_grad_norm', max_norm = 1.0 }, { kind = 'l2_init', strength = 0.1 }]",
     "env.name = 'CartPole-v1'
      normalize = { obs = true, reward = { kind = 'return_scale' } }
      [agent]
@@ -61,8 +61,8 @@ const AGENTS: [&str; 5] = [
      value = { kind = 'categorical', bins = 5 }
      [agent.network]
      arch = { kind = 'simba', width = 6, blocks = 1 }
-     optim = { rule = 'sgd', momentum = 0.5 }
-     methods = [{ kind = 'redo', every_updates = 3 }, { kind = 'shrink_perturb', shrink = 0.9, perturb = 0.1, every_updates = 2 }]",
+     optim = { kind = 'sgd', momentum = 0.5 }
+     interventions = [{ kind = 'redo', every_updates = 3 }, { kind = 'shrink_perturb', shrink = 0.9, perturb = 0.1, every_updates = 2 }]",
     "env = { name = 'Pendulum-v1', kwargs = { g = 9.0, max_episode_steps = 15, action_repeat = 1, frame_stack = 2 } }
      replay.n_step = 3
      [agent]
@@ -70,10 +70,10 @@ const AGENTS: [&str; 5] = [
      log_std = { kind = 'tanh', min = -10.0, max = 2.0 }
      alpha_optim = { lr = 0.01, schedule = { kind = 'linear', end_factor = 0.5, updates = 90 } }
      actor.arch = { kind = 'mlp', hidden = [6], norm = { kind = 'rms_norm' }, bias = false }
-     actor.methods = [{ kind = 'nap' }]
+     actor.interventions = [{ kind = 'nap' }]
      critic.arch = { kind = 'mlp', hidden = [6, 5] }
-     critic.optim = { rule = 'adamw', weight_decay = 0.1, schedule = { kind = 'cosine_restarts', start_factor = 1.0, end_factor = 0.1, restart = 'task' } }
-     critic.methods = [{ kind = 'reset_layers', layers = 'heads', every_updates = 3 }]",
+     critic.optim = { kind = 'adamw', weight_decay = 0.1, schedule = { kind = 'cosine_restarts', start_factor = 1.0, end_factor = 0.1, restart = 'task' } }
+     critic.interventions = [{ kind = 'reset_layers', layers = 'heads', every_updates = 3 }]",
     "env.name = 'Pendulum-v1'
      env.drift = [{ kind = 'physics', constant = 'gravity', course = { kind = 'random_walk', step = 0.3, low = 0.5, high = 2.0, period = 5 } }]
      normalize = { obs = true, reward = { kind = 'return_scale' } }

@@ -40,7 +40,7 @@ fn dqn(actors: usize, envs: usize, sync_every: u64) -> Config {
         epsilon = {{ start = 1.0, end = 0.1, steps = 60 }}
         network.optim.lr = 0.02
         network.arch = {{ kind = 'mlp', hidden = [12, 12], norm = {{ kind = 'layer_norm' }} }}
-        network.methods = [{{ kind = 'shrink_perturb', shrink = 0.9, perturb = 0.1, \
+        network.interventions = [{{ kind = 'shrink_perturb', shrink = 0.9, perturb = 0.1, \
                               every_updates = 20 }}]"
     ))
 }

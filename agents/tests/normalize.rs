@@ -11,7 +11,7 @@ use std::{
 };
 
 use agents::{
-    agent::{Agent, Batch, Explore, Policy, Snapshot},
+    agent::{ActMode, Agent, Batch, Policy, Snapshot},
     config::gamma_heuristic,
     message::Experience,
     metrics::Scalars,
@@ -22,7 +22,7 @@ use agents::{
 use envs::{ActionSpace, Actions, EnvSpec, Outcome};
 use harness::{Run, config, within};
 use networks::{
-    methods::Clock,
+    interventions::Clock,
     model::NonFinite,
     params::{LoadError, StateDict},
     random::{self, Rng},
@@ -116,7 +116,7 @@ fn the_lowest_critic_by_expected_value() {
         .iter()
         .map(|q| Tensor::from_slice(&flat(q)).unsqueeze(1))
         .collect();
-    let lowest = Vec::<f64>::try_from(&ValueConfig::Scalar {}.lowest(&critics).squeeze_dim(1));
+    let lowest = Vec::<f64>::try_from(&ValueConfig::Scalar {}.min_critic(&critics).squeeze_dim(1));
     for ((i, lowest), index) in lowest.unwrap().iter().enumerate().zip(flat(&case["index"])) {
         assert_eq!(*lowest, critics[index as usize].double_value(&[i as i64, 0]));
     }
@@ -167,7 +167,7 @@ impl Agent for Tape {
 
 impl Policy for Tape {
     fn load(&mut self, _snapshot: &Snapshot) {}
-    fn act(&mut self, obs: &[f32], n: usize, _explore: Explore, _rng: &mut Rng) -> Actions {
+    fn act(&mut self, obs: &[f32], n: usize, _explore: ActMode, _rng: &mut Rng) -> Actions {
         self.note(obs.to_vec());
         Actions::Discrete(vec![0; n])
     }
@@ -271,7 +271,7 @@ fn an_agent_behind_statistics() {
 
     // A policy made before has the old moments until it loads; acting counts nothing.
     let mut see = |policy: &mut dyn Policy| {
-        policy.act(&[7.0], 1, Explore::No, &mut rng);
+        policy.act(&[7.0], 1, ActMode::Eval, &mut rng);
         tape.take().remove(0)
     };
     assert_eq!(see(fresh.as_mut()), RunningMoments::new(1).apply(&[7.0]));

@@ -7,7 +7,7 @@ mod harness;
 use std::{fs, path::Path};
 
 use agents::{
-    agent::{self, Acted, Agent, Batch, Policy, Snapshot},
+    agent::{self, Agent, Batch, InterventionCount, Policy, Snapshot},
     config::Config,
     metrics::Scalars,
     plasticity::probe::{
@@ -18,7 +18,7 @@ use agents::{
 use envs::{ActionSpace, EnvSpec};
 use harness::{Counting, Run, SIMBA_V2, Scripted, config, rows, scripted, within};
 use networks::{
-    methods::Clock,
+    interventions::Clock,
     model::NonFinite,
     params::{LoadError, StateDict},
     random::{self, Rng},
@@ -99,20 +99,20 @@ fn batch() -> Batch {
     }
 }
 
-/// Compared with itself an outlook says 0; after an update everything that can move did, under the
+/// Compared with itself an batch_view says 0; after an update everything that can move did, under the
 /// documented names.
 #[test]
 fn an_update_churns_and_standing_still_does_not() {
     let dqn = ["q/policy_churn", "q/value_churn", "q/value_drift"];
     let sac = ["critic/value_churn", "critic/value_drift", "actor/policy_churn", "actor/policy_kl"];
     for ((mut agent, batch, mut rng), names) in agents().into_iter().zip([&dqn[..], &sac]) {
-        let before = agent.outlook(&batch).unwrap();
-        for (net, measure, value) in agent.outlook(&batch).unwrap().churn(&before) {
+        let before = agent.batch_view(&batch).unwrap();
+        for (net, measure, value) in agent.batch_view(&batch).unwrap().churn(&before) {
             assert!(value.abs() < 1e-7, "{net}/{measure} of nothing is {value}");
         }
         let clock = Clock { update: 0, env_step: 0, task: 0, log: false, look: false };
         agent.update(&batch, clock, &mut rng, &mut Scalars::default()).unwrap();
-        let churn = agent.outlook(&batch).unwrap().churn(&before);
+        let churn = agent.batch_view(&batch).unwrap().churn(&before);
         let mut found: Vec<String> =
             churn.iter().map(|(net, measure, _)| format!("{net}/{measure}")).collect();
         found.sort();
@@ -146,7 +146,7 @@ fn agents() -> [(Box<dyn Agent>, Batch, Rng); 2] {
 }
 
 fn target_gap(agent: &dyn Agent, batch: &Batch) -> f64 {
-    let measures = agent.outlook(batch).unwrap().measures();
+    let measures = agent.batch_view(batch).unwrap().measures();
     measures.iter().find(|m| m.1 == "target_gap").unwrap().2
 }
 
@@ -172,12 +172,12 @@ fn values_are_of_what_would_be_done() {
         let obs = Vec::<f32>::try_from(&batch.obs.flatten(0, -1)).unwrap();
         let (got, _) = agent.value(&obs, &mut rng).unwrap();
         let got = Tensor::from_slice(&got);
-        let outlook = agent.outlook(&batch).unwrap();
-        let want = match &outlook.policy.1 {
+        let batch_view = agent.batch_view(&batch).unwrap();
+        let want = match &batch_view.policy.1 {
             Choices::Greedy(q) => q.amax([-1i64].as_slice(), false),
             Choices::Gaussian { mean, .. } => {
                 batch.action = mean.tanh();
-                let of_mode = agent.outlook(&batch).unwrap().values.1;
+                let of_mode = agent.batch_view(&batch).unwrap().values.1;
                 let [a, b] = of_mode.as_slice() else { panic!("two critics") };
                 assert!((a - b).abs().max().double_value(&[]) > 1e-3, "they agree");
                 // Of whole rows: each has its own lowest critic.
@@ -205,8 +205,8 @@ impl<F: FnMut(u64) + Send> Agent for Sure<F> {
     fn value(&self, obs: &[f32], _rng: &mut Rng) -> Option<(Vec<f64>, f64)> {
         Some((vec![7.0; obs.len() / 2], 0.5))
     }
-    fn acted(&self) -> Vec<Acted> {
-        vec![Acted { net: "q".to_owned(), method: "cbp", times: self.0.updates }]
+    fn intervention_counts(&self) -> Vec<InterventionCount> {
+        vec![InterventionCount { net: "q".to_owned(), kind: "cbp", count: self.0.updates }]
     }
     fn policy(&self) -> Box<dyn Policy> {
         self.0.policy()
@@ -242,7 +242,7 @@ fn the_bias_of_a_run_is_against_what_came() {
     within(60, move || {
         let run = Run::with(&config, Counting::registry(true));
         let report = run.train_agent(Sure(scripted(|_| {}))).unwrap();
-        assert_eq!(report.methods[0].times, report.updates);
+        assert_eq!(report.interventions[0].count, report.updates);
         let rows = rows(&run.path);
         let evaluated: Vec<_> = rows.iter().filter(|(_, row)| row.contains_key("q/bias")).collect();
         assert!(evaluated.len() >= 2, "{rows:?}");

@@ -7,7 +7,7 @@ mod harness;
 use agents::{
     agent::{self, Batch},
     config::Config,
-    plasticity::{self, Look},
+    plasticity::{self, DueTiers},
 };
 use envs::{
     Action, ActionSpace, Dtype, Env, EnvError, EnvSpec, FrameStack, Registry, Space, State, Step,
@@ -216,7 +216,7 @@ fn channels_count_as_units() {
     };
     let mut rng = random::stream(3, 1);
     let probes = dqn.probe(&batch, &mut rng);
-    let found = plasticity::measures(&probes, Look::ALL, &start, 3, &mut rng);
+    let found = plasticity::measures(&probes, DueTiers::ALL, &start, 3, &mut rng);
     let value = |layer: &str, measure: &str| {
         let m = found.iter().find(|m| m.layer == layer && m.measure == measure);
         m.unwrap_or_else(|| panic!("{measure} of {layer}")).value

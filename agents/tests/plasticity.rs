@@ -9,11 +9,11 @@ use agents::{
     agent::{self, Agent, Batch},
     config::Config,
     metrics::{Record, Scalars},
-    plasticity::{self, DiagnosticsConfig, Look, Measure},
+    plasticity::{self, DiagnosticsConfig, DueTiers, Measure},
 };
 use envs::{ActionSpace, EnvSpec};
 use harness::{Run, SIMBA_V2, config, within};
-use networks::{diagnostics::dormant_fraction, methods::Clock, params::StateDict, random};
+use networks::{diagnostics::dormant_fraction, interventions::Clock, params::StateDict, random};
 use tch::{Device, Kind, Tensor};
 
 fn simba_v2() -> Config {
@@ -80,11 +80,11 @@ fn batch() -> Batch {
     }
 }
 
-const UNITS: Look = Look { units: true, ranks: false, curvature: false, refit: false };
-const CHEAP: Look = Look { ranks: true, ..UNITS };
+const UNITS: DueTiers = DueTiers { units: true, ranks: false, curvature: false, refit: false };
+const CHEAP: DueTiers = DueTiers { ranks: true, ..UNITS };
 
 /// Without the weights of the start.
-fn measures(agent: &dyn Agent, batch: &Batch, look: Look) -> Vec<Measure> {
+fn measures(agent: &dyn Agent, batch: &Batch, look: DueTiers) -> Vec<Measure> {
     let mut rng = random::stream(4, 0);
     let probes = agent.probe(batch, &mut rng.clone());
     plasticity::measures(&probes, look, &StateDict::new(), 50, &mut rng)
@@ -94,7 +94,7 @@ fn value(found: &[Measure], layer: &str, measure: &str) -> f64 {
     found.iter().find(|m| m.layer == layer && m.measure == measure).unwrap().value
 }
 
-const CURVATURE: Look = Look { curvature: true, units: false, ..UNITS };
+const CURVATURE: DueTiers = DueTiers { curvature: true, units: false, ..UNITS };
 
 fn sac(critics: usize, value: &str) -> Box<dyn Agent> {
     let text = format!(
@@ -215,7 +215,7 @@ fn dead_units_are_seen_where_they_are() {
     let tanh = [&any[..], &["saturated"]].concat();
     assert_eq!(names("tanh"), tanh.into_iter().collect());
     assert_eq!(names("silu"), any.into_iter().collect());
-    assert!(measures(agent.as_ref(), &batch, Look::default()).is_empty());
+    assert!(measures(agent.as_ref(), &batch, DueTiers::default()).is_empty());
 }
 
 /// At the start a network learns as well as one from the start; with all units of a layer switched off it
@@ -226,7 +226,7 @@ fn refits_compare_with_the_start() {
     let mut start = StateDict::new();
     agent.save(&mut start);
     let initial: StateDict = start.iter().map(|(k, t)| (k.clone(), t.copy())).collect();
-    let look = Look { refit: true, ..Look::default() };
+    let look = DueTiers { refit: true, ..DueTiers::default() };
     let refit = |agent: &dyn Agent| {
         let mut rng = random::stream(4, 0);
         let probes = agent.probe(&batch(), &mut rng.clone());
@@ -246,7 +246,7 @@ fn refits_compare_with_the_start() {
 #[test]
 fn histograms_are_of_every_unit() {
     let text = "[agent]\nkind = 'dqn'\nnetwork.arch = { kind = 'mlp', hidden = [6, 5] }\n\
-                network.methods = [{ kind = 'cbp' }]";
+                network.interventions = [{ kind = 'cbp' }]";
     let spec = EnvSpec::vector(3, ActionSpace::Discrete(2));
     let mut rng = random::stream(1, 0);
     let mut agent = agent::build(&config(text), &spec, Device::Cpu, &mut rng).unwrap();
@@ -273,7 +273,7 @@ fn histograms_are_of_every_unit() {
 #[test]
 fn replacements_are_counted() {
     let text = "[agent]\nkind = 'dqn'\nnetwork.arch = { kind = 'mlp', hidden = [6, 5] }\n\
-                network.methods = [{ kind = 'cbp', maturity_threshold = 1, replacement_rate = 0.5 }]";
+                network.interventions = [{ kind = 'cbp', maturity_threshold = 1, replacement_rate = 0.5 }]";
     let spec = EnvSpec::vector(3, ActionSpace::Discrete(2));
     let mut rng = random::stream(1, 0);
     let mut agent = agent::build(&config(text), &spec, Device::Cpu, &mut rng).unwrap();
@@ -284,7 +284,7 @@ fn replacements_are_counted() {
     let of = |layer| value(&found, layer, "replaced");
     let [whole, first, second] = ["_global", "q/hidden_0", "q/hidden_1"].map(of);
     assert!(first > 0.0 && second > 0.0 && whole == first + second);
-    assert_eq!(agent.acted()[0].times as f64, whole);
+    assert_eq!(agent.intervention_counts()[0].count as f64, whole);
 }
 
 #[test]
@@ -298,5 +298,5 @@ fn zero_is_never() {
     };
     let due: Vec<u64> = (1..=9).filter(|&u| config.due(u).units).collect();
     assert_eq!(due, [4, 8]);
-    assert!((1..100).all(|u| config.due(u) == Look::default() || config.due(u) == UNITS));
+    assert!((1..100).all(|u| config.due(u) == DueTiers::default() || config.due(u) == UNITS));
 }

@@ -16,7 +16,7 @@ use networks::{
     arch::{simba::SimbaConfig, simba_v2::SimbaV2Config},
     categorical::Support,
     network::ArchConfig,
-    optim::{OptimConfig, Rule, Schedule},
+    optim::{OptimConfig, OptimKind, Schedule},
     squashed_gaussian::LogStd,
 };
 
@@ -34,7 +34,7 @@ fn preset(name: &str, steps: u32) -> (Config, SacConfig) {
 fn falling(updates: u64) -> OptimConfig {
     let schedule = Schedule::Linear { end_factor: 0.5, updates };
     OptimConfig {
-        rule: Rule::Adam,
+        kind: OptimKind::Adam,
         lr: 1e-4,
         weight_decay: 0.0,
         schedule,
@@ -51,7 +51,7 @@ fn assert_common(name: &str, c: &Config, sac: &SacConfig) {
     assert_eq!((sac.tau, sac.alpha, sac.target_entropy_per_dim), (0.005, 0.01, -0.5), "{name}");
     assert!(sac.learn_alpha, "{name}");
     assert_eq!(sac.log_std, LogStd::Tanh { min: -10.0, max: 2.0 }, "{name}");
-    assert!(sac.actor.methods.is_empty() && sac.critic.methods.is_empty(), "{name}");
+    assert!(sac.actor.interventions.is_empty() && sac.critic.interventions.is_empty(), "{name}");
 }
 
 #[test]
@@ -94,8 +94,12 @@ fn simba_has_the_published_numbers() {
     assert_eq!((c.total_steps, sac.critics, sac.gamma), (1_000_000, 2, 0.995));
     assert_eq!(c.normalize.reward, RewardNormConfig::None {});
     assert_eq!(sac.value, ValueConfig::Scalar {});
-    let decaying =
-        OptimConfig { rule: Rule::Adamw, lr: 1e-4, weight_decay: 1e-2, ..OptimConfig::default() };
+    let decaying = OptimConfig {
+        kind: OptimKind::Adamw,
+        lr: 1e-4,
+        weight_decay: 1e-2,
+        ..OptimConfig::default()
+    };
     assert_eq!((&sac.actor.optim, &sac.critic.optim), (&decaying, &decaying));
     assert_eq!(sac.alpha_optim, OptimConfig { lr: 1e-4, ..OptimConfig::default() });
     let arch = |width, blocks| ArchConfig::Simba(SimbaConfig { width, blocks, expansion: 4 });

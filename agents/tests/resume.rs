@@ -6,7 +6,7 @@ mod harness;
 
 use std::fs;
 
-use agents::{agent::Acted, config::Config, metrics::read_rows, replay::Replay};
+use agents::{agent::InterventionCount, config::Config, metrics::read_rows, replay::Replay};
 use envs::Env;
 use harness::{
     Counting, Run, config,
@@ -26,9 +26,9 @@ fn sac() -> Config {
         replay = {{ capacity = 240, batch_size = 8, learning_starts = 48 }}
         [agent]
         kind = 'sac'
-        actor = {{ arch = {{ kind = 'mlp', hidden = [12] }}, methods = {methods} }}
-        critic = {{ arch = {{ kind = 'mlp', hidden = [12] }}, methods = {methods}, \
-                    optim = {{ rule = 'sgd', lr = 0.001, momentum = 0.9 }} }}"
+        actor = {{ arch = {{ kind = 'mlp', hidden = [12] }}, interventions = {methods} }}
+        critic = {{ arch = {{ kind = 'mlp', hidden = [12] }}, interventions = {methods}, \
+                    optim = {{ kind = 'sgd', lr = 0.001, momentum = 0.9 }} }}"
     ))
 }
 
@@ -37,7 +37,7 @@ fn simba_v2() -> Config {
     Config { normalize, diagnostics, agent, ..sac() }
 }
 
-/// Every weight method that there is, often enough to act many times, and every diagnostic.
+/// Every intervention that there is, often enough to act many times, and every diagnostic.
 const EVERYTHING: &str = "
     diagnostics = { every_updates = 10, rank_every_updates = 30, curvature_every_updates = 60, \
                     refit_every_updates = 90, refit_steps = 5, probe_size = 16 }
@@ -61,7 +61,7 @@ fn plastic_dqn(replacing: &str, target: &str) -> Config {
         kind = 'dqn'
         target = {target}
         network.arch = {{ kind = 'mlp', hidden = [12, 10], norm = {{ kind = 'layer_norm' }} }}
-        network.methods = [{BEFORE}, {replacing}, {RESETS}, {SHRINK}, {NAP}]
+        network.interventions = [{BEFORE}, {replacing}, {RESETS}, {SHRINK}, {NAP}]
         network.optim.lr = 0.01"
     ))
 }
@@ -74,8 +74,8 @@ fn plastic_sac() -> Config {
         replay = {{ capacity = 240, batch_size = 8, learning_starts = 48 }}
         [agent]
         kind = 'sac'
-        actor = {{ arch = {{ kind = 'mlp', hidden = [12] }}, methods = [{BEFORE}, {REDO}, {RESETS}] }}
-        critic = {{ arch = {{ kind = 'mlp', hidden = [12] }}, methods = [{BEFORE}, {CBP}, {SHRINK}] }}"
+        actor = {{ arch = {{ kind = 'mlp', hidden = [12] }}, interventions = [{BEFORE}, {REDO}, {RESETS}] }}
+        critic = {{ arch = {{ kind = 'mlp', hidden = [12] }}, interventions = [{BEFORE}, {CBP}, {SHRINK}] }}"
     ))
 }
 
@@ -83,7 +83,9 @@ fn plastic_sac() -> Config {
 fn plastic_simba_v2() -> Config {
     let text = harness::SIMBA_V2.replace(
         "critic.optim",
-        &format!("critic.methods = [{CBP}]\n    actor.methods = [{REDO}]\n    critic.optim"),
+        &format!(
+            "critic.interventions = [{CBP}]\n    actor.interventions = [{REDO}]\n    critic.optim"
+        ),
     );
     let Config { normalize, diagnostics, agent, .. } = config(&text);
     Config { normalize, diagnostics, agent, ..sac() }
@@ -100,7 +102,7 @@ fn pixels() -> Config {
         kind = 'dqn'
         target = {{ kind = 'polyak', tau = 0.05 }}
         network.arch = {{ kind = 'conv', torso = 'minatar', body = {{ kind = 'mlp', hidden = [12] }} }}
-        network.methods = [{BEFORE}, {CBP}, {RESETS}, {SHRINK}]
+        network.interventions = [{BEFORE}, {CBP}, {RESETS}, {SHRINK}]
         network.optim.lr = 0.01"
     ))
 }
@@ -152,17 +154,17 @@ fn every_method_acts_in_these_runs() {
         for config in plastic() {
             let run = Run::new(&config);
             let report = run.train().unwrap();
-            assert!(!report.methods.is_empty());
-            for acted in &report.methods {
-                let Acted { net, method, times } = acted;
-                assert!(*times > 3, "{net}'s {method} acted {times} times");
+            assert!(!report.interventions.is_empty());
+            for acted in &report.interventions {
+                let InterventionCount { net, kind, count } = acted;
+                assert!(*count > 3, "{net}'s {kind} acted {count} times");
             }
             let rows = read_rows(&run.path.join("metrics.jsonl"), u64::MAX).unwrap();
             let shown = |end: &str| {
                 let tags = rows.iter().flat_map(|r| r.histograms.keys());
                 tags.filter(|tag| tag.ends_with(end)).count()
             };
-            let cbp = report.methods.iter().any(|m| m.method == "cbp");
+            let cbp = report.interventions.iter().any(|m| m.kind == "cbp");
             assert_eq!(shown("/utility") > 5, cbp);
             assert!(shown("/age") > 5);
             let tags: Vec<&String> = rows.iter().flat_map(|r| r.metrics.keys()).collect();

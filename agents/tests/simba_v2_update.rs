@@ -16,7 +16,7 @@ use agents::{
     sac::{Noise, Sac},
 };
 use envs::{ActionSpace, EnvSpec};
-use networks::{methods::Clock, params::StateDict, random};
+use networks::{interventions::Clock, params::StateDict, random};
 use serde_json::Value;
 use tch::{Device, Kind, Tensor};
 

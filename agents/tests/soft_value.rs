@@ -3,7 +3,7 @@
 
 use agents::{agent::build, config::Config, message::Experience, metrics::Scalars, replay::Replay};
 use envs::{ActionSpace, Actions, EnvSpec, Outcome};
-use networks::{methods::Clock, random};
+use networks::{interventions::Clock, random};
 use tch::Device;
 
 /// Every later step pays `alpha H` with `H` at most ln 2, the entropy of the uniform law, so the value is at most

@@ -9,7 +9,7 @@ use agents::{
 };
 use envs::{ActionSpace, EnvSpec};
 use networks::{
-    methods::Clock,
+    interventions::Clock,
     params::StateDict,
     random::{self, Rng},
 };
@@ -209,7 +209,7 @@ fn categorical_dqn_is_its_equations() {
             close(&numbers, "loss/q", loss);
             close(&numbers, "q/mean", q_mean);
             close(&numbers, "q/target", y_mean);
-            close(&numbers, "q/edge_mass", edges);
+            close(&numbers, "q/boundary_mass", edges);
         }
     }
 }

@@ -9,16 +9,16 @@
 use std::{hint::black_box, time::Duration};
 
 use agents::{
-    agent::Explore,
+    agent::ActMode,
     checkpoint::{self, Content, State},
     learner::Learner,
     metrics::Scalars,
-    plasticity::{Look, measures},
+    plasticity::{DueTiers, measures},
 };
 use benchmarks::{Sizes, dqn_128, observation, sac_256, simba_v2_256};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use crossbeam::channel::bounded;
-use networks::{methods::Clock, params::StateDict, random};
+use networks::{interventions::Clock, params::StateDict, random};
 use tch::Device;
 
 fn sizes() -> [(&'static str, Sizes); 2] {
@@ -36,8 +36,8 @@ fn policy_step(c: &mut Criterion) {
             let obs = observation(envs * sizes.spec.obs.size(), &mut rng);
             group.throughput(Throughput::Elements(envs as u64));
             group.bench_function(format!("{name}/envs_{envs}"), |b| {
-                let explore = Explore::Yes { env_step: 1_000_000 };
-                b.iter(|| policy.act(black_box(&obs), envs, explore, &mut rng));
+                let mode = ActMode::Train { env_step: 1_000_000 };
+                b.iter(|| policy.act(black_box(&obs), envs, mode, &mut rng));
             });
         }
     }
@@ -92,11 +92,11 @@ fn diagnostics(c: &mut Criterion) {
     let (mut rng, mut log) = (random::stream(1, 4), Scalars::default());
     let mut group = c.benchmark_group("diagnostics");
     group.sample_size(10);
-    let none = Look::default();
+    let none = DueTiers::default();
     for (name, look) in [
-        ("units", Look { units: true, ..none }),
-        ("ranks", Look { ranks: true, ..none }),
-        ("curvature", Look { curvature: true, ..none }),
+        ("units", DueTiers { units: true, ..none }),
+        ("ranks", DueTiers { ranks: true, ..none }),
+        ("curvature", DueTiers { curvature: true, ..none }),
     ] {
         let mut initial = StateDict::new();
         agent.save(&mut initial);

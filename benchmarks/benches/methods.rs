@@ -1,4 +1,4 @@
-//! What each weight method adds to an update.
+//! What each intervention adds to an update.
 //!
 //! `cargo bench -p benchmarks --bench methods`; `TORCH_THREADS=1` for one thread. Agents that differ in
 //! their methods alone update in turns, so that a neighbour on the machine slows all of them; prints
@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 use agents::{agent::Agent, config::Config, metrics::Scalars, replay::Replay};
 use benchmarks::{Sizes, dqn_128, sac_256, simba_v2_256};
 use networks::{
+    interventions::{Clock, InterventionConfig},
     layers::NormConfig,
-    methods::{Clock, MethodConfig},
     network::ArchConfig,
     random,
 };
@@ -34,10 +34,10 @@ struct Runner {
 
 impl Runner {
     fn new(sizes: &Sizes, name: &str, methods: &str, norm: Option<NormConfig>) -> Runner {
-        let list: Vec<MethodConfig> = parse(methods);
+        let list: Vec<InterventionConfig> = parse(methods);
         let mut config: Config = sizes.config.clone();
         for network in config.agent.networks_mut() {
-            network.methods.clone_from(&list);
+            network.interventions.clone_from(&list);
             if let (ArchConfig::Mlp(mlp), Some(norm)) = (&mut network.arch, norm) {
                 mlp.norm = norm;
             }
@@ -64,7 +64,7 @@ impl Runner {
     }
 }
 
-fn parse(methods: &str) -> Vec<MethodConfig> {
+fn parse(methods: &str) -> Vec<InterventionConfig> {
     serde_json::from_str(methods).expect("methods")
 }
 

@@ -11,7 +11,7 @@ use std::time::Instant;
 
 use agents::metrics::Scalars;
 use benchmarks::{Sizes, simba_v2_512};
-use networks::{methods::Clock, random};
+use networks::{interventions::Clock, random};
 use tch::{Kind, Tensor};
 
 const BATCH: i64 = 256;

@@ -50,7 +50,7 @@ pub struct Length {
     /// Examples that are learned from.
     pub examples: u64,
     /// Examples of the stream that went by before the first of them.
-    pub age: u64,
+    pub example_offset: u64,
     /// Examples between two rows of metrics.
     pub log_every_examples: u64,
 }
@@ -142,10 +142,10 @@ impl StreamRun {
     /// # Errors
     /// One sentence about the first that cannot.
     pub fn validate(&self) -> Result<(), String> {
-        let Length { examples, age, log_every_examples, .. } = self.length();
+        let Length { examples, example_offset, log_every_examples, .. } = self.length();
         for (key, value, least, most) in [
             ("examples", examples, 1, 1 << 40),
-            ("age", age, 0, 1 << 40),
+            ("example_offset", example_offset, 0, 1 << 40),
             ("log_every_examples", log_every_examples, 1, 1 << 40),
         ] {
             if !(least..=most).contains(&value) {
@@ -161,12 +161,18 @@ impl StreamRun {
 
     /// What all kinds have.
     pub fn length(&self) -> Length {
-        let (seed, examples, age, log_every_examples) = match self {
-            StreamRun::BitFlipping(c) => (c.seed, c.examples, c.age, c.log_every_examples),
-            StreamRun::RandomLabels(c) => (c.seed, c.examples, c.age, c.log_every_examples),
-            StreamRun::PermutedInputs(c) => (c.seed, c.examples, c.age, c.log_every_examples),
+        let (seed, examples, example_offset, log_every_examples) = match self {
+            StreamRun::BitFlipping(c) => {
+                (c.seed, c.examples, c.example_offset, c.log_every_examples)
+            }
+            StreamRun::RandomLabels(c) => {
+                (c.seed, c.examples, c.example_offset, c.log_every_examples)
+            }
+            StreamRun::PermutedInputs(c) => {
+                (c.seed, c.examples, c.example_offset, c.log_every_examples)
+            }
         };
-        Length { seed, examples, age, log_every_examples }
+        Length { seed, examples, example_offset, log_every_examples }
     }
 
     /// The tag of what is measured: an error (less is better) or an accuracy.

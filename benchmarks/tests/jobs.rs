@@ -37,7 +37,7 @@ fn jobs_are_the_methods_of_every_seed_and_the_tasks_of_fresh_agents() {
             assert_eq!(env["drift"][0]["seed"], config["seed"]);
             assert_eq!(config["seed"].as_integer(), Some(job.seed as i64));
             assert_eq!(config["total_steps"].as_integer(), Some(job.steps as i64));
-            let age = env.get("age").and_then(toml::Value::as_integer);
+            let age = env.get("step_offset").and_then(toml::Value::as_integer);
             (
                 job.dir.to_str().unwrap(),
                 job.steps,

@@ -17,10 +17,10 @@ use benchmarks::{
 };
 use networks::{
     arch::mlp::{Activation, MlpConfig},
-    methods::{CbpConfig, Clock, MethodConfig, Utility},
+    interventions::{CbpConfig, Clock, InterventionConfig, Utility},
     model::Model,
     network::ArchConfig,
-    optim::{OptimConfig, Rule},
+    optim::{OptimConfig, OptimKind},
     params::Params,
     random::{self, Rng},
     trace::Trace,
@@ -38,7 +38,7 @@ fn golden(path: &str) -> Value {
 
 fn optim(c: &ScalarConfig) -> OptimConfig {
     OptimConfig {
-        rule: c.rule,
+        kind: c.kind,
         lr: c.lr,
         beta1: c.beta1,
         beta2: c.beta2,
@@ -70,8 +70,11 @@ fn compare(what: &str, model: Model, c: &ScalarConfig, rng: &Rng, examples: usiz
             "{what}, example {k}: {got} instead of {want}"
         );
     }
-    let replaced: u64 =
-        model.acted().filter(|(kind, _)| *kind == "cbp").map(|(_, times)| times).sum();
+    let replaced: u64 = model
+        .intervention_counts()
+        .filter(|(kind, _)| *kind == "cbp")
+        .map(|(_, times)| times)
+        .sum();
     assert_eq!(scalar.replaced(), replaced, "{what}");
     assert!(c.cbp.is_none() || replaced > 10, "{what}: {replaced} units replaced");
 }
@@ -80,17 +83,17 @@ fn compare(what: &str, model: Model, c: &ScalarConfig, rng: &Rng, examples: usiz
 #[test]
 fn steps_are_those_of_networks() {
     let base = ScalarConfig::default();
-    for (hidden, activation, rule, lr, weight_decay) in [
-        (5, Activation::Relu, Rule::Sgd, 0.01, 0.0),
-        (5, Activation::Relu, Rule::Sgd, 0.01, 0.1),
-        (5, Activation::Tanh, Rule::Sgd, 0.01, 0.0),
-        (3, Activation::Silu, Rule::Sgd, 0.01, 0.0),
-        (5, Activation::Relu, Rule::Adam, 0.01, 0.1),
-        (5, Activation::Tanh, Rule::Adamw, 0.01, 0.1),
-        (0, Activation::Relu, Rule::Sgd, 0.01, 0.0),
-        (0, Activation::Relu, Rule::Adam, 0.001, 0.0),
+    for (hidden, activation, kind, lr, weight_decay) in [
+        (5, Activation::Relu, OptimKind::Sgd, 0.01, 0.0),
+        (5, Activation::Relu, OptimKind::Sgd, 0.01, 0.1),
+        (5, Activation::Tanh, OptimKind::Sgd, 0.01, 0.0),
+        (3, Activation::Silu, OptimKind::Sgd, 0.01, 0.0),
+        (5, Activation::Relu, OptimKind::Adam, 0.01, 0.1),
+        (5, Activation::Tanh, OptimKind::Adamw, 0.01, 0.1),
+        (0, Activation::Relu, OptimKind::Sgd, 0.01, 0.0),
+        (0, Activation::Relu, OptimKind::Adam, 0.001, 0.0),
     ] {
-        let c = ScalarConfig { hidden, activation, rule, lr, weight_decay, ..base.clone() };
+        let c = ScalarConfig { hidden, activation, kind, lr, weight_decay, ..base.clone() };
         let mut rng = random::stream(4, 1);
         let layers = if hidden > 0 { vec![hidden as i64] } else { Vec::new() };
         let arch =
@@ -131,11 +134,13 @@ fn continual_backprop_is_that_of_networks() {
             accumulate: k % 2 == 0,
             transfer_mean: k % 3 == 0,
         };
-        let rule = if k < 4 { Rule::Sgd } else { Rule::Adam };
-        let c = ScalarConfig { rule, cbp: Some(cbp), ..ScalarConfig::default() };
+        let kind = if k < 4 { OptimKind::Sgd } else { OptimKind::Adam };
+        let c = ScalarConfig { kind, cbp: Some(cbp), ..ScalarConfig::default() };
         let mut rng = random::stream(5, 1);
-        let learner =
-            LearnerConfig { methods: vec![MethodConfig::Cbp(cbp)], ..LearnerConfig::default() };
+        let learner = LearnerConfig {
+            methods: vec![InterventionConfig::Cbp(cbp)],
+            ..LearnerConfig::default()
+        };
         let model = learner.build_with(M as u32, &optim(&c), &mut rng).unwrap();
         compare(&format!("{cbp:?}"), model, &c, &rng, 500, 1e-4);
     }
@@ -212,7 +217,7 @@ fn learners() -> Vec<(&'static str, ScalarConfig)> {
     let base = ScalarConfig::default;
     let linear = |lr| ScalarConfig { hidden: 0, lr, ..base() };
     let tanh = |lr| ScalarConfig { activation: Activation::Tanh, lr, ..base() };
-    let adam = |lr| ScalarConfig { rule: Rule::Adam, lr, ..base() };
+    let adam = |lr| ScalarConfig { kind: OptimKind::Adam, lr, ..base() };
     let l2 = |weight_decay| ScalarConfig { weight_decay, ..base() };
     let snp = |noise_std| ScalarConfig { noise_std, ..l2(1e-2) };
     let change = |mut c: ScalarConfig, change: &dyn Fn(&mut CbpConfig)| {

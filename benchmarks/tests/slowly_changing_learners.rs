@@ -17,7 +17,7 @@ use std::{
 use benchmarks::slowly_changing::{BIN, Flip, LearnerConfig, Outcome, Stream, StreamConfig, run};
 use networks::{
     init::Init,
-    methods::{CbpConfig, MethodConfig, Utility},
+    interventions::{CbpConfig, InterventionConfig, Utility},
     random,
 };
 use serde_json::Value;
@@ -60,7 +60,7 @@ fn first_weights_have_their_laws() {
 #[test]
 fn methods_reach_the_learner() {
     let errors = |shrink: Option<f64>| {
-        let method = |shrink| MethodConfig::ShrinkPerturb {
+        let method = |shrink| InterventionConfig::ShrinkPerturb {
             shrink,
             perturb: 0.0,
             every_updates: 100,
@@ -244,7 +244,7 @@ fn backprop_agrees_with_the_anchor() {
 }
 
 fn cbp(config: CbpConfig) -> LearnerConfig {
-    LearnerConfig { methods: vec![MethodConfig::Cbp(config)], ..LearnerConfig::default() }
+    LearnerConfig { methods: vec![InterventionConfig::Cbp(config)], ..LearnerConfig::default() }
 }
 
 /// The anchor's continual backprop: the released utility, one unit in ten thousand updates for every

@@ -16,7 +16,7 @@ const LABELS: &str = "kind = 'random_labels'\nexamples = 1_280\nlog_every_exampl
 const PIXELS: &str = "kind = 'permuted_inputs'\nexamples = 1_200\nlog_every_examples = 200\n\
     task_examples = 400\nbatch_size = 4\n\
     images = { kind = 'digits', items = 300, styles = 1, noise = 0.1 }\n[network]\n\
-    arch = { kind = 'mlp', hidden = [16] }\noptim = { rule = 'sgd', lr = 0.03 }\n";
+    arch = { kind = 'mlp', hidden = [16] }\noptim = { kind = 'sgd', lr = 0.03 }\n";
 
 fn parse(text: &str, set: &[&str]) -> StreamRun {
     let set: Vec<String> = set.iter().map(|&s| s.to_owned()).collect();
@@ -83,8 +83,7 @@ fn rows_come_when_asked_for_and_have_their_measures() {
 #[test]
 fn runs_are_functions_of_their_configuration() {
     for text in [BITS, LABELS, PIXELS] {
-        let cbp =
-            "network.methods=[{ kind = 'cbp', replacement_rate = 0.01, maturity_threshold = 5 }]";
+        let cbp = "network.interventions=[{ kind = 'cbp', replacement_rate = 0.01, maturity_threshold = 5 }]";
         let set: &[&str] = if text == BITS { &["learner.noise_std=1e-3"] } else { &[cbp] };
         let first = rows(text, set);
         assert_eq!(first, rows(text, set));
@@ -98,12 +97,12 @@ fn runs_are_functions_of_their_configuration() {
 fn streams_can_begin_in_the_middle() {
     let lazy = "learner.lr=1e-300";
     let whole = column(&rows(BITS, &[lazy]), "stream/error");
-    let end = column(&rows(BITS, &[lazy, "age=2000", "examples=2500"]), "stream/error");
+    let end = column(&rows(BITS, &[lazy, "example_offset=2000", "examples=2500"]), "stream/error");
     assert_eq!(whole[2..], end);
-    let lazy = "network.optim={ rule = 'sgd', lr = 1e-30 }";
+    let lazy = "network.optim={ kind = 'sgd', lr = 1e-30 }";
     for (text, per_task) in [(LABELS, 4), (PIXELS, 2)] {
         let examples = format!("examples={}", if text == LABELS { 640 } else { 800 });
-        let age = format!("age={}", if text == LABELS { 640 } else { 400 });
+        let age = format!("example_offset={}", if text == LABELS { 640 } else { 400 });
         let whole = column(&rows(text, &[lazy]), "stream/accuracy");
         let end = column(&rows(text, &[lazy, &age, &examples]), "stream/accuracy");
         assert_eq!(whole[per_task..], end);
@@ -140,7 +139,7 @@ fn permutations_change_with_the_task() {
 fn learners_are_those_of_networks() {
     let nap = [
         "network.arch={ kind = 'mlp', hidden = [16], norm = { kind = 'layer_norm', affine = false } }",
-        "network.methods=[{ kind = 'nap' }]",
+        "network.interventions=[{ kind = 'nap' }]",
     ];
     let plain = rows(LABELS, &nap[..1]);
     assert_ne!(plain, rows(LABELS, &nap));
@@ -148,10 +147,10 @@ fn learners_are_those_of_networks() {
     assert!(column(&v2, "stream/accuracy")[3] > 0.5);
     // Layers drawn again with the task: its measures are those of new weights.
     let reset =
-        "network.methods=[{ kind = 'reset_layers', layers = 'all', on_task_change = true }]";
+        "network.interventions=[{ kind = 'reset_layers', layers = 'all', on_task_change = true }]";
     assert_ne!(rows(LABELS, &[]), rows(LABELS, &[reset]));
     let refused = parse(LABELS, &nap[1..]).start().err().unwrap();
-    assert!(refused.starts_with("network.methods: nap cannot work here"), "{refused}");
+    assert!(refused.starts_with("network.interventions: nap cannot work here"), "{refused}");
 }
 
 fn images(dir: &Path) -> (Vec<u8>, Vec<u8>) {
@@ -224,7 +223,7 @@ fn mistakes_are_told_in_one_sentence() {
         (LABELS, "classes=1", "classes is 1; it must be between 2"),
         (LABELS, "images.items=1", "images.items is 1"),
         (LABELS, "network.optim.lr=-1", "network.optim.lr is -1"),
-        (LABELS, "network.methods=[{ kind = 'cpb' }]", "did you mean `cbp`?"),
+        (LABELS, "network.interventions=[{ kind = 'cpb' }]", "did you mean `cbp`?"),
         (PIXELS, "images={ kind = 'gaussian', items = 5, inputs = 5 }", "has no classes"),
         (PIXELS, "images.noise=0.6", "images.noise is 0.6; it must be between 0 and 0.5"),
     ] {

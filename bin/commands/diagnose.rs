@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, path::Path, process::ExitCode};
 use agents::{
     agent, checkpoint,
     learner::Learner,
-    plasticity::{Look, Measure},
+    plasticity::{DueTiers, Measure},
     run_dir::RunDir,
     session, streams,
 };
@@ -38,7 +38,7 @@ pub(super) fn run(
     if learner.counters.updates == 0 {
         bail!("{place} has no update behind it yet, so there is nothing to diagnose; train on");
     }
-    let found = learner.measures(probe, Look { curvature: deep, refit: deep, ..Look::ALL });
+    let found = learner.measures(probe, DueTiers { curvature: deep, refit: deep, ..DueTiers::ALL });
     if found.is_empty() {
         bail!("the agent of {place} shows no network to diagnose");
     }

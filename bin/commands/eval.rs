@@ -29,8 +29,8 @@ pub(super) struct How<'a> {
     pub(super) episodes: usize,
     pub(super) seed: u64,
     /// Of environments that drift; as the checkpoint's, if not given.
-    pub(super) age: Option<u64>,
-    /// Episodes, seed and age of the evaluation that was logged at the checkpoint's step instead.
+    pub(super) step_offset: Option<u64>,
+    /// Episodes, seed and step_offset of the evaluation that was logged at the checkpoint's step instead.
     pub(super) as_recorded: bool,
     pub(super) newest: bool,
     /// Folder and frames per second.
@@ -38,7 +38,7 @@ pub(super) struct How<'a> {
 }
 
 pub(super) fn run(registry: &Registry, path: &Path, how: &How<'_>, json: bool) -> Result<ExitCode> {
-    let How { mut episodes, mut seed, age, as_recorded, newest, video } = *how;
+    let How { mut episodes, mut seed, step_offset, as_recorded, newest, video } = *how;
     let (run, checkpoint) = find(path, newest)?;
     let config = RunDir::config(&run)?;
     let mut stream = streams::evaluation(0);
@@ -64,13 +64,13 @@ pub(super) fn run(registry: &Registry, path: &Path, how: &How<'_>, json: bool) -
     tch::set_num_threads(1); // as in training: batches are small
     let mut policy = agent.policy();
     let gamma = config.agent.gamma();
-    let age = age.unwrap_or(evaluate::age(checkpoint.state.rounds));
+    let step_offset = step_offset.unwrap_or(evaluate::step_offset(checkpoint.state.rounds));
     let make: &dyn Fn() -> Result<Box<dyn Env>, EnvError> = match &video {
         Some(video) => &|| make().map(|env| video.record(env)),
         None => &*make,
     };
     let max_episode_steps = config.eval.max_episode_steps;
-    let plan = Plan { episodes, max_episode_steps, gamma, age, seed, stream };
+    let plan = Plan { episodes, max_episode_steps, gamma, step_offset, seed, stream };
     let played = evaluate::evaluate(make, policy.as_mut(), plan, &mut || true)
         .map_err(|e| anyhow!(e))?
         .context("the evaluation was given up")?;
@@ -82,7 +82,7 @@ pub(super) fn run(registry: &Registry, path: &Path, how: &How<'_>, json: bool) -
         lengths,
         paths,
         cut_off,
-        elsewhere: Vec::new(),
+        returns_by_step_offset: Vec::new(),
     };
     if let Some(video) = video {
         let shown = video.folder().display().to_string();

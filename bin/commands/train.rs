@@ -135,10 +135,10 @@ pub(super) fn execute(
             dir.display()
         ));
     }
-    for idle in report.methods.iter().filter(|m| m.times == 0 && report.updates > 0) {
-        note(&format!("note: {}'s method {} never acted in this run", idle.net, idle.method));
+    for idle in report.interventions.iter().filter(|m| m.count == 0 && report.updates > 0) {
+        note(&format!("note: {}'s method {} never acted in this run", idle.net, idle.kind));
     }
-    if let Some(sentence) = notes::clipped(report.edge_mass) {
+    if let Some(sentence) = notes::clipped(report.boundary_mass) {
         note(&format!("note: {sentence}"));
     }
     summarise(&report, &run.name(), how.json)?;

@@ -39,7 +39,7 @@ name = "plain"
 baseline = true
 [[methods]]
 name = "cbp"
-set = { agent = { network = { methods = [{ kind = "cbp", replacement_rate = 0.01, maturity_threshold = 20 }] } } }
+set = { agent = { network = { interventions = [{ kind = "cbp", replacement_rate = 0.01, maturity_threshold = 20 }] } } }
 [[methods]]
 name = "fresh"
 fresh = true
@@ -120,10 +120,13 @@ fn a_grid_fills_its_folder_and_runs_once() {
             .expect("a configuration")
     };
     for (run, lines) in [
-        ("plain/seed-2", ["seed = 2\n", "total_steps = 600\n", "age = 0\n", "torch_threads = 1\n"]),
+        (
+            "plain/seed-2",
+            ["seed = 2\n", "total_steps = 600\n", "step_offset = 0\n", "torch_threads = 1\n"],
+        ),
         (
             "fresh/seed-1/task-1",
-            ["seed = 1\n", "total_steps = 300\n", "age = 300\n", "torch_threads = 1\n"],
+            ["seed = 1\n", "total_steps = 300\n", "step_offset = 300\n", "torch_threads = 1\n"],
         ),
     ] {
         for line in lines {
@@ -360,7 +363,7 @@ fn a_run_that_is_complete_is_not_trained_again() {
         let text = fs::read_to_string(run.join("result.json")).expect("a result");
         let mut result: Value = serde_json::from_str(&text).expect("JSON");
         let object = result.as_object_mut().expect("an object");
-        object.retain(|key, _| !key.ends_with("_s") && key != "edge_mass");
+        object.retain(|key, _| !key.ends_with("_s") && key != "boundary_mass");
         result
     };
     let (before, record) =

@@ -32,7 +32,14 @@ fn every_metric_is_documented_and_every_documented_metric_exists() {
     s.write("sac.toml", sac);
     let mut found = BTreeSet::new();
     for name in ["dqn", "sac"] {
-        s.succeed(&["train", &format!("{name}.toml"), "--set", "eval.ages=[0]", "--run-dir", name]);
+        s.succeed(&[
+            "train",
+            &format!("{name}.toml"),
+            "--set",
+            "eval.step_offsets=[0]",
+            "--run-dir",
+            name,
+        ]);
         let text = fs::read_to_string(s.path(name).join("metrics.jsonl")).expect("metrics");
         for line in text.lines() {
             let row: Value = serde_json::from_str(line).expect("a row");

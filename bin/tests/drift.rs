@@ -52,7 +52,9 @@ fn a_run_is_evaluated_in_its_last_task() {
     let drift = "[[env.drift]]\nkind = \"reward\"\nscales = [1.0, 7.0, 0.0]\nperiod = 200\n";
     s.write("drift.toml", format!("{QUICK}\n{drift}"));
     s.succeed(&["train", "drift.toml", "--run-dir", "run"]);
-    for (age, scale) in [(&[][..], 7.0), (&["--age", "199"], 1.0), (&["--age", "400"], 0.0)] {
+    for (age, scale) in
+        [(&[][..], 7.0), (&["--step-offset", "199"], 1.0), (&["--step-offset", "400"], 0.0)]
+    {
         let args = [&["eval", "run", "--newest", "--json"], age].concat();
         let json = last_json(&s.succeed(&args).stdout);
         let returns = json["returns"].as_array().expect("returns");

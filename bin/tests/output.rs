@@ -26,7 +26,7 @@ fn results_as_json() {
         "interrupted",
         "restarted",
         "methods",
-        "edge_mass",
+        "boundary_mass",
         "run_dir",
     ]);
     let json = last_json(&s.succeed(&["train", "quick.toml", "--json"]).stdout);
@@ -144,7 +144,8 @@ fn settings_that_defeat_each_other_are_noted() {
 fn methods_that_never_acted_are_named() {
     let s = Scratch::quick();
     let clip = "{ kind = 'clip_grad_norm', max_norm = 1e-9 }";
-    let methods = |cbp: &str| format!("agent.network.methods=[{{ kind = 'cbp'{cbp} }}, {clip}]");
+    let methods =
+        |cbp: &str| format!("agent.network.interventions=[{{ kind = 'cbp'{cbp} }}, {clip}]");
     let note = "note: q's method cbp never acted in this run";
     let train = |methods: &str| {
         let ended = s.succeed(&["train", "quick.toml", "--json", "--set", methods]);

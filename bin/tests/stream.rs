@@ -61,7 +61,7 @@ fn mistakes_leave_one_sentence_and_no_folder() {
     s.write("bits.toml", SHORT);
     let labels = shipped("random_labels.toml");
     let idx = "images={ kind = 'idx', images = 'none', labels = 'none' }";
-    let nap = "network.methods=[{ kind = 'nap' }]";
+    let nap = "network.interventions=[{ kind = 'nap' }]";
     for (args, wanted) in [
         (&["stream", "none.toml"][..], "cannot read the configuration none.toml"),
         (&["stream", "bits.toml", "--set", "learner.lr=0"], "bits.toml: learner.lr is 0"),

@@ -13,7 +13,7 @@
 //! whatever drifts inside. It names a visit and not a task: a task that comes back has a new number, so
 //! that no change is missed by who compares numbers, and the sum over several wrappers never stays
 //! the same where one of them changed. (It counts what is on, so a change that no reset fell on is
-//! skipped.) Hidden changes (`announced = false`) are not counted.
+//! skipped.) Hidden changes (`signal_task_change = false`) are not counted.
 //!
 //! | kind | what changes |
 //! | --- | --- |
@@ -25,34 +25,34 @@
 //! | [`ObsNoise`], [`ObsDelay`], [`ActionDelay`] | nothing over time: what makes it harder |
 
 mod action_delay;
-mod at_age;
 mod course;
 mod drifting;
+mod fixed_step;
 mod mask_obs;
 mod obs_delay;
 mod obs_noise;
-mod older;
 mod permute_obs;
 mod physics;
 mod random;
 mod remap_actions;
 mod reward;
 mod shift_obs;
+mod step_offset;
 mod task_sequence;
 mod values;
 
 pub use action_delay::ActionDelay;
-pub use at_age::AtAge;
 pub use course::{AtEnd, Course, RandomWalk, Schedule, Shape, Table};
+pub use fixed_step::FixedStep;
 pub use mask_obs::MaskObs;
 pub use obs_delay::ObsDelay;
 pub use obs_noise::ObsNoise;
-pub use older::Older;
 pub use permute_obs::PermuteObs;
 pub use physics::Physics;
 pub use remap_actions::RemapActions;
 pub use reward::RewardScale;
 pub use shift_obs::ShiftObs;
+pub use step_offset::StepOffset;
 pub use task_sequence::{Task, TaskSequence};
 pub use values::Values;
 
@@ -114,14 +114,14 @@ impl Drift {
                         .into(),
                 );
             }
-            Self::PermuteObs(c) => Drifting::new(env, c.build(&spec), c.announced),
-            Self::MaskObs(c) => Drifting::new(env, c.build(&spec)?, c.announced),
-            Self::ShiftObs(c) => Drifting::new(env, c.build(&spec)?, c.announced),
-            Self::RemapActions(c) => Drifting::new(env, c.build(&spec)?, c.announced),
-            Self::Reward(c) => Drifting::new(env, c.build()?, c.announced),
+            Self::PermuteObs(c) => Drifting::new(env, c.build(&spec), c.signal_task_change),
+            Self::MaskObs(c) => Drifting::new(env, c.build(&spec)?, c.signal_task_change),
+            Self::ShiftObs(c) => Drifting::new(env, c.build(&spec)?, c.signal_task_change),
+            Self::RemapActions(c) => Drifting::new(env, c.build(&spec)?, c.signal_task_change),
+            Self::Reward(c) => Drifting::new(env, c.build()?, c.signal_task_change),
             Self::Physics(c) => {
                 let change = c.build(env.as_mut())?;
-                Drifting::new(env, change, c.announced())
+                Drifting::new(env, change, c.signal_task_change())
             }
             Self::ObsNoise(c) => Drifting::new(env, c.build(&spec)?, false),
             Self::ObsDelay(c) => Drifting::new(env, c.build(&spec)?, false),

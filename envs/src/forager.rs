@@ -42,7 +42,7 @@ const PLANES: usize = 3;
 
 /// Adds the environment.
 pub(crate) fn register(registry: &mut Registry) {
-    let known = ["aperture_size", "period", "announced"];
+    let known = ["aperture_size", "period", "signal_task_change"];
     registry.insert_known(ID, &known, |kwargs| Ok(Box::new(Forager::new(kwargs)?)));
 }
 
@@ -59,7 +59,7 @@ struct Forager {
     /// Cells in a row of what is seen; odd.
     aperture: usize,
     period: u64,
-    announced: bool,
+    signal_task_change: bool,
     world: World,
     rng: ChaCha8Rng,
     /// The age of the world that the next reset is to begin, if it is to begin one.
@@ -78,10 +78,10 @@ impl Forager {
             let steps = u64::try_from(n).ok().filter(|&n| n >= 2);
             steps.ok_or_else(|| format!("period = {n} has no two halves; give 2 steps or more"))
         })?;
-        let announced = flag(kwargs, "announced")?.unwrap_or(true);
+        let signal_task_change = flag(kwargs, "signal_task_change")?.unwrap_or(true);
         let mut rng = ChaCha8Rng::seed_from_u64(0);
         let world = World::new(0, &mut rng);
-        Ok(Self { aperture, period, announced, world, rng, begin: Some(0) })
+        Ok(Self { aperture, period, signal_task_change, world, rng, begin: Some(0) })
     }
 
     fn observe(&self, obs: &mut [f32]) {
@@ -143,7 +143,11 @@ impl Env for Forager {
 
     /// How often the wave has changed.
     fn task(&self) -> usize {
-        if self.announced { world::changes(self.world.clock, self.period) as usize } else { 0 }
+        if self.signal_task_change {
+            world::changes(self.world.clock, self.period) as usize
+        } else {
+            0
+        }
     }
 
     fn set_age(&mut self, steps: u64) {

@@ -16,7 +16,7 @@ fn lists() -> Vec<Value> {
     let physics = |course: Value| json!({ "kind": "physics", "constant": "gravity", "seed": 3, "course": course });
     let alone = [
         json!({ "kind": "permute_obs", "period": 13 }),
-        json!({ "kind": "mask_obs", "count": 1, "period": 13, "plain_first": true }),
+        json!({ "kind": "mask_obs", "count": 1, "period": 13, "identity_first": true }),
         json!({ "kind": "mask_obs", "fraction": 0.5, "period": 0 }),
         json!({ "kind": "shift_obs", "std": 2.0, "period": 13, "seed": 5 }),
         json!({ "kind": "remap_actions", "period": 13 }),

@@ -3,7 +3,7 @@
 
 mod probe;
 
-use envs::drift::AtAge;
+use envs::drift::FixedStep;
 use envs::{Action, Actions, Env, Kwargs, VecEnv};
 use probe::{choose, make, registry, reset, reset_at, step, try_make};
 use rand::SeedableRng;
@@ -34,7 +34,7 @@ fn tasks_of_several_wrappers_add_up_and_hidden_ones_do_not_count() {
     let list = json!([
         { "kind": "reward", "scales": [1.0], "period": 10 },
         { "kind": "permute_obs", "period": 4 },
-        { "kind": "mask_obs", "count": 1, "period": 1, "announced": false },
+        { "kind": "mask_obs", "count": 1, "period": 1, "signal_task_change": false },
         { "kind": "physics", "constant": "constant", "course":
             { "kind": "random_walk", "step": 0.1, "low": 0.5, "high": 2.0, "period": 1 } },
     ]);
@@ -147,13 +147,13 @@ fn sequences_of_tasks() {
     let tasks = json!([
         {}, { "kwargs": { "constant": 20.0 } }, { "name": "forgetful", "kwargs": { "constant": 30.0 } },
     ]);
-    let list = |cycles: u64, announced: bool| {
+    let list = |cycles: u64, signal_task_change: bool| {
         json!([{ "kind": "task_sequence", "tasks": tasks, "steps_per_task": 5, "cycles": cycles,
-            "announced": announced, "task_in_obs": true }])
+            "signal_task_change": signal_task_change, "task_in_obs": true }])
     };
     let rows = [(0, 10.0), (4, 10.0), (5, 20.0), (10, 30.0), (15, 10.0), (25, 30.0), (35, 20.0)];
-    for (cycles, announced) in [(0, true), (2, true), (1, false)] {
-        let mut env = make("discrete", &list(cycles, announced));
+    for (cycles, signal_task_change) in [(0, true), (2, true), (1, false)] {
+        let mut env = make("discrete", &list(cycles, signal_task_change));
         assert_eq!(env.spec().obs.shape, [12]);
         assert_eq!(env.spec().obs.high[9..], [1.0; 3]);
         assert!(env.state().is_none(), "one of them cannot be saved");
@@ -167,7 +167,7 @@ fn sequences_of_tasks() {
             hot[(visit % 3) as usize] = 1.0;
             assert_eq!(obs[9..], hot);
             assert_eq!(choose(env.as_mut(), 1).1[9..], hot);
-            assert_eq!(env.task() as u64, if announced { visit } else { 0 });
+            assert_eq!(env.task() as u64, if signal_task_change { visit } else { 0 });
         }
     }
 }
@@ -250,7 +250,7 @@ fn constants_of_a_sequence_are_those_that_all_tasks_share() {
 #[test]
 fn an_environment_can_stop_getting_older() {
     let list = json!([{ "kind": "reward", "scales": [1.0, 2.0, 3.0], "period": 5 }]);
-    let mut env = AtAge::new(make("discrete", &list), 5);
+    let mut env = FixedStep::new(make("discrete", &list), 5);
     for _ in 0..3 {
         reset(&mut env);
         for _ in 0..20 {

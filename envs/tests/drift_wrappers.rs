@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 #[test]
 fn permutations_of_what_is_seen() {
-    let list = json!([{ "kind": "permute_obs", "period": 10, "plain_first": true }]);
+    let list = json!([{ "kind": "permute_obs", "period": 10, "identity_first": true }]);
     let mut env = make("discrete", &list);
     let plain = reset(env.as_mut());
     assert_eq!(plain, [10.0, 0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 9.0]);
@@ -119,7 +119,7 @@ fn masks_hide_as_many_as_asked_for() {
     for (key, value, hidden) in
         [("count", json!(2), 2), ("fraction", json!(0.5), 5), ("fraction", json!(0.12), 1)]
     {
-        let mut entry = json!({ "kind": "mask_obs", "period": 10, "plain_first": true });
+        let mut entry = json!({ "kind": "mask_obs", "period": 10, "identity_first": true });
         entry[key] = value;
         let mut env = make("discrete", &json!([entry]));
         reset(env.as_mut());
@@ -140,7 +140,7 @@ fn masks_hide_as_many_as_asked_for() {
 
 #[test]
 fn shifts_are_constant_in_a_period() {
-    let list = json!([{ "kind": "shift_obs", "std": 2.0, "period": 10, "plain_first": true }]);
+    let list = json!([{ "kind": "shift_obs", "std": 2.0, "period": 10, "identity_first": true }]);
     let mut env = make("discrete", &list);
     let plain = reset(env.as_mut());
     assert_eq!(plain, [10.0, 0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 9.0]);
@@ -163,7 +163,7 @@ fn shifts_are_constant_in_a_period() {
 
 #[test]
 fn choices_change_places() {
-    let list = json!([{ "kind": "remap_actions", "period": 10, "plain_first": true }]);
+    let list = json!([{ "kind": "remap_actions", "period": 10, "identity_first": true }]);
     let mut env = make("discrete", &list);
     let mut kinds = BTreeSet::new();
     for k in 0..20 {

@@ -1,7 +1,7 @@
 //! `forager/two-biome` as an environment: episodes that are pieces of one life, ages, keyword
 //! arguments; the rules are tested beside them, against the package.
 
-use envs::drift::{AtAge, Older};
+use envs::drift::{FixedStep, StepOffset};
 use envs::{Action, ActionSpace, Actions, Dtype, Env, EnvError, Kwargs, Registry, VecEnv};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -78,7 +78,7 @@ fn resets_go_on_in_the_same_world() {
 /// An evaluation's episodes are of worlds of their own, which their seeds decide.
 #[test]
 fn an_age_begins_a_new_world() {
-    let mut env: Box<dyn Env> = Box::new(AtAge::new(good(json!({})), 40));
+    let mut env: Box<dyn Env> = Box::new(FixedStep::new(good(json!({})), 40));
     let first = (reset(env.as_mut(), 1), live(env.as_mut(), 200));
     let second = (reset(env.as_mut(), 2), live(env.as_mut(), 200));
     assert_ne!(first, second);
@@ -94,7 +94,8 @@ fn an_age_begins_a_new_world() {
 #[test]
 fn the_wave_follows_the_age() {
     let rewards = |age: u64| {
-        let mut env: Box<dyn Env> = Box::new(AtAge::new(good(json!({ "period": 20_000 })), age));
+        let mut env: Box<dyn Env> =
+            Box::new(FixedStep::new(good(json!({ "period": 20_000 })), age));
         let mut seen = Vec::new();
         for seed in 0..20 {
             reset(env.as_mut(), seed);
@@ -129,11 +130,11 @@ fn the_wave_follows_the_age() {
         .collect();
     let expected: Vec<usize> = (0..400).map(|t| t / 50).collect();
     assert_eq!(tasks, expected, "each half of the wave is a task, within an episode too");
-    let mut env = good(json!({ "period": 100, "announced": false }));
+    let mut env = good(json!({ "period": 100, "signal_task_change": false }));
     reset(env.as_mut(), 0);
     live(env.as_mut(), 90);
     assert_eq!(env.task(), 0);
-    let mut env = Older::new(good(json!({ "period": 100 })), 130);
+    let mut env = StepOffset::new(good(json!({ "period": 100 })), 130);
     reset(&mut env, 0);
     assert_eq!(env.task(), 2, "a run may begin in the middle");
 }
@@ -170,7 +171,7 @@ fn wrong_arguments_and_states_are_refused() {
         (json!({ "aperture_size": 17 }), "give 1, 3, ... 15"),
         (json!({ "aperture_size": -1 }), "give 1, 3, ... 15"),
         (json!({ "period": 1 }), "period = 1 has no two halves; give 2 steps or more"),
-        (json!({ "announced": 1 }), "give true or false"),
+        (json!({ "signal_task_change": 1 }), "give true or false"),
         (json!({ "aperture": 9 }), "did you mean 'aperture_size'?"),
     ] {
         let error = make(kwargs).err().expect("refused").to_string();

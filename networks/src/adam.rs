@@ -16,28 +16,28 @@ use crate::{
 
 /// Whether any weight may be younger than the run.
 pub(crate) fn has_ages(params: &Params) -> bool {
-    params.units().iter().any(|u| u.history.is_some()) || params.trainable().any(|p| p.birth > 0)
+    params.neurons().iter().any(|u| u.history.is_some()) || params.trainable().any(|p| p.birth > 0)
 }
 
 /// Step number `steps` of all trainable parameters. An element between two units is as young as the
 /// younger of them.
 pub(crate) fn step(params: &mut Params, grads: &[Tensor], steps: u64, h: AdamStep) {
-    let corrections: Vec<Option<Corrections>> = (0..params.units().len())
+    let corrections: Vec<Option<Corrections>> = (0..params.neurons().len())
         .map(|i| {
-            params.units()[i].history?;
+            params.neurons()[i].history?;
             Some(Corrections::of(params.births(i), steps, h))
         })
         .collect();
     // The last group that lists a parameter has it: a unit vector belongs to one group only.
     let mut rows = vec![None; params.iter().count()];
     let mut columns = rows.clone();
-    for (group, units) in corrections.iter().zip(params.units()) {
+    for (group, units) in corrections.iter().zip(params.neurons()) {
         let group = group.as_ref();
         rows[units.incoming.0] = group;
-        for reader in &units.readers {
-            columns[reader.weight.0] = group;
+        for outgoing in &units.outgoing {
+            columns[outgoing.weight.0] = group;
         }
-        for id in &units.own {
+        for id in &units.per_neuron {
             columns[id.0] = group;
         }
     }

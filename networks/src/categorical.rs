@@ -80,7 +80,7 @@ impl Support {
 
 /// Cross-entropy `-sum_j target_j log p_j` of the distribution with these logits: two times
 /// `[.., N]`, to `[..]`. Its gradient is that of the Kullback-Leibler divergence.
-pub fn log_loss(logits: &Tensor, target: &Tensor) -> Tensor {
+pub fn cross_entropy(logits: &Tensor, target: &Tensor) -> Tensor {
     -(logits.log_softmax(-1, None::<Kind>) * target).sum_dim_intlist(-1, false, None::<Kind>)
 }
 

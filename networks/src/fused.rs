@@ -187,7 +187,7 @@ pub(crate) fn column_means(x: &Tensor, centre: &[f64]) -> (Vec<f64>, Vec<f64>) {
 pub(crate) fn host_slice<T: tch::kind::Element>(t: &mut Tensor) -> &mut [T] {
     assert!(t.is_contiguous() && t.device() == tch::Device::Cpu && t.kind() == T::KIND);
     // SAFETY: contiguous memory of `numel` elements of that type, borrowed with the tensor; tensors
-    // that share storage are never made of what is read so (method state and births).
+    // that share storage are never made of what is read so (intervention state and births).
     unsafe { std::slice::from_raw_parts_mut(t.data_ptr().cast(), t.numel()) }
 }
 

@@ -1,14 +1,14 @@
 //! Weight initialisers: `(shape, rng) -> Tensor`.
 //!
 //! A weight is `[out, in]`; `fan_in` is the product of all dimensions but the first. Each
-//! parameter remembers its [`Init`], so that a method that resets a unit draws from the same law.
+//! parameter remembers its [`Init`], so that an intervention that resets a unit draws from the same law.
 
 use serde::{Deserialize, Serialize};
 use tch::{Kind, Tensor};
 
 use crate::random::{self, Rng};
 
-/// How a parameter is drawn, and drawn again when a method resets it.
+/// How a parameter is drawn, and drawn again when an intervention resets it.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Init {
@@ -18,7 +18,7 @@ pub enum Init {
     Uniform(f64),
     /// Uniform in `[-b, b)` with `b = 1 / sqrt(fan_in)`: what `torch.nn.Linear` does by default
     /// (Kaiming uniform with `a = sqrt(5)`), and so Stable-Baselines3 and CleanRL.
-    FanIn,
+    TorchDefault,
     /// Normal with standard deviation `sqrt(2 / fan_in)` (He et al. 2015, arXiv 1502.01852, eq. 10).
     He,
     /// Normal with standard deviation `sqrt(1 / fan_in)` (LeCun et al. 1998).
@@ -27,7 +27,7 @@ pub enum Init {
     /// (Saxe et al. 2014, arXiv 1312.6120).
     Orthogonal(f64),
     /// `Orthogonal(1)`, then every row divided by its 2-norm (SimbaV2, arXiv 2502.15280).
-    UnitRows,
+    Hyperspherical,
 }
 
 impl Init {
@@ -37,14 +37,14 @@ impl Init {
         match self {
             Init::Constant(value) => Tensor::full(shape, value, (Kind::Float, tch::Device::Cpu)),
             Init::Uniform(bound) => random::uniform(shape, -bound, bound, rng),
-            Init::FanIn => {
+            Init::TorchDefault => {
                 let bound = fan_in.sqrt().recip();
                 random::uniform(shape, -bound, bound, rng)
             }
             Init::He => random::normal(shape, rng) * (2.0 / fan_in).sqrt(),
             Init::Lecun => random::normal(shape, rng) * fan_in.sqrt().recip(),
             Init::Orthogonal(gain) => orthogonal(shape, gain, rng),
-            Init::UnitRows => {
+            Init::Hyperspherical => {
                 let w = orthogonal(shape, 1.0, rng);
                 crate::fused::unit_rows_(&[&w], crate::params::L2_EPS);
                 w
@@ -71,7 +71,7 @@ impl Init {
                 let columns = shape.iter().skip(1).product::<i64>() as f64;
                 direction(gain * (columns / shape[0] as f64).sqrt().min(1.0), rng)
             }
-            Init::UnitRows => direction(1.0, rng),
+            Init::Hyperspherical => direction(1.0, rng),
             independent => independent.sample(&part, rng),
         }
     }
@@ -110,7 +110,7 @@ mod tests {
     fn variances_are_the_formulas() {
         let shape = [400, 100];
         for (init, variance) in [
-            (Init::FanIn, 1.0 / 300.0),
+            (Init::TorchDefault, 1.0 / 300.0),
             (Init::He, 0.02),
             (Init::Lecun, 0.01),
             (Init::Uniform(0.3), 0.03),

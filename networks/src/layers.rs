@@ -5,19 +5,19 @@ use tch::{Kind, Tensor};
 
 use crate::{
     init::Init,
+    neurons::Outgoing,
     params::{L2_EPS, ParamId, Params, Role},
     random::Rng,
-    units::Reader,
 };
 
 /// Affine layer `y = x W^T (+ b)`.
 #[derive(Clone, Copy, Debug)]
-pub struct Dense {
+pub struct Linear {
     weight: ParamId,
     bias: Option<ParamId>,
 }
 
-impl Dense {
+impl Linear {
     /// `name/weight` of `role` drawn from `init`; `name/bias` from `bias`, if there is one.
     #[expect(clippy::too_many_arguments, reason = "a layer is its shape, role and two laws")]
     pub fn new(
@@ -32,12 +32,12 @@ impl Dense {
     ) -> Self {
         let weight = p.add(format!("{name}/weight"), role, &[output, input], init, rng);
         let bias = bias.map(|law| p.add(format!("{name}/bias"), Role::Bias, &[output], law, rng));
-        Dense { weight, bias }
+        Linear { weight, bias }
     }
 
     /// The layer as a reader of the units before it.
-    pub fn reader(&self) -> Reader {
-        Reader { weight: self.weight, bias: self.bias }
+    pub fn outgoing(&self) -> Outgoing {
+        Outgoing { weight: self.weight, bias: self.bias }
     }
 
     /// `[B, in] -> [B, out]`
@@ -163,12 +163,12 @@ pub fn l2_normalize(x: &Tensor) -> Tensor {
 /// section 4): each output is `||x||` times a cosine. Rows start orthonormal where there are no
 /// more of them than inputs.
 #[derive(Clone, Copy, Debug)]
-pub struct UnitDense {
+pub struct HypersphericalLinear {
     weight: ParamId,
     bias: Option<ParamId>,
 }
 
-impl UnitDense {
+impl HypersphericalLinear {
     /// `name/weight`, and `name/bias` of zeros if there is one.
     pub fn new(
         p: &mut Params,
@@ -179,16 +179,17 @@ impl UnitDense {
         rng: &mut Rng,
     ) -> Self {
         let weight = format!("{name}/weight");
-        let weight = p.add(weight, Role::UnitRows, &[output, input], Init::UnitRows, rng);
+        let weight =
+            p.add(weight, Role::Hyperspherical, &[output, input], Init::Hyperspherical, rng);
         let bias = bias.then(|| {
             p.add(format!("{name}/bias"), Role::Bias, &[output], Init::Constant(0.0), rng)
         });
-        UnitDense { weight, bias }
+        HypersphericalLinear { weight, bias }
     }
 
     /// The layer as a reader of the units before it.
-    pub fn reader(&self) -> Reader {
-        Reader { weight: self.weight, bias: self.bias }
+    pub fn outgoing(&self) -> Outgoing {
+        Outgoing { weight: self.weight, bias: self.bias }
     }
 
     /// `[B, in] -> [B, out]`

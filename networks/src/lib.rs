@@ -1,13 +1,13 @@
-//! Networks, parameters, optimisers and weight methods on libtorch. No reinforcement learning here.
+//! Networks, parameters, optimisers and weight interventions on libtorch. No reinforcement learning here.
 //!
 //! | noun | file | what it is |
 //! | --- | --- | --- |
 //! | [`Params`](params::Params) | `params.rs` | ordered, named, typed tensors of one model |
 //! | [`Network`](network::Network) | `network.rs`, `arch/` | input to raw outputs, as a function of `&Params` |
-//! | [`Model`](model::Model) | `model.rs` | network + params + optimiser + methods; `minimize` |
+//! | [`Model`](model::Model) | `model.rs` | network + params + optimiser + interventions; `minimize` |
 //! | [`Optim`](optim::Optim) | `optim.rs` | Adam, AdamW, SGD; schedules |
-//! | [`WeightMethod`](methods::WeightMethod) | `methods/` | hooks around the optimiser step |
-//! | [`Units`](units::Units) | `units.rs` | hidden units that can be replaced |
+//! | [`Intervention`](interventions::Intervention) | `interventions/` | hooks around the optimiser step |
+//! | [`NeuronGroup`](neurons::NeuronGroup) | `neurons.rs` | hidden units that can be replaced |
 //! | [`Trace`](trace::Trace) | `trace.rs` | hidden activations of one forward pass |
 //!
 //! `unread.rs` refuses settings that do nothing. `layers.rs`, `squashed_gaussian.rs` and `categorical.rs` are the mathematics in between;
@@ -16,7 +16,7 @@
 //! Fit a line:
 //!
 //! ```
-//! use networks::{arch::mlp::MlpConfig, methods::Clock, model::Model, network::ArchConfig};
+//! use networks::{arch::mlp::MlpConfig, interventions::Clock, model::Model, network::ArchConfig};
 //! use networks::{optim::OptimConfig, params::Params, random, trace::Trace};
 //!
 //! let mut rng = random::stream(1, 0);
@@ -42,17 +42,17 @@ pub mod categorical;
 pub mod diagnostics;
 mod fused;
 pub mod init;
+pub mod interventions;
 pub mod layers;
-pub mod methods;
 pub mod model;
 pub mod network;
+pub mod neurons;
 pub mod optim;
 pub mod params;
 pub mod random;
 pub mod schedule;
 pub mod squashed_gaussian;
 pub mod trace;
-pub mod units;
 pub mod unread;
 
 pub use fused::{keep_freed_memory, torch_version};

@@ -1,4 +1,4 @@
-//! A network with its parameters, optimiser and weight methods.
+//! A network with its parameters, optimiser and weight interventions.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use tch::{Device, Kind, Tensor};
 use crate::{
     diagnostics::step::{Measured, StepLook},
     fused,
-    methods::{Clock, MethodConfig, Shown, StepCx, WeightMethod},
+    interventions::{Clock, Intervention, InterventionConfig, Shown, StepCx},
     network::Network,
     optim::{Optim, OptimConfig},
     params::{LoadError, Params, StateDict, copy_from, is_finite},
@@ -20,7 +20,7 @@ use crate::{
 pub struct StepStats {
     /// The loss before the step.
     pub loss: f64,
-    /// 2-norm of all gradients before any method changed them; only on updates that log.
+    /// 2-norm of all gradients before any intervention changed them; only on updates that log.
     pub grad_norm: Option<f64>,
     /// What it did to every layer; only on updates that are looked at.
     pub layers: Vec<Measured>,
@@ -38,46 +38,46 @@ pub struct NonFinite {
     pub culprit: String,
 }
 
-/// Network, parameters, optimiser, methods.
+/// Network, parameters, optimiser, interventions.
 pub struct Model {
     name: String,
     net: Arc<dyn Network>,
     /// The learned parameters.
     pub params: Params,
     optim: Optim,
-    methods: Vec<Method>,
+    interventions: Vec<Active>,
 }
 
-/// A method, what a configuration calls it, and how often it acted.
-struct Method {
+/// An intervention, what a configuration calls it, and how often it acted.
+struct Active {
     kind: &'static str,
-    hooks: Box<dyn WeightMethod>,
-    acted: u64,
+    hooks: Box<dyn Intervention>,
+    count: u64,
 }
 
 impl Model {
-    /// Moves `params` to `device` and builds the methods, in the order of application.
+    /// Moves `params` to `device` and builds the interventions, in the order of application.
     ///
     /// # Errors
-    /// One sentence when a method cannot work on these parameters.
+    /// One sentence when an intervention cannot work on these parameters.
     pub fn new(
         name: &str,
         net: Arc<dyn Network>,
         params: Params,
         optim: &OptimConfig,
-        methods: &[MethodConfig],
+        interventions: &[InterventionConfig],
         device: Device,
     ) -> Result<Self, String> {
         optim.validate()?;
-        methods.iter().try_for_each(MethodConfig::validate)?;
-        MethodConfig::check(methods, &params, optim)?;
+        interventions.iter().try_for_each(InterventionConfig::validate)?;
+        InterventionConfig::check(interventions, &params, optim)?;
         let mut params = params.to_device(device);
         let optim = Optim::new(optim.clone(), &mut params, device);
-        let methods = methods
+        let interventions = interventions
             .iter()
-            .map(|m| Method { kind: m.kind(), hooks: m.build(&mut params), acted: 0 })
+            .map(|m| Active { kind: m.kind(), hooks: m.build(&mut params), count: 0 })
             .collect();
-        Ok(Model { name: name.to_owned(), net, params, optim, methods })
+        Ok(Model { name: name.to_owned(), net, params, optim, interventions })
     }
 
     /// Its name in saved state: `NAME/PARAMETER`.
@@ -113,8 +113,8 @@ impl Model {
     }
 
     /// One gradient step on `loss`: gradients of this model's own parameters only, then every
-    /// method's `before_step`, the optimiser, every method's `after_step`, and the rows of
-    /// [`Role::UnitRows`](crate::params::Role::UnitRows) weights back to unit norm.
+    /// intervention's `before_step`, the optimiser, every intervention's `after_step`, and the rows of
+    /// [`Role::Hyperspherical`](crate::params::Role::Hyperspherical) weights back to unit norm.
     ///
     /// `trace` is the forward pass that led to the loss (or [`Trace::off`]).
     ///
@@ -145,20 +145,20 @@ impl Model {
         self.params.fresh.clear();
         let mut cx = StepCx::new(trace, clock, self.optim.steps() + 1, rng);
         cx.new_task = self.optim.is_new_task(clock.task);
-        for Method { hooks, acted, .. } in &mut self.methods {
+        for Active { hooks, count, .. } in &mut self.interventions {
             hooks.before_step(&self.params, &mut grads, &mut cx);
-            *acted += std::mem::take(&mut cx.acted);
+            *count += std::mem::take(&mut cx.count);
         }
         self.optim.step(&mut self.params, &grads, clock.task);
         if let Some(look) = &mut look {
             look.stepped(&self.params);
         }
-        for Method { hooks, acted, .. } in &mut self.methods {
+        for Active { hooks, count, .. } in &mut self.interventions {
             hooks.after_step(&mut self.params, &mut cx);
-            *acted += std::mem::take(&mut cx.acted);
+            *count += std::mem::take(&mut cx.count);
         }
-        // Last, so that no method can leave a row off the sphere.
-        self.params.project_unit_rows();
+        // Last, so that no intervention can leave a row off the sphere.
+        self.params.project_to_hypersphere();
         debug_assert!(self.rows_are_unit(), "rows of {} left the sphere", self.name);
         let layers = look.map_or(Vec::new(), |look| look.finish(&self.params, &self.optim));
         Ok(StepStats { loss: value, grad_norm, layers })
@@ -166,19 +166,19 @@ impl Model {
 
     /// NaN is not judged here: the next loss is, with its cause.
     fn rows_are_unit(&self) -> bool {
-        let error = self.params.unit_row_error();
+        let error = self.params.hypersphere_error();
         error.is_nan() || error <= 1e-6
     }
 
-    /// Each method by its name in a configuration, and how often it acted in this run: units
+    /// Each intervention by its name in a configuration, and how often it acted in this run: units
     /// replaced, matrices projected, gradients changed.
-    pub fn acted(&self) -> impl Iterator<Item = (&'static str, u64)> {
-        self.methods.iter().map(|m| (m.kind, m.acted))
+    pub fn intervention_counts(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        self.interventions.iter().map(|m| (m.kind, m.count))
     }
 
-    /// What the methods know about units.
+    /// What the interventions know about units.
     pub fn show(&self) -> Vec<Shown> {
-        self.methods.iter().flat_map(|m| m.hooks.show(&self.params, self.steps())).collect()
+        self.interventions.iter().flat_map(|m| m.hooks.show(&self.params, self.steps())).collect()
     }
 
     /// The optimiser's steps so far.
@@ -188,19 +188,19 @@ impl Model {
 
     /// The target follows by a Polyak average, `target <- (1 - tau) target + tau self`; units and
     /// layers that the last step made anew become the same in both at once.
-    pub fn track(&self, target: &mut Target, tau: f64) {
-        target.params.track(&self.params, tau);
-        target.params.mirror(&self.params, true);
+    pub fn polyak_update(&self, target: &mut FrozenNetwork, tau: f64) {
+        target.params.polyak_update(&self.params, tau);
+        target.params.copy_reset_params(&self.params, true);
     }
 
     /// Between two hard copies a target keeps its old units, but follows layers drawn again.
-    pub fn track_resets(&self, target: &mut Target) {
-        target.params.mirror(&self.params, false);
+    pub fn sync_resets(&self, target: &mut FrozenNetwork) {
+        target.params.copy_reset_params(&self.params, false);
     }
 
-    /// The same network with a copy of the values, without optimiser or methods.
-    pub fn target(&self) -> Target {
-        Target { net: Arc::clone(&self.net), params: self.params.detached_copy() }
+    /// The same network with a copy of the values, without optimiser or interventions.
+    pub fn target(&self) -> FrozenNetwork {
+        FrozenNetwork { net: Arc::clone(&self.net), params: self.params.detached_copy() }
     }
 
     /// The same model computing in `kind`: f64 compares whole updates with references.
@@ -218,8 +218,8 @@ impl Model {
     pub fn save(&self, out: &mut StateDict) {
         self.params.save(&self.name, out);
         self.optim.save(&self.name, out);
-        let acted: Vec<i64> = self.methods.iter().map(|m| m.acted as i64).collect();
-        out.insert(format!("{}/methods#acted", self.name), Tensor::from_slice(&acted));
+        let counts: Vec<i64> = self.interventions.iter().map(|m| m.count as i64).collect();
+        out.insert(format!("{}/interventions#counts", self.name), Tensor::from_slice(&counts));
     }
 
     /// Reverse of [`Model::save`].
@@ -229,10 +229,10 @@ impl Model {
     pub fn load(&mut self, from: &StateDict) -> Result<(), LoadError> {
         self.params.load(&self.name, from)?;
         self.optim.load(&self.name, from)?;
-        let mut acted = Tensor::from_slice(&vec![0i64; self.methods.len()]);
-        copy_from(&mut acted, &format!("{}/methods#acted", self.name), from)?;
-        for (m, i) in self.methods.iter_mut().zip(0..) {
-            m.acted = acted.int64_value(&[i]) as u64;
+        let mut counts = Tensor::from_slice(&vec![0i64; self.interventions.len()]);
+        copy_from(&mut counts, &format!("{}/interventions#counts", self.name), from)?;
+        for (m, i) in self.interventions.iter_mut().zip(0..) {
+            m.count = counts.int64_value(&[i]) as u64;
         }
         Ok(())
     }
@@ -254,13 +254,13 @@ impl Model {
 }
 
 /// A network with values of its own that nothing learns: a target, or an actor's copy.
-pub struct Target {
+pub struct FrozenNetwork {
     net: Arc<dyn Network>,
     /// The values.
     pub params: Params,
 }
 
-impl Target {
+impl FrozenNetwork {
     /// `[B, input]` to raw outputs.
     pub fn forward(&self, x: &Tensor) -> Vec<Tensor> {
         self.net.forward(&self.params, x, &mut Trace::off())
@@ -268,13 +268,13 @@ impl Target {
 
     /// The same on `device`.
     #[must_use]
-    pub fn to_device(self, device: Device) -> Target {
-        Target { net: self.net, params: self.params.to_device(device) }
+    pub fn to_device(self, device: Device) -> FrozenNetwork {
+        FrozenNetwork { net: self.net, params: self.params.to_device(device) }
     }
 
     /// The same in `kind`.
     #[must_use]
-    pub fn to_kind(self, kind: Kind) -> Target {
-        Target { net: self.net, params: self.params.to_kind(kind) }
+    pub fn to_kind(self, kind: Kind) -> FrozenNetwork {
+        FrozenNetwork { net: self.net, params: self.params.to_kind(kind) }
     }
 }

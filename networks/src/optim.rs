@@ -1,4 +1,4 @@
-//! Adam, AdamW and SGD on [`Params`], with the moments beside each parameter so that methods can
+//! Adam, AdamW and SGD on [`Params`], with the moments beside each parameter so that interventions can
 //! reset them and checkpoints hold them.
 
 use serde::{Deserialize, Serialize};
@@ -16,7 +16,7 @@ pub use crate::schedule::{Restart, Schedule};
 /// Which update rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Rule {
+pub enum OptimKind {
     /// Kingma & Ba 2015 (arXiv 1412.6980, Algorithm 1); weight decay is L2 in the gradient.
     Adam,
     /// Loshchilov & Hutter 2019 (arXiv 1711.05101, Algorithm 2); decoupled weight decay.
@@ -31,7 +31,7 @@ pub enum Rule {
 #[serde(default, deny_unknown_fields)]
 pub struct OptimConfig {
     /// Update rule.
-    pub rule: Rule,
+    pub kind: OptimKind,
     /// Learning rate.
     pub lr: f64,
     /// Decay of the first moment (Adam).
@@ -51,7 +51,7 @@ pub struct OptimConfig {
 impl Default for OptimConfig {
     fn default() -> Self {
         OptimConfig {
-            rule: Rule::Adam,
+            kind: OptimKind::Adam,
             lr: 3e-4,
             beta1: 0.9,
             beta2: 0.999,
@@ -81,17 +81,17 @@ impl OptimConfig {
             }
         }
         let other = OptimConfig::default();
-        if self.rule == Rule::Sgd {
+        if self.kind == OptimKind::Sgd {
             for (key, value, default) in [
                 ("beta1", self.beta1, other.beta1),
                 ("beta2", self.beta2, other.beta2),
                 ("eps", self.eps, other.eps),
             ] {
-                unread(&format!("optim.{key}"), &value, &default, "rule = \"sgd\"")?;
+                unread(&format!("optim.{key}"), &value, &default, "kind = \"sgd\"")?;
             }
         } else {
-            let rule = if self.rule == Rule::Adam { "adam" } else { "adamw" };
-            let beside = format!("rule = \"{rule}\"");
+            let kind = if self.kind == OptimKind::Adam { "adam" } else { "adamw" };
+            let beside = format!("kind = \"{kind}\"");
             unread("optim.momentum", &self.momentum, &other.momentum, &beside)?;
         }
         self.schedule.validate().map_err(|e| format!("optim.schedule.{e}"))
@@ -118,9 +118,9 @@ const NO_TASK: i64 = -1;
 impl Optim {
     /// Gives every trainable parameter its zeroed moments.
     pub fn new(config: OptimConfig, params: &mut Params, device: Device) -> Self {
-        let moments = match config.rule {
-            Rule::Adam | Rule::Adamw => 2,
-            Rule::Sgd => usize::from(config.momentum > 0.0),
+        let moments = match config.kind {
+            OptimKind::Adam | OptimKind::Adamw => 2,
+            OptimKind::Sgd => usize::from(config.momentum > 0.0),
         };
         for p in params.trainable_mut() {
             p.moments = (0..moments).map(|_| p.value.detach().zeros_like()).collect();
@@ -161,9 +161,9 @@ impl Optim {
         self.task = Some(task);
         let lr = self.lr();
         self.steps += 1;
-        match self.config.rule {
-            Rule::Adam | Rule::Adamw => self.adam(params, grads, lr),
-            Rule::Sgd => self.sgd(params, grads, lr),
+        match self.config.kind {
+            OptimKind::Adam | OptimKind::Adamw => self.adam(params, grads, lr),
+            OptimKind::Sgd => self.sgd(params, grads, lr),
         }
     }
 
@@ -175,7 +175,7 @@ impl Optim {
             beta2: c.beta2,
             eps: c.eps,
             weight_decay: c.weight_decay,
-            decoupled: c.rule == Rule::Adamw,
+            decoupled: c.kind == OptimKind::Adamw,
         };
         if self.step_tensor.device() == Device::Cpu || adam::has_ages(params) {
             return adam::step(params, grads, self.steps, h);

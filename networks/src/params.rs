@@ -10,26 +10,26 @@ use tch::{Device, Kind, Tensor, no_grad_guard};
 use crate::{
     fused,
     init::Init,
+    neurons::{Fresh, NeuronGroup},
     random::Rng,
-    units::{Fresh, Units},
 };
 
 /// Everything a checkpoint stores of a model, by name. CPU tensors.
 pub type StateDict = BTreeMap<String, Tensor>;
 
-/// What a parameter is to the network; plasticity methods select by role, never by name.
+/// What a parameter is to the network; plasticity interventions select by role, never by name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
     /// Weight `[out, in]` of a hidden layer, or `[out, in, height, width]` of a convolution.
     Hidden,
     /// Weight `[out, in]` of a hidden layer whose outputs are normalised at once: scaling it, and the
     /// bias that follows it if there is one, has no effect.
-    ScaleFree,
+    ScaleInvariant,
     /// Weight `[out, in]` of an output layer.
     Output,
     /// Weight `[out, in]` of any layer whose rows have unit 2-norm: [`crate::model::Model`] puts
     /// them back after every step (SimbaV2, arXiv 2502.15280).
-    UnitRows,
+    Hyperspherical,
     /// Learned elementwise factor ([`crate::layers::Scaler`]).
     Scaler,
     /// Bias of a layer.
@@ -40,14 +40,14 @@ pub enum Role {
     NormOffset,
     /// A number outside any layer (a learned temperature, say).
     Scalar,
-    /// State of a method: saved, but never stepped, tracked or sent.
+    /// State of an intervention: saved, but never stepped, tracked or sent.
     State,
 }
 
 impl Role {
     /// Whether it is a layer's weight matrix.
     pub fn is_weight(self) -> bool {
-        matches!(self, Role::Hidden | Role::ScaleFree | Role::Output | Role::UnitRows)
+        matches!(self, Role::Hidden | Role::ScaleInvariant | Role::Output | Role::Hyperspherical)
     }
 }
 
@@ -105,7 +105,7 @@ pub enum LoadError {
 #[derive(Debug, Default)]
 pub struct Params {
     list: Vec<Param>,
-    pub(crate) units: Vec<Units>,
+    pub(crate) units: Vec<NeuronGroup>,
     /// What the last step made anew.
     pub(crate) fresh: Vec<Fresh>,
     in_heads: bool,
@@ -213,24 +213,24 @@ impl Params {
     }
 
     /// Polyak average in place: `self <- (1 - tau) * self + tau * source`.
-    pub fn track(&mut self, source: &Params, tau: f64) {
+    pub fn polyak_update(&mut self, source: &Params, tau: f64) {
         let _guard = no_grad_guard();
         let targets: Vec<&Tensor> = self.trainable().map(|p| &p.value).collect();
         let sources: Vec<&Tensor> = source.trainable().map(|p| &p.value).collect();
         fused::lerp_(&targets, &sources, tau);
     }
 
-    /// Divides every row of every [`Role::UnitRows`] weight by its 2-norm, in place.
-    pub fn project_unit_rows(&mut self) {
+    /// Divides every row of every [`Role::Hyperspherical`] weight by its 2-norm, in place.
+    pub fn project_to_hypersphere(&mut self) {
         let _guard = no_grad_guard();
         let weights: Vec<&Tensor> = self.unit_rows().collect();
         fused::unit_rows_(&weights, ROW_EPS);
     }
 
-    /// The largest distance of a [`Role::UnitRows`] row's 2-norm from 1; 0 without such weights. A row
+    /// The largest distance of a [`Role::Hyperspherical`] row's 2-norm from 1; 0 without such weights. A row
     /// of zeros, which reads only units that were all replaced, has no direction until its next
     /// gradient and does not count.
-    pub fn unit_row_error(&self) -> f64 {
+    pub fn hypersphere_error(&self) -> f64 {
         let _guard = no_grad_guard();
         self.unit_rows()
             .map(|w| {
@@ -242,7 +242,7 @@ impl Params {
     }
 
     fn unit_rows(&self) -> impl Iterator<Item = &Tensor> {
-        self.list.iter().filter(|p| p.role == Role::UnitRows).map(|p| &p.value)
+        self.list.iter().filter(|p| p.role == Role::Hyperspherical).map(|p| &p.value)
     }
 
     /// A copy of values only, which asks for no gradients: a target network, or an actor's.

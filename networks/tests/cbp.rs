@@ -5,12 +5,12 @@ mod vectors;
 
 use networks::{
     init::Init,
-    methods::{CbpConfig, Clock, MethodConfig, StepCx, Utility, WeightMethod},
+    interventions::{CbpConfig, Clock, Intervention, InterventionConfig, StepCx, Utility},
+    neurons::{NeuronGroup, Outgoing},
     optim::{Optim, OptimConfig},
     params::{ParamId, Params, Role},
     random::{self, Rng},
     trace::{Activity, Trace},
-    units::{Reader, Units},
 };
 use serde_json::{Value, json};
 use tch::{Device, Kind, Tensor, no_grad_guard};
@@ -31,7 +31,7 @@ fn named<'a>(p: &'a Params, name: &str) -> &'a Tensor {
 struct Toy {
     p: Params,
     ids: [ParamId; 4],
-    cbp: Box<dyn WeightMethod>,
+    cbp: Box<dyn Intervention>,
     rng: Rng,
 }
 
@@ -39,7 +39,7 @@ impl Toy {
     fn new(v: &Value, config: CbpConfig) -> Toy {
         let mut p = Params::default();
         let mut add = |key: &str, role| {
-            p.add_value(key.to_owned(), role, Init::FanIn, &tensor(&v["inputs"][key]))
+            p.add_value(key.to_owned(), role, Init::TorchDefault, &tensor(&v["inputs"][key]))
         };
         let ids = [
             add("W_in", Role::Hidden),
@@ -48,9 +48,9 @@ impl Toy {
             add("b_out", Role::Bias),
         ];
         let [w_in, b_in, w_out, b_out] = ids;
-        let readers = vec![Reader { weight: w_out, bias: Some(b_out) }];
-        p.add_units(Units::new("h", w_in, [b_in], readers));
-        let cbp = MethodConfig::Cbp(config).build(&mut p);
+        let outgoing = vec![Outgoing { weight: w_out, bias: Some(b_out) }];
+        p.add_neurons(NeuronGroup::new("h", w_in, [b_in], outgoing));
+        let cbp = InterventionConfig::Cbp(config).build(&mut p);
         Toy { p, ids, cbp, rng: random::stream(1, 0) }
     }
 
@@ -60,7 +60,7 @@ impl Toy {
         trace.record("h", Activity::Relu, features);
         let mut cx = StepCx::new(&trace, Clock::default(), number, &mut self.rng);
         self.cbp.after_step(&mut self.p, &mut cx);
-        cx.acted
+        cx.count
     }
 }
 
@@ -75,12 +75,12 @@ fn config(v: &Value, utility: Utility) -> CbpConfig {
     }
 }
 
-/// Utilities, ages, what is owed, who is chosen, and every weight after each replacement. The fresh
+/// Utilities, ages, what is replacement_accumulator, who is chosen, and every weight after each replacement. The fresh
 /// incoming rows are the golden file's.
 #[test]
 fn every_utility_chooses_as_published() {
     let v = &vectors()["cbp"];
-    let readers = v["inputs"]["W_out"].as_array().unwrap().len() as f64;
+    let outgoing = v["inputs"]["W_out"].as_array().unwrap().len() as f64;
     let runs = [
         ("contribution", Utility::Contribution, false, 1.0),
         ("zero_contribution", Utility::ZeroContribution, false, 1.0),
@@ -89,7 +89,7 @@ fn every_utility_chooses_as_published() {
         ("weight", Utility::Weight, false, 1.0),
         ("feature_by_input", Utility::FeatureByInput, false, 1.0),
         // The paper sums where the code averages: the same choices.
-        ("contribution_paper_sum", Utility::Contribution, false, readers),
+        ("contribution_paper_sum", Utility::Contribution, false, outgoing),
         ("adaptable_contribution_bias_transfer", Utility::AdaptableContribution, true, 1.0),
     ];
     assert_eq!(runs.len(), v["runs"].as_object().unwrap().len(), "a run is not tested");
@@ -125,7 +125,11 @@ fn every_utility_chooses_as_published() {
                 utilities[unit] = 0.0;
             }
             close(&(named(&toy.p, "h@utility") * factor), &json!(utilities), &what("utility"));
-            close(named(&toy.p, "h@owed"), &want["accumulator"], &what("owed"));
+            close(
+                named(&toy.p, "h@replacement_accumulator"),
+                &want["accumulator"],
+                &what("replacement_accumulator"),
+            );
             if chosen.is_empty() {
                 continue;
             }
@@ -151,18 +155,18 @@ fn every_utility_chooses_as_published() {
 fn the_young_are_not_taken_for_the_useless() {
     let mut p = Params::default();
     let ones = |shape: &[i64]| Tensor::ones(shape, (Kind::Double, Device::Cpu));
-    let w_in = p.add_value("in".to_owned(), Role::Hidden, Init::FanIn, &ones(&[2, 1]));
-    let w_out = p.add_value("out".to_owned(), Role::Output, Init::FanIn, &ones(&[1, 2]));
-    let readers = vec![Reader { weight: w_out, bias: None }];
-    p.add_units(Units::new("h", w_in, [], readers));
-    // From step 5 on a fraction of the old one is owed, in step 100 of both: then it is one unit.
+    let w_in = p.add_value("in".to_owned(), Role::Hidden, Init::TorchDefault, &ones(&[2, 1]));
+    let w_out = p.add_value("out".to_owned(), Role::Output, Init::TorchDefault, &ones(&[1, 2]));
+    let outgoing = vec![Outgoing { weight: w_out, bias: None }];
+    p.add_neurons(NeuronGroup::new("h", w_in, [], outgoing));
+    // From step 5 on a fraction of the old one is replacement_accumulator, in step 100 of both: then it is one unit.
     let config = CbpConfig {
         replacement_rate: 0.0104,
         maturity_threshold: 4,
         transfer_mean: false,
         ..CbpConfig::default()
     };
-    let mut cbp = MethodConfig::Cbp(config).build(&mut p);
+    let mut cbp = InterventionConfig::Cbp(config).build(&mut p);
     let mut rng = random::stream(1, 0);
     let mut trace = Trace::on();
     trace.record("h", Activity::Relu, &Tensor::from_slice(&[1.0, 2.0]).view([1, 2]));
@@ -170,7 +174,7 @@ fn the_young_are_not_taken_for_the_useless() {
         p.births(0)[1] = (number as i64 - 1).min(95);
         let mut cx = StepCx::new(&trace, Clock::default(), number, &mut rng);
         cbp.after_step(&mut p, &mut cx);
-        assert_eq!(cx.acted, u64::from(number == 100), "step {number}");
+        assert_eq!(cx.count, u64::from(number == 100), "step {number}");
     }
     assert_eq!(p.births(0), [100, 95]);
 }
@@ -185,21 +189,21 @@ fn fractions_add_up_to_whole_units() {
     let mut rng = random::stream(1, 0);
     let w_in = p.add("in".to_owned(), Role::Hidden, &[n, 3], Init::He, &mut rng);
     let w_out = p.add("out".to_owned(), Role::Output, &[2, n], Init::He, &mut rng);
-    p.add_units(Units::new("h", w_in, [], vec![Reader { weight: w_out, bias: None }]));
+    p.add_neurons(NeuronGroup::new("h", w_in, [], vec![Outgoing { weight: w_out, bias: None }]));
     let config = CbpConfig {
         replacement_rate: s["rr"].as_f64().unwrap(),
         maturity_threshold: maturity,
         ..CbpConfig::default()
     };
-    let mut cbp = MethodConfig::Cbp(config).build(&mut p);
+    let mut cbp = InterventionConfig::Cbp(config).build(&mut p);
     let mut trace = Trace::on();
     trace.record("h", Activity::Relu, &Tensor::ones([1, n], (Kind::Float, Device::Cpu)));
     let mut hits = Vec::new();
     for step in 1..=2000 {
         let mut cx = StepCx::new(&trace, Clock::default(), step, &mut rng);
         cbp.after_step(&mut p, &mut cx);
-        if cx.acted > 0 {
-            hits.push((step, cx.acted));
+        if cx.count > 0 {
+            hits.push((step, cx.count));
         }
         // As in the golden toy, nobody gets younger.
         p.births(0).fill(0);
@@ -254,11 +258,11 @@ fn redo_replaces_where_units_are_dormant() {
     let mut p = Params::default();
     let ones = |shape: &[i64]| Tensor::ones(shape, (Kind::Double, Device::Cpu));
     let [a, b, out] = [("a", [3, 1]), ("b", [3, 3]), ("out", [1, 3])].map(|(name, shape)| {
-        p.add_value(name.to_owned(), Role::Hidden, Init::FanIn, &ones(&shape))
+        p.add_value(name.to_owned(), Role::Hidden, Init::TorchDefault, &ones(&shape))
     });
-    p.add_units(Units::new("a", a, [], vec![Reader { weight: b, bias: None }]));
-    p.add_units(Units::new("b", b, [], vec![Reader { weight: out, bias: None }]));
-    let mut redo = MethodConfig::Redo { threshold: 0.1, every_updates: 1 }.build(&mut p);
+    p.add_neurons(NeuronGroup::new("a", a, [], vec![Outgoing { weight: b, bias: None }]));
+    p.add_neurons(NeuronGroup::new("b", b, [], vec![Outgoing { weight: out, bias: None }]));
+    let mut redo = InterventionConfig::Redo { threshold: 0.1, every_updates: 1 }.build(&mut p);
     let mut trace = Trace::on();
     for (layer, h) in [("a", [1.0, 1.0, 0.05]), ("b", [0.1, 3.0, 0.2])] {
         trace.record(layer, Activity::Relu, &Tensor::from_slice(&h).view([1, 3]));
@@ -267,7 +271,7 @@ fn redo_replaces_where_units_are_dormant() {
     let mut cx = StepCx::new(&trace, Clock::default(), 7, &mut rng);
     redo.after_step(&mut p, &mut cx);
     // Scores are 1.46, 1.46, 0.07 and 0.09, 2.73, 0.18.
-    assert_eq!(cx.acted, 2);
+    assert_eq!(cx.count, 2);
     assert_eq!((p.births(0).to_vec(), p.births(1).to_vec()), (vec![0, 0, 7], vec![7, 0, 0]));
     assert_eq!((p.replaced(0), p.replaced(1)), (Some(1), Some(1)));
 }
@@ -282,9 +286,9 @@ fn adam_counts_the_age_of_each_unit() {
         let mut p = Params::default();
         let p0 = tensor(&v["p0"]).view([3, 1]);
         let w = p.add_value("w".to_owned(), Role::Hidden, Init::Constant(0.0), &p0);
-        p.add_units(Units::new("h", w, [], Vec::new()));
+        p.add_neurons(NeuronGroup::new("h", w, [], Vec::new()));
         // ReDo replaces the one unit of three that is silent.
-        let mut redo = MethodConfig::Redo { threshold: 0.0, every_updates: 1 }.build(&mut p);
+        let mut redo = InterventionConfig::Redo { threshold: 0.0, every_updates: 1 }.build(&mut p);
         let [beta1, beta2] = [0, 1].map(|i| v["betas"][i].as_f64().unwrap());
         let (lr, eps) = (v["lr"].as_f64().unwrap(), v["eps"].as_f64().unwrap());
         let optim = OptimConfig { lr, eps, beta1, beta2, ..OptimConfig::default() };
@@ -297,7 +301,7 @@ fn adam_counts_the_age_of_each_unit() {
                 let mut rng = random::stream(1, 0);
                 let mut cx = StepCx::new(&trace, Clock::default(), optim.steps(), &mut rng);
                 redo.after_step(&mut p, &mut cx);
-                assert_eq!(cx.acted, 1);
+                assert_eq!(cx.count, 1);
             }
             optim.step(&mut p, &[tensor(grad).view([3, 1])], 0);
             close(&p.get(w).view([3]), &v[key][t]["p"], &format!("{key}, step {t}"));
@@ -322,10 +326,10 @@ fn the_first_step_of_a_new_unit_has_the_length_of_a_first_step() {
         };
         let incoming = add("w", Role::Hidden, &one);
         let own = add("b", Role::Bias, &one.view([1]));
-        let outgoing = add("out", Role::Output, &one);
-        let readers = vec![Reader { weight: outgoing, bias: None }];
-        p.add_units(Units::new("h", incoming, [own], readers));
-        let mut redo = MethodConfig::Redo { threshold: 1.0, every_updates: 1 }.build(&mut p);
+        let out = add("out", Role::Output, &one);
+        let outgoing = vec![Outgoing { weight: out, bias: None }];
+        p.add_neurons(NeuronGroup::new("h", incoming, [own], outgoing));
+        let mut redo = InterventionConfig::Redo { threshold: 1.0, every_updates: 1 }.build(&mut p);
         let optim = OptimConfig { lr: 0.01, eps: 1e-30, ..OptimConfig::default() };
         let mut optim = Optim::new(optim, &mut p, Device::Cpu);
         let grads = [&one * 0.3, one.view([1]) * 0.3, &one * 0.3];
@@ -338,7 +342,7 @@ fn the_first_step_of_a_new_unit_has_the_length_of_a_first_step() {
         let mut cx = StepCx::new(&trace, Clock::default(), steps, &mut rng);
         redo.after_step(&mut p, &mut cx);
         let numbers = |p: &Params| {
-            [incoming, own, outgoing].map(|id| p.get(id).sum(Kind::Double).double_value(&[]))
+            [incoming, own, out].map(|id| p.get(id).sum(Kind::Double).double_value(&[]))
         };
         assert_eq!(numbers(&p), [0.0; 3], "a fresh start");
         optim.step(&mut p, &grads, 0);

@@ -164,7 +164,10 @@ fn published_sizes() {
             assert_eq!(p.count(), count, "{torso:?}");
         }
         // The body is the network that it would be on its own.
-        assert_eq!(p.units().iter().map(|u| u.layer.as_str()).collect::<Vec<_>>(), ["q/hidden_0"]);
+        assert_eq!(
+            p.neurons().iter().map(|u| u.layer.as_str()).collect::<Vec<_>>(),
+            ["q/hidden_0"]
+        );
     }
 }
 

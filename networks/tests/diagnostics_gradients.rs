@@ -16,7 +16,7 @@ use networks::{
         },
     },
     init::Init,
-    optim::{Optim, OptimConfig, Rule},
+    optim::{Optim, OptimConfig, OptimKind},
     params::{Params, Role},
     random,
 };
@@ -186,7 +186,7 @@ fn adam_health_is_that_of_the_vectors() {
 fn adam_health_of_parameters() {
     let mut params = Params::default();
     let mut rng = random::stream(2, 0);
-    let id = params.add("w".into(), Role::Hidden, &[3, 2], Init::FanIn, &mut rng);
+    let id = params.add("w".into(), Role::Hidden, &[3, 2], Init::TorchDefault, &mut rng);
     let config = OptimConfig { lr: 0.01, eps: 0.1, ..OptimConfig::default() };
     let mut optim = Optim::new(config.clone(), &mut params, Device::Cpu);
     assert_eq!(AdamHealth::of_params(&params, &config, 0), None);
@@ -200,7 +200,7 @@ fn adam_health_of_parameters() {
     let health = AdamHealth::of_params(&params, &config, steps).unwrap();
     let error = health.largest_step * 0.01 / largest - 1.0;
     assert!(error.abs() < 1e-3 && health.signal > 0.0, "{health:?} {largest}");
-    let config = OptimConfig { rule: Rule::Sgd, momentum: 0.9, ..config };
+    let config = OptimConfig { kind: OptimKind::Sgd, momentum: 0.9, ..config };
     let _ = Optim::new(config.clone(), &mut params, Device::Cpu);
     assert_eq!(AdamHealth::of_params(&params, &config, 5), None);
 }

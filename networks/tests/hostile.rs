@@ -2,8 +2,8 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use networks::{
-    methods::MethodConfig, model::Model, network::ArchConfig, optim::OptimConfig, params::Params,
-    random, trace::Trace,
+    interventions::InterventionConfig, model::Model, network::ArchConfig, optim::OptimConfig,
+    params::Params, random, trace::Trace,
 };
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -56,7 +56,7 @@ proptest! {
     ) {
         let (Ok(arch), Ok(method)) = (
             serde_json::from_value::<ArchConfig>(arch),
-            serde_json::from_value::<MethodConfig>(method),
+            serde_json::from_value::<InterventionConfig>(method),
         ) else {
             return Ok(());
         };

@@ -4,11 +4,11 @@
 use networks::{
     arch::mlp::{Activation, InitKind, MlpConfig},
     init::Init,
+    interventions::{Clock, InterventionConfig},
     layers::{Norm, NormConfig},
-    methods::{Clock, MethodConfig},
     model::Model,
     network::ArchConfig,
-    optim::{OptimConfig, Rule},
+    optim::{OptimConfig, OptimKind},
     params::{Params, Role, StateDict},
     random,
     trace::Trace,
@@ -40,10 +40,15 @@ fn mlp(
     ArchConfig::Mlp(config).build(p, "f", &[3], &[("mean", 2), ("value", 1)], &mut rng).unwrap()
 }
 
-fn model(name: &str, seed: u64, optim: &OptimConfig, methods: &[MethodConfig]) -> Model {
+fn model(
+    name: &str,
+    seed: u64,
+    optim: &OptimConfig,
+    interventions: &[InterventionConfig],
+) -> Model {
     let mut p = Params::default();
     let net = mlp(&[8, 8], true, &mut p, seed);
-    Model::new(name, net, p, optim, methods, Device::Cpu).unwrap()
+    Model::new(name, net, p, optim, interventions, Device::Cpu).unwrap()
 }
 
 fn loss_of(model: &Model, x: &Tensor) -> (Tensor, Trace) {
@@ -152,7 +157,7 @@ fn flat_values_round_trip_in_order() {
     assert_eq!((a.to_flat(), copy.to_flat()), (other, flat));
 }
 
-/// State belongs to methods: saved, but never stepped, tracked or sent.
+/// State belongs to interventions: saved, but never stepped, tracked or sent.
 #[test]
 fn state_is_saved_and_otherwise_left_alone() {
     let tensor = |x: f64| Tensor::full([2], x, (Kind::Float, Device::Cpu));
@@ -164,7 +169,7 @@ fn state_is_saved_and_otherwise_left_alone() {
     };
     let (mut a, b) = (make(1.0), make(2.0));
     assert_eq!((a.count(), a.to_flat().to_vec()), (2, vec![1.0, 1.0]));
-    a.track(&b, 1.0);
+    a.polyak_update(&b, 1.0);
     let of = |p: &Params, i: usize| host(&p.iter().nth(i).unwrap().1.value);
     assert_eq!((of(&a, 0), of(&a, 1)), (vec![2.0; 2], vec![10.0; 2]));
     let mut saved = StateDict::new();
@@ -184,7 +189,7 @@ fn tracking_is_the_formula() {
         let mut target = start.detached_copy();
         let mut want: Vec<f64> = target.to_flat().iter().map(|&x| f64::from(x)).collect();
         for _ in 0..5 {
-            target.track(&source, tau);
+            target.polyak_update(&source, tau);
             for (t, &s) in want.iter_mut().zip(source.to_flat().iter()) {
                 *t = (1.0 - tau) * *t + tau * f64::from(s);
             }
@@ -194,9 +199,9 @@ fn tracking_is_the_formula() {
         }
     }
     let mut target = start.detached_copy();
-    target.track(&source, 1.0);
+    target.polyak_update(&source, 1.0);
     assert_eq!(target.to_flat(), source.to_flat(), "tau 1 is a copy");
-    target.track(&start, 0.0);
+    target.polyak_update(&start, 0.0);
     assert_eq!(target.to_flat(), source.to_flat(), "tau 0 is nothing");
 }
 
@@ -204,7 +209,7 @@ fn tracking_is_the_formula() {
 /// gradient has nothing of it.
 #[test]
 fn minimize_leaves_other_models_alone() {
-    let optim = OptimConfig { rule: Rule::Sgd, lr: 0.1, ..OptimConfig::default() };
+    let optim = OptimConfig { kind: OptimKind::Sgd, lr: 0.1, ..OptimConfig::default() };
     let x = input();
     let mut rng = random::stream(1, 1);
     let (mut a, mut b) = (model("a", 1, &optim, &[]), model("b", 2, &optim, &[]));
@@ -232,7 +237,7 @@ fn minimize_leaves_other_models_alone() {
 #[test]
 fn the_reported_norm_is_the_gradients() {
     // SGD with rate 1 moves by exactly the gradient.
-    let optim = OptimConfig { rule: Rule::Sgd, lr: 1.0, ..OptimConfig::default() };
+    let optim = OptimConfig { kind: OptimKind::Sgd, lr: 1.0, ..OptimConfig::default() };
     let mut m = model("m", 3, &optim, &[]);
     let before = m.params.to_flat();
     let (loss, trace) = loss_of(&m, &input());
@@ -254,7 +259,7 @@ fn the_reported_norm_is_the_gradients() {
 #[test]
 fn a_loss_that_is_not_finite_is_blamed_and_changes_nothing() {
     let optim = OptimConfig::default();
-    let methods = [shrink_perturb(0.5, 0.5, 1)];
+    let interventions = [shrink_perturb(0.5, 0.5, 1)];
     let good = input();
     let bad = |value: f64| {
         let x = good.copy();
@@ -275,7 +280,7 @@ fn a_loss_that_is_not_finite_is_blamed_and_changes_nothing() {
         ("loss", "the loss itself"),
     ] {
         for value in [f64::NAN, f64::INFINITY] {
-            let mut m = model("critic", 3, &optim, &methods);
+            let mut m = model("critic", 3, &optim, &interventions);
             let (loss, _) = loss_of(&m, &good);
             m.minimize(&loss, &Trace::off(), &[], Clock::default(), &mut rng).unwrap();
             if what == "parameter" {
@@ -307,9 +312,9 @@ fn a_loss_that_is_not_finite_is_blamed_and_changes_nothing() {
 /// alike, method state included, bit for bit.
 #[test]
 fn a_saved_model_goes_on_bit_for_bit() {
-    let methods = [
-        MethodConfig::ClipGradNorm { max_norm: 0.1 },
-        MethodConfig::L2Init { strength: 0.3 },
+    let interventions = [
+        InterventionConfig::ClipGradNorm { max_norm: 0.1 },
+        InterventionConfig::L2Init { strength: 0.3 },
         shrink_perturb(0.9, 0.1, 4),
     ];
     let optim = OptimConfig { lr: 0.01, ..OptimConfig::default() };
@@ -321,11 +326,11 @@ fn a_saved_model_goes_on_bit_for_bit() {
             m.minimize(&loss, &trace, &[], clock, &mut rng).unwrap();
         }
     };
-    let mut a = model("m", 1, &optim, &methods);
+    let mut a = model("m", 1, &optim, &interventions);
     train(&mut a, 0, 9);
     let mut saved = StateDict::new();
     a.save(&mut saved);
-    let mut b = model("m", 2, &optim, &methods);
+    let mut b = model("m", 2, &optim, &interventions);
     train(&mut b, 0, 3);
     b.load(&saved).unwrap();
     train(&mut a, 9, 20);
@@ -353,10 +358,10 @@ fn targets_follow_only_when_told() {
     m.minimize(&loss, &trace, &[], Clock::default(), &mut random::stream(1, 1)).unwrap();
     assert_eq!(outputs(target.forward(&x)), start);
     assert_ne!(outputs(m.forward(&x)), start);
-    target.params.track(&m.params, 1.0);
+    target.params.polyak_update(&m.params, 1.0);
     assert_eq!(outputs(target.forward(&x)), outputs(m.forward(&x)));
 }
 
-fn shrink_perturb(shrink: f64, perturb: f64, every_updates: u64) -> MethodConfig {
-    MethodConfig::ShrinkPerturb { shrink, perturb, every_updates, on_task_change: false }
+fn shrink_perturb(shrink: f64, perturb: f64, every_updates: u64) -> InterventionConfig {
+    InterventionConfig::ShrinkPerturb { shrink, perturb, every_updates, on_task_change: false }
 }

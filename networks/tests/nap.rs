@@ -11,11 +11,11 @@ use networks::{
         simba_v2::SimbaV2Config,
     },
     init::Init,
+    interventions::{Clock, InterventionConfig, NapGains, StepCx},
     layers::{Norm, NormConfig},
-    methods::{Clock, MethodConfig, NapGains, StepCx},
     model::Model,
     network::ArchConfig,
-    optim::{OptimConfig, Restart, Rule, Schedule},
+    optim::{OptimConfig, OptimKind, Restart, Schedule},
     params::{Params, Role, StateDict},
     random,
     trace::Trace,
@@ -32,12 +32,12 @@ fn close(got: &Tensor, want: &Value, what: &str) {
     assert!(gap <= 1e-10, "{what}: off by {gap:e}");
 }
 
-fn nap(every_updates: u64, gains: NapGains) -> MethodConfig {
-    MethodConfig::Nap { every_updates, gains }
+fn nap(every_updates: u64, gains: NapGains) -> InterventionConfig {
+    InterventionConfig::Nap { every_updates, gains }
 }
 
 /// Lets `method` see one step at update `update`.
-fn after_step(method: &MethodConfig, p: &mut Params, change: impl FnOnce(&mut Params)) {
+fn after_step(method: &InterventionConfig, p: &mut Params, change: impl FnOnce(&mut Params)) {
     let mut built = method.build(p);
     change(p);
     let trace = Trace::off();
@@ -50,7 +50,7 @@ fn after_step(method: &MethodConfig, p: &mut Params, change: impl FnOnce(&mut Pa
 fn the_projection_is_of_the_whole_matrix() {
     let v = &vectors()["nap"];
     let mut p = Params::default();
-    let w = p.add_value("w".to_owned(), Role::ScaleFree, Init::He, &tensor(&v["W0"]));
+    let w = p.add_value("w".to_owned(), Role::ScaleInvariant, Init::He, &tensor(&v["W0"]));
     let head = p.add_value("head".to_owned(), Role::Output, Init::He, &tensor(&v["W0"]));
     after_step(&nap(1, NapGains::Joint {}), &mut p, |p| {
         let _guard = no_grad_guard();
@@ -102,7 +102,7 @@ fn the_pull_is_a_gradient() {
     let mut p = Params::default();
     let vector = |x: f64| Tensor::full([2], x, (Kind::Double, Device::Cpu));
     for (name, role, value) in [
-        ("w", Role::ScaleFree, 3.0),
+        ("w", Role::ScaleInvariant, 3.0),
         ("gain", Role::NormGain, 1.5),
         ("offset", Role::NormOffset, -0.5),
     ] {
@@ -125,7 +125,8 @@ fn l2_init_is_the_squared_distance() {
     let v = &vectors()["other_interventions"]["l2_init"];
     let mut p = Params::default();
     let w = p.add_value("w".to_owned(), Role::Hidden, Init::He, &tensor(&v["w0"]));
-    let mut built = MethodConfig::L2Init { strength: v["lam"].as_f64().unwrap() }.build(&mut p);
+    let mut built =
+        InterventionConfig::L2Init { strength: v["lam"].as_f64().unwrap() }.build(&mut p);
     let _guard = no_grad_guard();
     p.get_mut(w).copy_(&tensor(&v["w"]));
     let mut grads = vec![p.get(w).zeros_like()];
@@ -153,11 +154,11 @@ const RMS: NormConfig = NormConfig::RmsNorm { affine: true, part: 0.5 };
 fn build(
     arch: &ArchConfig,
     optim: &OptimConfig,
-    methods: &[MethodConfig],
+    interventions: &[InterventionConfig],
 ) -> Result<Model, String> {
     let mut p = Params::default();
     let net = arch.build(&mut p, "f", &[3], &[("y", 2)], &mut random::stream(2, 0)).unwrap();
-    Model::new("m", net, p, optim, methods, Device::Cpu)
+    Model::new("m", net, p, optim, interventions, Device::Cpu)
 }
 
 /// The hidden layers of a normed network, biases included, can be scaled at will.
@@ -169,7 +170,7 @@ fn scales_before_a_norm_have_no_effect() {
         let mut m = build(&mlp(&[8, 5], norm, bias), &OptimConfig::default(), &[]).unwrap();
         let before = m.forward(&x).remove(0);
         let names: Vec<_> = m.params.iter().map(|(id, p)| (id, p.name.clone(), p.role)).collect();
-        assert_eq!(names.iter().filter(|(_, _, role)| *role == Role::ScaleFree).count(), 2);
+        assert_eq!(names.iter().filter(|(_, _, role)| *role == Role::ScaleInvariant).count(), 2);
         let _guard = no_grad_guard();
         for (id, name, _) in names {
             let factor = match name.split('/').nth(1) {
@@ -234,20 +235,20 @@ proptest! {
         hidden in prop::collection::vec(3i64..12, 1..4),
         bias in any::<bool>(),
         norm in prop::sample::select(vec![LAYER, NormConfig::LayerNorm { affine: true }, RMS]),
-        rule in prop::sample::select(vec![Rule::Adam, Rule::Sgd]),
+        kind in prop::sample::select(vec![OptimKind::Adam, OptimKind::Sgd]),
         lr in 1e-4f64..1.0,
         others in prop::sample::subsequence(
             vec![
                 shrink_perturb(0.5, 0.5, 2),
-                MethodConfig::L2Init { strength: 0.1 },
-                MethodConfig::ClipGradNorm { max_norm: 1.0 },
+                InterventionConfig::L2Init { strength: 0.1 },
+                InterventionConfig::ClipGradNorm { max_norm: 1.0 },
             ],
             0..=3,
         ).prop_shuffle(),
     ) {
-        let optim = OptimConfig { rule, lr, ..OptimConfig::default() };
-        let methods = [others, vec![nap(1, NapGains::Joint {})]].concat();
-        let mut m = build(&mlp(&hidden, norm, bias), &optim, &methods).unwrap();
+        let optim = OptimConfig { kind, lr, ..OptimConfig::default() };
+        let interventions = [others, vec![nap(1, NapGains::Joint {})]].concat();
+        let mut m = build(&mlp(&hidden, norm, bias), &optim, &interventions).unwrap();
         let start = norms(&m);
         for update in 0..4 {
             step(&mut m, update, 0);
@@ -287,15 +288,15 @@ fn a_saved_model_goes_on_bit_for_bit() {
     };
     let optim = OptimConfig { lr: 0.05, schedule, ..OptimConfig::default() };
     let arch = mlp(&[8, 6], NormConfig::LayerNorm { affine: true }, false);
-    let methods = [nap(2, NapGains::Joint {})];
+    let interventions = [nap(2, NapGains::Joint {})];
     let task = |update: u64| usize::from(update >= 4);
-    let mut a = build(&arch, &optim, &methods).unwrap();
+    let mut a = build(&arch, &optim, &interventions).unwrap();
     (0..7).for_each(|update| step(&mut a, update, task(update)));
     let mut saved = StateDict::new();
     a.save(&mut saved);
     let mut p = Params::default();
     let net = arch.build(&mut p, "f", &[3], &[("y", 2)], &mut random::stream(99, 0)).unwrap();
-    let mut b = Model::new("m", net, p, &optim, &methods, Device::Cpu).unwrap();
+    let mut b = Model::new("m", net, p, &optim, &interventions, Device::Cpu).unwrap();
     b.load(&saved).unwrap();
     assert_eq!(a.lr(), b.lr(), "the cycle began at update 4");
     for m in [&mut a, &mut b] {
@@ -312,7 +313,7 @@ fn what_nap_cannot_work_on_is_refused() {
     let two = [one[0].clone(), one[0].clone()];
     let simba = ArchConfig::Simba(SimbaConfig { width: 4, blocks: 1, expansion: 2 });
     let v2 = ArchConfig::SimbaV2(SimbaV2Config { width: 4, blocks: 1, ..SimbaV2Config::default() });
-    for (arch, optim, methods, wanted) in [
+    for (arch, optim, interventions, wanted) in [
         (mlp(&[4], NormConfig::None {}, true), &plain, &one[..], "layer `f/hidden_0` has no norm"),
         (simba, &plain, &one, "layer `f/embed` has no norm"),
         (v2, &plain, &one, "there is no hidden matrix"),
@@ -320,7 +321,9 @@ fn what_nap_cannot_work_on_is_refused() {
         (mlp(&[4], LAYER, false), &decay, &one, "optim.weight_decay = 0.1"),
         (mlp(&[4], LAYER, false), &plain, &two, "twice"),
     ] {
-        let Err(error) = build(&arch, optim, methods) else { panic!("{arch:?} {methods:?}") };
+        let Err(error) = build(&arch, optim, interventions) else {
+            panic!("{arch:?} {interventions:?}")
+        };
         assert!(error.contains(wanted) && error.contains("nap"), "{error}");
     }
     assert!(build(&mlp(&[4], RMS, false), &plain, &one).is_ok());
@@ -358,6 +361,6 @@ fn the_schedule_restarts() {
     }
 }
 
-fn shrink_perturb(shrink: f64, perturb: f64, every_updates: u64) -> MethodConfig {
-    MethodConfig::ShrinkPerturb { shrink, perturb, every_updates, on_task_change: false }
+fn shrink_perturb(shrink: f64, perturb: f64, every_updates: u64) -> InterventionConfig {
+    InterventionConfig::ShrinkPerturb { shrink, perturb, every_updates, on_task_change: false }
 }

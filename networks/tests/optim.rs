@@ -7,7 +7,7 @@
 
 use networks::{
     init::Init,
-    optim::{Optim, OptimConfig, Rule, Schedule},
+    optim::{Optim, OptimConfig, OptimKind, Schedule},
     params::{Params, Role, StateDict},
     random,
 };
@@ -15,7 +15,7 @@ use tch::{Device, Kind, Tensor};
 
 const STEPS: usize = 60;
 
-/// The state of one number under one rule.
+/// The state of one number under one update rule.
 #[derive(Clone, Copy, Default)]
 struct Scalar {
     theta: f64,
@@ -26,10 +26,10 @@ struct Scalar {
 impl Scalar {
     /// Step number `t`, counted from 1.
     fn step(&mut self, c: &OptimConfig, lr: f64, g: f64, t: i32) {
-        match c.rule {
-            Rule::Adam | Rule::Adamw => {
+        match c.kind {
+            OptimKind::Adam | OptimKind::Adamw => {
                 let mut g = g;
-                if c.rule == Rule::Adam {
+                if c.kind == OptimKind::Adam {
                     g += c.weight_decay * self.theta;
                 } else {
                     self.theta -= lr * c.weight_decay * self.theta;
@@ -40,7 +40,7 @@ impl Scalar {
                 let v_hat = self.v / (1.0 - c.beta2.powi(t));
                 self.theta -= lr * m_hat / (v_hat.sqrt() + c.eps);
             }
-            Rule::Sgd => {
+            OptimKind::Sgd => {
                 self.m = c.momentum * self.m + g + c.weight_decay * self.theta;
                 self.theta -= lr * self.m;
             }
@@ -76,9 +76,9 @@ fn values(p: &Params) -> Vec<f64> {
 
 fn configs() -> Vec<OptimConfig> {
     let base = OptimConfig { lr: 1e-3, ..OptimConfig::default() };
-    let adam = |rule, weight_decay| OptimConfig { rule, weight_decay, ..base.clone() };
+    let adam = |kind, weight_decay| OptimConfig { kind, weight_decay, ..base.clone() };
     let sgd = |momentum, weight_decay| OptimConfig {
-        rule: Rule::Sgd,
+        kind: OptimKind::Sgd,
         lr: 1e-4,
         momentum,
         weight_decay,
@@ -86,10 +86,10 @@ fn configs() -> Vec<OptimConfig> {
     };
     let other = OptimConfig { beta1: 0.5, beta2: 0.9, eps: 1e-2, lr: 0.01, ..base.clone() };
     vec![
-        adam(Rule::Adam, 0.0),
-        adam(Rule::Adam, 0.1),
-        adam(Rule::Adamw, 0.0),
-        adam(Rule::Adamw, 0.1),
+        adam(OptimKind::Adam, 0.0),
+        adam(OptimKind::Adam, 0.1),
+        adam(OptimKind::Adamw, 0.0),
+        adam(OptimKind::Adamw, 0.1),
         other.clone(),
         OptimConfig {
             schedule: Schedule::Linear { end_factor: 0.1, updates: 40 },
@@ -194,9 +194,9 @@ fn a_saved_optimiser_goes_on_bit_for_bit() {
         q.save("m", &mut b);
         again.save("m", &mut b);
         assert_eq!(a["m/optim#steps"].int64_value(&[0]), STEPS as i64);
-        let moments = match config.rule {
-            Rule::Adam | Rule::Adamw => 2,
-            Rule::Sgd => usize::from(config.momentum > 0.0),
+        let moments = match config.kind {
+            OptimKind::Adam | OptimKind::Adamw => 2,
+            OptimKind::Sgd => usize::from(config.momentum > 0.0),
         };
         assert_eq!(a.len(), 1 + 2 * (1 + moments), "{config:?}: {:?}", a.keys());
         for (name, tensor) in &a {

@@ -8,15 +8,15 @@ mod vectors;
 use networks::{
     arch::{mlp::MlpConfig, simba_v2::SimbaV2Config},
     init::Init,
+    interventions::{CbpConfig, Clock, InterventionConfig, NapGains, StepCx, Utility},
     layers::{NormConfig, l2_normalize},
-    methods::{CbpConfig, Clock, MethodConfig, NapGains, StepCx, Utility},
     model::Model,
     network::ArchConfig,
+    neurons::{NeuronGroup, Outgoing},
     optim::OptimConfig,
     params::{Params, Role},
     random,
     trace::{Activity, Trace},
-    units::{Reader, Units},
 };
 use replacing::{INPUT, build, eager, gap, newborn};
 use tch::{Kind, Tensor, no_grad_guard};
@@ -37,9 +37,9 @@ fn replace_two(arch: &ArchConfig, transfer_mean: bool) -> (Model, Tensor, Tensor
         ..CbpConfig::default()
     };
     let mut m = build(arch, &[], &OptimConfig::default());
-    let width = m.params.get(m.params.units()[0].incoming).size()[0] as f64;
+    let width = m.params.get(m.params.neurons()[0].incoming).size()[0] as f64;
     let config = CbpConfig { replacement_rate: 2.5 / width, ..config };
-    let mut cbp = MethodConfig::Cbp(config).build(&mut m.params);
+    let mut cbp = InterventionConfig::Cbp(config).build(&mut m.params);
     let x = random::normal(&[512, INPUT], &mut random::stream(11, 0));
     let before = outputs(&m, &x);
     let trace = m.trace(&x);
@@ -48,7 +48,7 @@ fn replace_two(arch: &ArchConfig, transfer_mean: bool) -> (Model, Tensor, Tensor
     cbp.after_step(&mut m.params, &mut cx);
     let new = newborn(&mut m.params, 0, 1);
     assert_eq!(new.len(), 2);
-    m.params.project_unit_rows();
+    m.params.project_to_hypersphere();
     let after = outputs(&m, &x);
     (m, before, after, new)
 }
@@ -78,9 +78,9 @@ fn the_function_changes_by_the_contribution_of_the_unit() {
                 let births = Vec::<i64>::try_from(&births.unwrap().1.value).unwrap();
                 (0..births.len() as i64).filter(|&i| births[i as usize] == 1).collect()
             };
-            let units = &fresh.params.units()[group];
+            let units = &fresh.params.neurons()[group];
             let w = Tensor::cat(
-                &units.readers.iter().map(|r| fresh.params.get(r.weight)).collect::<Vec<_>>(),
+                &units.outgoing.iter().map(|r| fresh.params.get(r.weight)).collect::<Vec<_>>(),
                 0,
             )
             .detach();
@@ -122,10 +122,15 @@ fn a_unit_on_the_sphere_as_published() {
     let number = |key: &str| v[key].as_f64().unwrap();
     let mut p = Params::default();
     let mut add = |key: &str, role, init| p.add_value(key.to_owned(), role, init, &tensor(&v[key]));
-    let up = add("V1", Role::UnitRows, Init::UnitRows);
-    let down = add("V2", Role::UnitRows, Init::UnitRows);
+    let up = add("V1", Role::Hyperspherical, Init::Hyperspherical);
+    let down = add("V2", Role::Hyperspherical, Init::Hyperspherical);
     let scaler = add("scaler", Role::Scaler, Init::Constant(number("scaler_init")));
-    p.add_units(Units::new("up", up, [scaler], vec![Reader { weight: down, bias: None }]));
+    p.add_neurons(NeuronGroup::new(
+        "up",
+        up,
+        [scaler],
+        vec![Outgoing { weight: down, bias: None }],
+    ));
     let x = tensor(&v["x"]).unsqueeze(0);
     let hidden = |p: &Params| (x.linear(p.get(up), None::<&Tensor>) * p.get(scaler)).relu();
     let block = |p: &Params| {
@@ -146,7 +151,7 @@ fn a_unit_on_the_sphere_as_published() {
         decay_rate: 0.0,
         ..CbpConfig::default()
     };
-    let mut cbp = MethodConfig::Cbp(config).build(&mut p);
+    let mut cbp = InterventionConfig::Cbp(config).build(&mut p);
     p.births(0).fill(1);
     p.births(0)[selected] = 0;
     let mut trace = Trace::on();
@@ -174,7 +179,7 @@ fn a_unit_on_the_sphere_as_published() {
     close(p.get(up), "V1_new", 1e-12);
     close(p.get(down), "V2_zeroed", 1e-12);
     close(&block(&p), "y_zeroed_no_projection", 1e-12);
-    p.project_unit_rows();
+    p.project_to_hypersphere();
     close(p.get(down), "V2_reprojected", 1e-12);
     close(&block(&p), "y_zeroed_reprojected", 1e-12);
 }
@@ -182,7 +187,9 @@ fn a_unit_on_the_sphere_as_published() {
 /// New rows have the law of the old ones: norms and single numbers of many of them.
 #[test]
 fn new_rows_follow_the_law_of_the_layer() {
-    for init in [Init::FanIn, Init::He, Init::Lecun, Init::Orthogonal(1.5), Init::UnitRows] {
+    for init in
+        [Init::TorchDefault, Init::He, Init::Lecun, Init::Orthogonal(1.5), Init::Hyperspherical]
+    {
         for shape in [[400, 6], [6, 40]] {
             let mut rng = random::stream(1, 0);
             let stack = |draw: &mut dyn FnMut() -> Tensor| {
@@ -214,13 +221,13 @@ fn methods_that_cannot_work_are_refused() {
     let mlp = ArchConfig::Mlp(MlpConfig { hidden: vec![8], norm, ..MlpConfig::default() });
     let no_blocks =
         ArchConfig::SimbaV2(SimbaV2Config { width: 4, blocks: 0, ..SimbaV2Config::default() });
-    let redo = || MethodConfig::Redo { threshold: 0.1, every_updates: 1 };
+    let redo = || InterventionConfig::Redo { threshold: 0.1, every_updates: 1 };
     let cbp = || eager(Utility::Contribution, true);
-    let nap = || MethodConfig::Nap { every_updates: 1, gains: NapGains::Joint {} };
-    let refuse = |arch: &ArchConfig, methods: &[MethodConfig]| {
+    let nap = || InterventionConfig::Nap { every_updates: 1, gains: NapGains::Joint {} };
+    let refuse = |arch: &ArchConfig, interventions: &[InterventionConfig]| {
         let mut p = Params::default();
         arch.build(&mut p, "q", &[INPUT], &[("a", 2)], &mut random::stream(7, 0)).unwrap();
-        MethodConfig::check(methods, &p, &OptimConfig::default()).unwrap_err()
+        InterventionConfig::check(interventions, &p, &OptimConfig::default()).unwrap_err()
     };
     let nothing = refuse(&flat, &[cbp()]);
     assert!(

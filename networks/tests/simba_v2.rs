@@ -7,7 +7,7 @@ use std::{fs, path::Path};
 
 use networks::{
     arch::simba_v2::SimbaV2Config,
-    categorical::{Support, log_loss},
+    categorical::{Support, cross_entropy},
     layers::l2_normalize,
     network::ArchConfig,
     optim::Schedule,
@@ -133,10 +133,10 @@ fn l2_norm_and_row_projection() {
         for (w, want) in kernels {
             // Kernels are [in, out]; ours is the transpose, and output units are its rows.
             let mut p = Params::default();
-            let init = networks::init::Init::UnitRows;
-            let id = p.add_value("w".to_owned(), Role::UnitRows, init, &w.tr().contiguous());
+            let init = networks::init::Init::Hyperspherical;
+            let id = p.add_value("w".to_owned(), Role::Hyperspherical, init, &w.tr().contiguous());
             for _ in 0..2 {
-                p.project_unit_rows();
+                p.project_to_hypersphere();
                 let gap = (p.get(id).tr() - &want).abs().max().double_value(&[]);
                 assert!(gap <= tolerance, "{kind:?}: {gap:e}");
             }
@@ -230,7 +230,7 @@ fn categorical_projection_and_loss() {
             close(&target, &c["projected"], tolerance, name);
             let mean = support.expectation(&target);
             close(&mean, &c["projected_mean"], tolerance, &format!("{name} mean"));
-            let loss = log_loss(&tensor(&c["pred_log_probs"], kind), &target);
+            let loss = cross_entropy(&tensor(&c["pred_log_probs"], kind), &target);
             close(&loss.mean(None::<Kind>), &c["loss"], tolerance, &format!("{name} loss"));
         }
     }

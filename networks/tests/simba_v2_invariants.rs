@@ -5,11 +5,11 @@
 use networks::{
     arch::{mlp::MlpConfig, simba_v2::SimbaV2Config},
     categorical::Support,
+    interventions::{Clock, InterventionConfig},
     layers::l2_normalize,
-    methods::{Clock, MethodConfig},
     model::Model,
     network::ArchConfig,
-    optim::{OptimConfig, Rule},
+    optim::{OptimConfig, OptimKind},
     params::{Params, Role},
     random,
     squashed_gaussian::LogStd,
@@ -28,12 +28,12 @@ fn model(
     blocks: i64,
     input: i64,
     optim: &OptimConfig,
-    methods: &[MethodConfig],
+    interventions: &[InterventionConfig],
 ) -> Model {
     let arch = ArchConfig::SimbaV2(SimbaV2Config { width, blocks, ..SimbaV2Config::default() });
     let mut p = Params::default();
     let net = arch.build(&mut p, "f", &[input], &[("y", 3)], &mut random::stream(2, 0)).unwrap();
-    Model::new("m", net, p, optim, methods, Device::Cpu).unwrap()
+    Model::new("m", net, p, optim, interventions, Device::Cpu).unwrap()
 }
 
 fn step(m: &mut Model, input: i64, update: u64) {
@@ -49,7 +49,7 @@ fn step(m: &mut Model, input: i64, update: u64) {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
-    /// Whatever the optimiser, the rate and the other methods do in whatever order, every row has
+    /// Whatever the optimiser, the rate and the other interventions do in whatever order, every row has
     /// unit norm after every update, and features too.
     #[test]
     fn rows_stay_on_the_sphere(
@@ -57,26 +57,26 @@ proptest! {
         blocks in 0i64..3,
         input in 1i64..9,
         lr in 1e-4f64..10.0,
-        rule in prop::sample::select(vec![Rule::Adam, Rule::Adamw, Rule::Sgd]),
-        methods in prop::sample::subsequence(
+        kind in prop::sample::select(vec![OptimKind::Adam, OptimKind::Adamw, OptimKind::Sgd]),
+        interventions in prop::sample::subsequence(
             vec![
                 shrink_perturb(0.5, 0.5, 2),
-                MethodConfig::L2Init { strength: 0.1 },
-                MethodConfig::ClipGradNorm { max_norm: 1.0 },
+                InterventionConfig::L2Init { strength: 0.1 },
+                InterventionConfig::ClipGradNorm { max_norm: 1.0 },
             ],
             0..=3,
         ).prop_shuffle(),
     ) {
-        let optim = OptimConfig { rule, lr, weight_decay: 0.01, ..OptimConfig::default() };
-        let mut m = model(width, blocks, input, &optim, &methods);
-        prop_assert!(m.params.unit_row_error() <= 1e-6, "at the start");
+        let optim = OptimConfig { kind, lr, weight_decay: 0.01, ..OptimConfig::default() };
+        let mut m = model(width, blocks, input, &optim, &interventions);
+        prop_assert!(m.params.hypersphere_error() <= 1e-6, "at the start");
         for update in 0..4 {
             step(&mut m, input, update);
-            let error = m.params.unit_row_error();
+            let error = m.params.hypersphere_error();
             prop_assert!(error <= 1e-6, "update {update}: {error:e}");
         }
         let before = m.params.to_flat();
-        m.params.project_unit_rows();
+        m.params.project_to_hypersphere();
         for (a, b) in m.params.to_flat().iter().zip(before.iter()) {
             prop_assert!((a - b).abs() <= 1e-6, "projection twice is projection once");
         }
@@ -173,11 +173,16 @@ fn defaults_are_the_formulas() {
 fn short_rows_get_their_length_back() {
     let mut p = Params::default();
     let rows = Tensor::from_slice(&[3e-15f32, 4e-15, 0.0, 0.0, 6.0, 8.0]).view([3, 2]);
-    let w = p.add_value("w".to_owned(), Role::UnitRows, networks::init::Init::UnitRows, &rows);
-    p.project_unit_rows();
+    let w = p.add_value(
+        "w".to_owned(),
+        Role::Hyperspherical,
+        networks::init::Init::Hyperspherical,
+        &rows,
+    );
+    p.project_to_hypersphere();
     let want = Tensor::from_slice(&[0.6f32, 0.8, 0.0, 0.0, 0.6, 0.8]).view([3, 2]);
     assert!((p.get(w) - want).abs().max().double_value(&[]) < 1e-6);
-    assert!(p.unit_row_error() < 1e-6, "zero does not count");
+    assert!(p.hypersphere_error() < 1e-6, "zero does not count");
 }
 
 /// No bias, no constant: an MLP has no unit rows and is not touched by the projection.
@@ -187,8 +192,8 @@ fn other_architectures_are_left_alone() {
     let arch = ArchConfig::Mlp(MlpConfig { hidden: vec![8], ..MlpConfig::default() });
     let _ = arch.build(&mut p, "f", &[3], &[("y", 2)], &mut random::stream(1, 0)).unwrap();
     let before = p.to_flat();
-    p.project_unit_rows();
-    assert_eq!((p.to_flat(), p.unit_row_error()), (before, 0.0));
+    p.project_to_hypersphere();
+    assert_eq!((p.to_flat(), p.hypersphere_error()), (before, 0.0));
 }
 
 /// How the official code's networks start, measured there on standard normal inputs of 17 numbers and
@@ -223,6 +228,6 @@ fn networks_start_as_the_official_ones() {
     assert!(number(q.std(false)) < 0.03, "deviation {:?}", q.std(false));
 }
 
-fn shrink_perturb(shrink: f64, perturb: f64, every_updates: u64) -> MethodConfig {
-    MethodConfig::ShrinkPerturb { shrink, perturb, every_updates, on_task_change: false }
+fn shrink_perturb(shrink: f64, perturb: f64, every_updates: u64) -> InterventionConfig {
+    InterventionConfig::ShrinkPerturb { shrink, perturb, every_updates, on_task_change: false }
 }

@@ -1,5 +1,5 @@
 //! Replaced units, for random networks: what changes and what must not, the optimiser's state, the
-//! target's copy, and methods together.
+//! target's copy, and interventions together.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod replacing;
@@ -11,11 +11,11 @@ use networks::{
         simba_v2::SimbaV2Config,
     },
     init::Init,
+    interventions::{Clock, InterventionConfig, Layers, NapGains, Utility},
     layers::NormConfig,
-    methods::{Clock, Layers, MethodConfig, NapGains, Utility},
-    model::{Model, Target},
+    model::{FrozenNetwork, Model},
     network::ArchConfig,
-    optim::{OptimConfig, Rule},
+    optim::{OptimConfig, OptimKind},
     params::{Params, Role, StateDict},
     random::{self, Rng},
     trace::Trace,
@@ -37,7 +37,8 @@ fn archs_of(units: std::ops::Range<i64>) -> impl Strategy<Value = ArchConfig> {
         Just(NormConfig::LayerNorm { affine: true }),
         Just(NormConfig::RmsNorm { affine: true, part: 0.5 }),
     ];
-    let init = prop_oneof![Just(InitKind::FanIn), Just(InitKind::Orthogonal), Just(InitKind::He)];
+    let init =
+        prop_oneof![Just(InitKind::TorchDefault), Just(InitKind::Orthogonal), Just(InitKind::He)];
     let activation = prop_oneof![Just(Activation::Relu), Just(Activation::Tanh)];
     let mlp = (prop::collection::vec(units, 1..4), norm, init, activation, any::<bool>());
     let mlp = mlp.prop_map(|(hidden, norm, init, activation, bias)| {
@@ -66,7 +67,7 @@ fn step(model: &mut Model, update: u64, task: usize, rng: &mut Rng) {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 40, ..ProptestConfig::default() })]
 
-    /// A replaced unit says nothing to its readers; its own numbers are those of the start, its
+    /// A replaced unit says nothing to its outgoing; its own numbers are those of the start, its
     /// moments zero; and the Polyak target has the same row, numbers and silence.
     #[test]
     fn a_replaced_unit_is_new_everywhere(arch in archs(), transfer in any::<bool>()) {
@@ -76,8 +77,8 @@ proptest! {
         let mut replaced = 0;
         for update in 0..12 {
             step(&mut m, update, 0, &mut rng);
-            m.track(&mut target, 0.1);
-            let groups = m.params.units().to_vec();
+            m.polyak_update(&mut target, 0.1);
+            let groups = m.params.neurons().to_vec();
             for (g, units) in groups.iter().enumerate() {
                 let now = m.steps();
                 let new = newborn(&mut m.params, g, now);
@@ -88,9 +89,9 @@ proptest! {
                     let read = |p: &Params| {
                         let row = p.get(units.incoming).get(i).detach();
                         let own: Vec<f64> =
-                            units.own.iter().map(|&id| p.get(id).double_value(&[i])).collect();
+                            units.per_neuron.iter().map(|&id| p.get(id).double_value(&[i])).collect();
                         let out: Vec<Tensor> = units
-                            .readers
+                            .outgoing
                             .iter()
                             .map(|r| p.get(r.weight).select(1, i).detach())
                             .collect();
@@ -98,7 +99,7 @@ proptest! {
                     };
                     let (row, own, out) = read(&m.params);
                     prop_assert!(row.abs().max().double_value(&[]) > 0.0);
-                    for (&id, value) in units.own.iter().zip(&own) {
+                    for (&id, value) in units.per_neuron.iter().zip(&own) {
                         let q = m.params.iter().find(|(other, _)| *other == id).unwrap().1;
                         let start = match (q.role, q.init) {
                             (Role::Bias, _) => 0.0,
@@ -107,7 +108,7 @@ proptest! {
                         };
                         prop_assert_eq!(*value, start, "{}", q.name);
                     }
-                    for (out, reader) in out.iter().zip(&units.readers) {
+                    for (out, reader) in out.iter().zip(&units.outgoing) {
                         // Between two new units the weight is the reader's new row.
                         let _guard = no_grad_guard();
                         let old = out.copy();
@@ -128,10 +129,10 @@ proptest! {
                         };
                         let zero = |t: Tensor| t.abs().max().double_value(&[]) == 0.0;
                         prop_assert!(zero(named(units.incoming).get(i)));
-                        for &id in &units.own {
+                        for &id in &units.per_neuron {
                             prop_assert!(zero(named(id).get(i)));
                         }
-                        for r in &units.readers {
+                        for r in &units.outgoing {
                             prop_assert!(zero(named(r.weight).select(1, i)));
                         }
                     }
@@ -139,9 +140,9 @@ proptest! {
             }
         }
         prop_assert!(replaced > 0, "nothing to test");
-        let told: u64 = (0..m.params.units().len()).map(|g| m.params.replaced(g).unwrap()).sum();
+        let told: u64 = (0..m.params.neurons().len()).map(|g| m.params.replaced(g).unwrap()).sum();
         prop_assert_eq!(told, replaced);
-        prop_assert_eq!(m.acted().next().unwrap(), ("cbp", replaced));
+        prop_assert_eq!(m.intervention_counts().next().unwrap(), ("cbp", replaced));
     }
 
     /// What is made anew learns: every fresh incoming row, outgoing column and number moves within a
@@ -149,7 +150,7 @@ proptest! {
     #[test]
     fn what_is_new_moves(arch in archs_of(12..24), all in any::<bool>()) {
         let layers = if all { Layers::All } else { Layers::Heads };
-        let reset = MethodConfig::ResetLayers { layers, every_updates: 3, on_task_change: false };
+        let reset = InterventionConfig::ResetLayers { layers, every_updates: 3, on_task_change: false };
         let mut m = build(&arch, &[reset], &OptimConfig { lr: 1e-2, ..OptimConfig::default() });
         let mut rng = random::stream(5, 0);
         let copies = |m: &Model| -> Vec<(String, Tensor, bool)> {
@@ -166,8 +167,8 @@ proptest! {
         let reset = copies(&m);
         let mut state = StateDict::new();
         m.save(&mut state);
-        m.track_resets(&mut hard);
-        m.track(&mut polyak, 0.1);
+        m.sync_resets(&mut hard);
+        m.polyak_update(&mut polyak, 0.1);
         for update in 3..5 {
             step(&mut m, update, 0, &mut rng);
         }
@@ -183,7 +184,7 @@ proptest! {
                 prop_assert!(gap(&before[i].1, &reset[i].1) > 0.0);
             }
             // Targets have what is new at once and follow the rest as ever: not yet, or by a tenth.
-            let of = |target: &Target| {
+            let of = |target: &FrozenNetwork| {
                 target.params.iter().find(|(_, q)| &q.name == name).unwrap().1.value.copy()
             };
             let (old, new) = (&before[i].1, &reset[i].1);
@@ -199,17 +200,17 @@ proptest! {
     #[test]
     fn methods_compose_and_resume(
         arch in archs(),
-        rule in prop::sample::select(vec![Rule::Adam, Rule::Adamw, Rule::Sgd]),
+        kind in prop::sample::select(vec![OptimKind::Adam, OptimKind::Adamw, OptimKind::Sgd]),
         others in prop::sample::subsequence(
             vec![
-                MethodConfig::ShrinkPerturb {
+                InterventionConfig::ShrinkPerturb {
                     shrink: 0.9, perturb: 0.1, every_updates: 4, on_task_change: true,
                 },
-                MethodConfig::ResetLayers {
+                InterventionConfig::ResetLayers {
                     layers: Layers::Heads, every_updates: 5, on_task_change: false,
                 },
-                MethodConfig::L2Init { strength: 0.01 },
-                MethodConfig::ClipGradNorm { max_norm: 1.0 },
+                InterventionConfig::L2Init { strength: 0.01 },
+                InterventionConfig::ClipGradNorm { max_norm: 1.0 },
             ],
             0..=4,
         ).prop_shuffle(),
@@ -217,18 +218,18 @@ proptest! {
             Just(eager(Utility::Contribution, true)),
             Just(eager(Utility::AdaptableContribution, false)),
             Just(eager(Utility::Random, true)),
-            Just(MethodConfig::Redo { threshold: 0.3, every_updates: 2 }),
+            Just(InterventionConfig::Redo { threshold: 0.3, every_updates: 2 }),
         ],
         at in 0usize..5,
     ) {
-        let optim = OptimConfig { rule, lr: 1e-2, ..OptimConfig::default() };
-        let mut methods = others;
-        methods.insert(at.min(methods.len()), replacing);
-        let scale_free = matches!(&arch, ArchConfig::Mlp(c) if c.norm != NormConfig::None {});
-        if scale_free {
-            methods.push(MethodConfig::Nap { every_updates: 1, gains: NapGains::Free {} });
+        let optim = OptimConfig { kind, lr: 1e-2, ..OptimConfig::default() };
+        let mut interventions = others;
+        interventions.insert(at.min(interventions.len()), replacing);
+        let scale_invariant = matches!(&arch, ArchConfig::Mlp(c) if c.norm != NormConfig::None {});
+        if scale_invariant {
+            interventions.push(InterventionConfig::Nap { every_updates: 1, gains: NapGains::Free {} });
         }
-        let mut m = build(&arch, &methods, &optim);
+        let mut m = build(&arch, &interventions, &optim);
         let mut target = m.target();
         let radii: Vec<f64> = m
             .params
@@ -240,10 +241,10 @@ proptest! {
         let mut saved = None;
         for update in 0..12u64 {
             step(&mut m, update, (update / 7) as usize, &mut rng);
-            m.track(&mut target, 0.1);
-            prop_assert!(m.params.unit_row_error() < 1e-6);
+            m.polyak_update(&mut target, 0.1);
+            prop_assert!(m.params.hypersphere_error() < 1e-6);
             prop_assert!(m.params.first_non_finite().is_none());
-            if scale_free {
+            if scale_invariant {
                 let norms = sphere_norms(&m.params);
                 for (now, start) in norms.iter().zip(&radii) {
                     // The reader of units that were all replaced at once has no direction.
@@ -259,13 +260,13 @@ proptest! {
             }
         }
         let (state, mut rng) = saved.unwrap();
-        let mut resumed = build(&arch, &methods, &optim);
-        let mut resumed_target: Target = resumed.target();
+        let mut resumed = build(&arch, &interventions, &optim);
+        let mut resumed_target: FrozenNetwork = resumed.target();
         resumed.load(&state).unwrap();
         resumed_target.params.load("target", &state).unwrap();
         for update in 6..12u64 {
             step(&mut resumed, update, (update / 7) as usize, &mut rng);
-            resumed.track(&mut resumed_target, 0.1);
+            resumed.polyak_update(&mut resumed_target, 0.1);
         }
         let (mut a, mut b) = (StateDict::new(), StateDict::new());
         m.save(&mut a);
@@ -284,7 +285,7 @@ fn sphere_norms(p: &Params) -> Vec<f64> {
     let list: Vec<_> = p.iter().map(|(_, q)| q).collect();
     list.iter()
         .enumerate()
-        .filter(|(_, q)| q.role == Role::ScaleFree)
+        .filter(|(_, q)| q.role == Role::ScaleInvariant)
         .map(|(i, q)| {
             let square = |t: &Tensor| t.detach().square().sum(Kind::Double).double_value(&[]);
             let bias = list.get(i + 1).filter(|b| b.role == Role::Bias);

@@ -2,10 +2,10 @@
 
 use tch::{Device, Kind, Tensor, no_grad_guard};
 
-use super::{Dqn, by_action, of_action};
+use super::{Dqn, gather_actions, per_action};
 use crate::{
     agent::Batch,
-    plasticity::probe::{Choices, Outlook, Probe},
+    plasticity::probe::{BatchView, Choices, Probe},
 };
 
 impl Dqn {
@@ -34,15 +34,15 @@ impl Dqn {
             }),
             floor: Some(Box::new(move |from, count| value.floor(&y2.narrow(0, from, count)))),
             output: Box::new(move |i| value.mean(&q2(i, 1)).sum(None::<Kind>)),
-            own_label_loss: Box::new(move |i, rng| value.own_label_loss(&q3(i, 1), rng)),
+            sampled_label_nll: Box::new(move |i, rng| value.sampled_label_nll(&q3(i, 1), rng)),
         }
     }
 
-    /// For [`Agent::outlook`](crate::agent::Agent::outlook).
-    pub(super) fn made_of(&self, b: &Batch) -> Outlook {
+    /// For [`Agent::batch_view`](crate::agent::Agent::batch_view).
+    pub(super) fn view_of(&self, b: &Batch) -> BatchView {
         let _guard = no_grad_guard();
         let q = self.values(&self.online.forward(&b.obs));
-        Outlook {
+        BatchView {
             policy: ("q", Choices::Greedy(q.copy())),
             values: ("q", vec![q]),
             target_values: vec![self.values(&self.target.forward(&b.obs))],
@@ -62,6 +62,6 @@ impl Dqn {
     /// Outputs of the actions taken in rows of a batch, `[count, W]`.
     fn outputs(&self, obs: &Tensor, action: &Tensor, from: i64, count: i64) -> Tensor {
         let q = self.online.forward(&obs.narrow(0, from, count));
-        of_action(&by_action(&q, self.config.value.width()), &action.narrow(0, from, count))
+        gather_actions(&per_action(&q, self.config.value.width()), &action.narrow(0, from, count))
     }
 }

@@ -46,18 +46,18 @@ fn dueling_subtracts_the_mean_advantage() {
     let advantage = Tensor::from_slice(&[1f32, 2.0, 6.0, -4.0, 0.0, 1.0]).view([2, 3]);
     let value = Tensor::from_slice(&[10f32, -2.0]).view([2, 1]);
     let host = |t: &Tensor| Vec::<f32>::try_from(&t.flatten(0, -1)).unwrap();
-    let q = by_action(&[advantage.shallow_clone(), value.shallow_clone()], 1);
+    let q = per_action(&[advantage.shallow_clone(), value.shallow_clone()], 1);
     assert_eq!((q.size(), host(&q)), (vec![2, 3, 1], vec![8.0, 9.0, 13.0, -5.0, -1.0, 0.0]));
     let mean = q.mean_dim(Some([1i64].as_slice()), true, None::<Kind>);
     assert_eq!(host(&mean), host(&value));
-    assert_eq!(host(&by_action(&[&advantage + 7.0, value], 1)), host(&q));
-    assert_eq!(host(&by_action(&[advantage.shallow_clone()], 1)), host(&advantage));
+    assert_eq!(host(&per_action(&[&advantage + 7.0, value], 1)), host(&q));
+    assert_eq!(host(&per_action(&[advantage.shallow_clone()], 1)), host(&advantage));
     // Two outputs an action: every one of them is its own dueling sum.
     let advantage = Tensor::from_slice(&[1f32, 10.0, 3.0, 20.0]).view([1, 4]);
     let value = Tensor::from_slice(&[0.5f32, -1.0]).view([1, 2]);
-    let q = by_action(&[advantage, value], 2);
+    let q = per_action(&[advantage, value], 2);
     assert_eq!((q.size(), host(&q)), (vec![1, 2, 2], vec![-0.5, -6.0, 1.5, 4.0]));
-    assert_eq!(host(&of_action(&q, &Tensor::from_slice(&[1i64]).view([1, 1]))), [1.5, 4.0]);
+    assert_eq!(host(&gather_actions(&q, &Tensor::from_slice(&[1i64]).view([1, 1]))), [1.5, 4.0]);
 }
 
 #[test]
@@ -80,15 +80,15 @@ fn exploration_is_epsilon_greedy() {
     dqn.online.params.load_flat(&[1.0, 2.0, 0.0, 0.0]);
     let mut policy = dqn.policy();
     let mut rng = random::stream(1, 2);
-    let mut worse = |explore, rng: &mut Rng| match policy.act(&[1.0; 4000], 4000, explore, rng) {
+    let mut worse = |mode, rng: &mut Rng| match policy.act(&[1.0; 4000], 4000, mode, rng) {
         Actions::Discrete(choices) => choices.iter().filter(|&&c| c == 0).count(),
         Actions::Continuous { .. } => unreachable!("DQN is discrete"),
     };
-    let count = worse(Explore::Yes { env_step: 50 }, &mut rng);
+    let count = worse(ActMode::Train { env_step: 50 }, &mut rng);
     assert!(count.abs_diff(1000) < 110, "{count}");
-    assert_eq!(worse(Explore::Yes { env_step: 100 }, &mut rng), 0);
+    assert_eq!(worse(ActMode::Train { env_step: 100 }, &mut rng), 0);
     let before = rng.clone();
-    assert_eq!(worse(Explore::No, &mut rng), 0);
+    assert_eq!(worse(ActMode::Eval, &mut rng), 0);
     assert_eq!(rng, before);
 }
 
@@ -102,7 +102,7 @@ fn a_loaded_snapshot_acts_as_the_agent() {
     assert_eq!((snapshot.version, snapshot.policy.len()), (7, 4));
     let obs: Vec<f32> = (0..40u8).map(|i| f32::from(i) * 0.1 - 2.0).collect();
     let act =
-        |policy: &mut dyn Policy| policy.act(&obs, 40, Explore::No, &mut random::stream(1, 3));
+        |policy: &mut dyn Policy| policy.act(&obs, 40, ActMode::Eval, &mut random::stream(1, 3));
     assert_ne!(act(old.as_mut()), act(fresh.as_mut()));
     old.load(&snapshot);
     assert_eq!(act(old.as_mut()), act(fresh.as_mut()));

@@ -1,6 +1,6 @@
 //! What numbers of a configuration can work, key by key.
 
-use networks::{methods::MethodConfig, optim::OptimConfig, unread::unread};
+use networks::{interventions::InterventionConfig, optim::OptimConfig, unread::unread};
 use toml::Table;
 
 use super::tables;
@@ -34,9 +34,9 @@ impl Config {
         at_most("replay.batch_size", p.batch_size as u64, 1 << 20)?;
         at_most("replay.n_step", p.n_step as u64, 10_000)?;
         at_most("eval.episodes", self.eval.episodes as u64, 1_000_000)?;
-        at_most("env.age", self.env.age, OLDEST)?;
-        for age in &self.eval.ages {
-            at_most("eval.ages", *age, OLDEST)?;
+        at_most("env.step_offset", self.env.step_offset, OLDEST)?;
+        for offset in &self.eval.step_offsets {
+            at_most("eval.step_offsets", *offset, OLDEST)?;
         }
         between("runtime.update_to_data", r.update_to_data, 0.0, 1_000.0)?;
         let row = p.n_step as u64 + 3;
@@ -67,7 +67,7 @@ impl Config {
     }
 }
 
-/// A random walk takes seconds to such an age.
+/// A random walk takes seconds to such an offset.
 const OLDEST: u64 = 1_000_000_000;
 
 const HEURISTIC: &str = "agent.gamma_heuristic = true";
@@ -145,7 +145,10 @@ pub fn validate_network(key: &str, c: &NetworkConfig) -> Result<(), String> {
     tables::check_floats(key, &table)?;
     c.arch.validate().map_err(|e| format!("{key}.arch.{e}"))?;
     OptimConfig::validate(&c.optim).map_err(|e| format!("{key}.{e}"))?;
-    c.methods.iter().try_for_each(MethodConfig::validate).map_err(|e| format!("{key}.methods: {e}"))
+    c.interventions
+        .iter()
+        .try_for_each(InterventionConfig::validate)
+        .map_err(|e| format!("{key}.interventions: {e}"))
 }
 
 fn at_least(key: &str, value: u64, least: u64) -> Result<(), String> {

@@ -45,7 +45,7 @@ pub(super) fn curvature(probe: &Probe<'_>, rng: &mut Rng, out: &mut Vec<Measure>
         add("ntk_top_share", kernel.top_share());
     }
     drop(jacobian);
-    let own = per_sample_gradients(&params, samples, |i| (probe.own_label_loss)(i, rng));
+    let own = per_sample_gradients(&params, samples, |i| (probe.sampled_label_nll)(i, rng));
     add("local_redundancy", local_redundancy(&own, 1.0));
     drop(own);
     let single = per_sample_gradients(&params, samples, |i| (probe.loss)(i, 1));

@@ -57,7 +57,7 @@ impl Default for DiagnosticsConfig {
 /// What is looked at.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "four independent cadences")]
-pub struct Look {
+pub struct DueTiers {
     /// Units, weights, the step and its churn.
     pub units: bool,
     /// Singular values of activations and weights.
@@ -68,9 +68,9 @@ pub struct Look {
     pub refit: bool,
 }
 
-impl Look {
+impl DueTiers {
     /// Everything.
-    pub const ALL: Look = Look { units: true, ranks: true, curvature: true, refit: true };
+    pub const ALL: DueTiers = DueTiers { units: true, ranks: true, curvature: true, refit: true };
 
     /// Whether at anything.
     pub fn any(self) -> bool {
@@ -80,9 +80,9 @@ impl Look {
 
 impl DiagnosticsConfig {
     /// What is due after this many updates.
-    pub fn due(&self, updates: u64) -> Look {
+    pub fn due(&self, updates: u64) -> DueTiers {
         let due = |every: u64| every > 0 && updates.is_multiple_of(every);
-        Look {
+        DueTiers {
             units: due(self.every_updates),
             ranks: due(self.rank_every_updates),
             curvature: due(self.curvature_every_updates),
@@ -129,7 +129,7 @@ pub fn tag(net: &str, layer: &str, measure: &str) -> String {
 /// `NET/PARAMETER`; without it nothing is compared with them.
 pub fn measures(
     probes: &[Probe<'_>],
-    look: Look,
+    look: DueTiers,
     initial: &StateDict,
     refit_steps: usize,
     rng: &mut Rng,
@@ -185,8 +185,9 @@ fn weights(probe: &Probe<'_>, initial: &StateDict, out: &mut Vec<Measure>) {
     if let Some(target) = probe.target {
         out.push(Measure::new(probe.net, WHOLE, "target_lag", lag(params, target)));
     }
-    let replaced: Vec<u64> = (0..params.units().len()).filter_map(|g| params.replaced(g)).collect();
-    for (units, &n) in params.units().iter().zip(&replaced) {
+    let replaced: Vec<u64> =
+        (0..params.neurons().len()).filter_map(|g| params.replaced(g)).collect();
+    for (units, &n) in params.neurons().iter().zip(&replaced) {
         out.push(Measure::new(probe.net, &units.layer, "replaced", n as f64));
     }
     if !replaced.is_empty() {
@@ -244,7 +245,7 @@ pub fn histograms(probes: &[Probe<'_>]) -> Vec<Record> {
             add(&shown.layer, shown.measure, &shown.values);
         }
         let params = &probe.model.params;
-        for (group, units) in params.units().iter().enumerate() {
+        for (group, units) in params.neurons().iter().enumerate() {
             if let Some(ages) = params.ages(group, probe.model.steps()) {
                 add(&units.layer, "age", &ages);
             }

@@ -36,7 +36,7 @@ pub struct Probe<'a> {
     pub output: SampleOutput<'a>,
     /// Its negative log-likelihood of a label for one sample, drawn from what itself predicts; of several critics so
     /// that squared gradient norms are the mean over them.
-    pub own_label_loss: SampleLoss<'a>,
+    pub sampled_label_nll: SampleLoss<'a>,
 }
 
 /// What a policy does in the states of a batch.
@@ -55,7 +55,7 @@ pub enum Choices {
 
 /// What an agent makes of a batch.
 #[derive(Debug)]
-pub struct Outlook {
+pub struct BatchView {
     /// Name of the network that chooses, and its choices.
     pub policy: (&'static str, Choices),
     /// Name of the network that values, and of each critic its values: all `[B]` or all `[B, A]`.
@@ -118,7 +118,7 @@ pub fn overestimation(predicted: &[f64], came: &[f64]) -> (f64, f64) {
     (bias, bias / mean.abs())
 }
 
-impl Outlook {
+impl BatchView {
     /// Mean over critics of a comparison of their values.
     fn over_critics(&self, others: &[Tensor], f: impl Fn(&Tensor, &Tensor) -> f64) -> f64 {
         let pairs = self.values.1.iter().zip(others);
@@ -137,8 +137,8 @@ impl Outlook {
         out
     }
 
-    /// What changed since `before`, an outlook on the same batch.
-    pub fn churn(&self, before: &Outlook) -> Vec<(&'static str, &'static str, f64)> {
+    /// What changed since `before`, an batch_view on the same batch.
+    pub fn churn(&self, before: &BatchView) -> Vec<(&'static str, &'static str, f64)> {
         let _guard = no_grad_guard();
         let policy = self.policy.0;
         let mut out = match (&before.policy.1, &self.policy.1) {

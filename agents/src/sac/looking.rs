@@ -6,8 +6,8 @@ use tch::{Device, Kind, Tensor, no_grad_guard};
 use super::{Noise, Sac, critic_input, mean};
 use crate::{
     agent::Batch,
-    plasticity::probe::{Choices, Outlook, Probe},
-    value::own_number_loss,
+    plasticity::probe::{BatchView, Choices, Probe},
+    value::sampled_number_nll,
 };
 
 impl Sac {
@@ -37,8 +37,8 @@ impl Sac {
             loss: Box::new(actor_loss),
             floor: None,
             output: Box::new(move |i| self.actor.forward(&row(&x1, i))[0].sum(None::<Kind>)),
-            own_label_loss: Box::new(move |i, rng| {
-                own_number_loss(&self.actor.forward(&row(&x2, i))[0], rng)
+            sampled_label_nll: Box::new(move |i, rng| {
+                sampled_number_nll(&self.actor.forward(&row(&x2, i))[0], rng)
             }),
         };
         let input = critic_input(&b.obs, &b.action);
@@ -62,23 +62,23 @@ impl Sac {
                 let q = self.critic.forward(&row(&x2, i));
                 q.iter().map(|q| value.mean(q).sum(None::<Kind>)).sum()
             }),
-            own_label_loss: Box::new(move |i, rng| {
+            sampled_label_nll: Box::new(move |i, rng| {
                 let q = self.critic.forward(&row(&x3, i));
                 // No two share a weight: squared norms of their gradients add up.
-                q.iter().map(|q| value.own_label_loss(q, rng)).sum::<Tensor>() / critics.sqrt()
+                q.iter().map(|q| value.sampled_label_nll(q, rng)).sum::<Tensor>() / critics.sqrt()
             }),
         };
         vec![actor, critic]
     }
 
-    /// For [`Agent::outlook`](crate::agent::Agent::outlook).
-    pub(super) fn made_of(&self, b: &Batch) -> Outlook {
+    /// For [`Agent::batch_view`](crate::agent::Agent::batch_view).
+    pub(super) fn view_of(&self, b: &Batch) -> BatchView {
         let _guard = no_grad_guard();
         let outputs = self.actor.forward(&b.obs);
         let (mean, log_std) = (outputs[0].copy(), self.config.log_std.apply(&outputs[1]));
         let input = critic_input(&b.obs, &b.action);
         let values = |q: Vec<Tensor>| q.iter().map(|q| self.config.value.mean(q)).collect();
-        Outlook {
+        BatchView {
             policy: ("actor", Choices::Gaussian { mean, log_std }),
             values: ("critic", values(self.critic.forward(&input))),
             target_values: values(self.target.forward(&input)),
@@ -92,7 +92,7 @@ impl Sac {
         let obs = Tensor::from_slice(obs).view([-1, self.obs_dim]).to_device(device);
         let dist = self.dist(&self.actor.forward(&obs));
         let q = self.critic.forward(&critic_input(&obs, &dist.mode()));
-        let q = self.config.value.lowest_mean(&q).to_kind(Kind::Double);
+        let q = self.config.value.min_q(&q).to_kind(Kind::Double);
         let bonus = -(self.alpha() * mean(&dist.sample(rng).log_prob)).double_value(&[]);
         Some((Vec::try_from(&q.to_device(Device::Cpu)).ok()?, bonus))
     }

@@ -58,10 +58,9 @@ fn a_loaded_snapshot_acts_as_the_agent() {
     let mut fresh = sac.policy();
     old.load(&sac.snapshot(3));
     let obs: Vec<f32> = (0..1000u16).map(|i| f32::from(i % 5) * 0.2).collect();
-    for explore in [Explore::No, Explore::Yes { env_step: 0 }] {
-        let act = |policy: &mut dyn Policy| {
-            policy.act(&obs, obs.len(), explore, &mut random::stream(1, 3))
-        };
+    for mode in [ActMode::Eval, ActMode::Train { env_step: 0 }] {
+        let act =
+            |policy: &mut dyn Policy| policy.act(&obs, obs.len(), mode, &mut random::stream(1, 3));
         let actions = act(old.as_mut());
         assert_eq!(actions, act(fresh.as_mut()));
         let Actions::Continuous { data, dim: 1 } = actions else { panic!("{actions:?}") };
@@ -72,7 +71,7 @@ fn a_loaded_snapshot_acts_as_the_agent() {
             .map(|(&a, &x)| f64::from(a).atanh() - f64::from(2.0 * x - 0.5))
             .collect();
         let square = noise.iter().map(|e| e * e).sum::<f64>() / 1000.0;
-        let wanted = if explore == Explore::No { 0.0 } else { (-2f64).exp() };
-        assert!((square - wanted).abs() < 5.0 * wanted * 0.045 + 1e-9, "{explore:?}: {square}");
+        let wanted = if mode == ActMode::Eval { 0.0 } else { (-2f64).exp() };
+        assert!((square - wanted).abs() < 5.0 * wanted * 0.045 + 1e-9, "{mode:?}: {square}");
     }
 }

@@ -15,7 +15,7 @@ use std::{
 };
 
 use agents::{
-    agent::{Agent, Batch, Explore, Policy, Snapshot},
+    agent::{ActMode, Agent, Batch, Policy, Snapshot},
     checkpoint::{self, Checkpoint, State},
     config::Config,
     error::Error,
@@ -27,7 +27,7 @@ use agents::{
 use crossbeam::channel::bounded;
 use envs::{Action, ActionSpace, Actions, Env, EnvError, EnvSpec, Registry, Step};
 use networks::{
-    methods::Clock,
+    interventions::Clock,
     model::NonFinite,
     params::{LoadError, StateDict},
     random::Rng,
@@ -314,7 +314,7 @@ struct AlwaysZero;
 impl Policy for AlwaysZero {
     fn load(&mut self, _snapshot: &Snapshot) {}
 
-    fn act(&mut self, _obs: &[f32], n: usize, _explore: Explore, _rng: &mut Rng) -> Actions {
+    fn act(&mut self, _obs: &[f32], n: usize, _explore: ActMode, _rng: &mut Rng) -> Actions {
         Actions::Discrete(vec![0; n])
     }
 }

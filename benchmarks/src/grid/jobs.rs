@@ -115,8 +115,8 @@ impl Grid {
             let mut config = config.clone();
             let length = task_steps.min(steps - k * task_steps);
             set(&mut config, key, Value::Integer(length as i64))?;
-            let age = Value::Integer((k * task_steps) as i64);
-            set(&mut config, self.command.age_key(), age)?;
+            let offset = Value::Integer((k * task_steps) as i64);
+            set(&mut config, self.command.offset_key(), offset)?;
             job(dir.join(format!("task-{k}")), &config, length)
         };
         (0..steps.div_ceil(task_steps)).map(task).collect()
@@ -131,10 +131,10 @@ impl Command {
         }
     }
 
-    fn age_key(self) -> &'static str {
+    fn offset_key(self) -> &'static str {
         match self {
-            Self::Train => "env.age",
-            Self::Stream => "age",
+            Self::Train => "env.step_offset",
+            Self::Stream => "example_offset",
         }
     }
 }

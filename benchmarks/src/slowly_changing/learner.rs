@@ -5,15 +5,15 @@ use std::sync::Arc;
 use networks::{
     diagnostics,
     init::Init,
-    layers::Dense,
-    methods::{Clock, MethodConfig},
+    interventions::{Clock, InterventionConfig},
+    layers::Linear,
     model::Model,
     network::Network,
-    optim::{OptimConfig, Rule},
+    neurons::NeuronGroup,
+    optim::{OptimConfig, OptimKind},
     params::{Params, Role},
     random::{self, Rng},
     trace::{Activity, Trace},
-    units::Units,
 };
 use tch::{Device, Reduction, Tensor};
 
@@ -30,7 +30,7 @@ pub struct LearnerConfig {
     /// Step size.
     pub lr: f64,
     /// What else happens to the weights.
-    pub methods: Vec<MethodConfig>,
+    pub methods: Vec<InterventionConfig>,
 }
 
 /// The paper's backpropagation with its largest step size, which loses most.
@@ -46,7 +46,7 @@ impl LearnerConfig {
     /// # Errors
     /// When a method cannot work here.
     pub fn build(&self, inputs: u32, rng: &mut Rng) -> Result<Model, String> {
-        let optim = OptimConfig { rule: Rule::Sgd, lr: self.lr, ..OptimConfig::default() };
+        let optim = OptimConfig { kind: OptimKind::Sgd, lr: self.lr, ..OptimConfig::default() };
         self.build_with(inputs, &optim, rng)
     }
 
@@ -68,8 +68,8 @@ impl LearnerConfig {
 
 /// `[B, m] -> [B, 1]`, with one hidden layer of ReLU units or none.
 struct Regressor {
-    hidden: Option<Dense>,
-    output: Dense,
+    hidden: Option<Linear>,
+    output: Linear,
 }
 
 impl Regressor {
@@ -79,15 +79,20 @@ impl Regressor {
         let zero = Some(Init::Constant(0.0));
         let (layer, features) = if hidden > 0 {
             let law = uniform(2.0, inputs);
-            let layer = Dense::new(p, "hidden", Role::Hidden, inputs, hidden, law, zero, rng);
+            let layer = Linear::new(p, "hidden", Role::Hidden, inputs, hidden, law, zero, rng);
             (Some(layer), hidden)
         } else {
             (None, inputs)
         };
         let law = uniform(1.0, features);
-        let output = Dense::new(p, "output", Role::Output, features, 1, law, zero, rng);
-        if let Some(fed) = layer.map(|layer| layer.reader()) {
-            p.add_units(Units::new("hidden", fed.weight, fed.bias, vec![output.reader()]));
+        let output = Linear::new(p, "output", Role::Output, features, 1, law, zero, rng);
+        if let Some(fed) = layer.map(|layer| layer.outgoing()) {
+            p.add_neurons(NeuronGroup::new(
+                "hidden",
+                fed.weight,
+                fed.bias,
+                vec![output.outgoing()],
+            ));
         }
         Regressor { hidden: layer, output }
     }

@@ -28,7 +28,7 @@ pub struct BitFlipping {
     /// Examples that are learned from.
     pub examples: u64,
     /// Examples of the stream that went by before the first of them.
-    pub age: u64,
+    pub example_offset: u64,
     /// Examples between two rows of metrics.
     pub log_every_examples: u64,
     /// The stream.
@@ -43,7 +43,7 @@ impl Default for BitFlipping {
         BitFlipping {
             seed: 1,
             examples: 1_000_000,
-            age: 0,
+            example_offset: 0,
             log_every_examples: 20_000,
             stream: StreamConfig::default(),
             learner: ScalarConfig::default(),
@@ -70,7 +70,7 @@ pub(super) struct Run {
 impl Run {
     pub(super) fn new(c: &BitFlipping) -> Result<Self, String> {
         let mut data = Stream::new(c.stream.clone(), Draws::Data.of(c.seed))?;
-        for _ in 0..c.age {
+        for _ in 0..c.example_offset {
             let _ = data.next();
         }
         let inputs = c.stream.inputs as usize;

@@ -3,7 +3,7 @@
 use agents::config::NetworkConfig;
 use networks::{
     diagnostics::{self, Spectrum, units},
-    methods::Clock,
+    interventions::Clock,
     model::Model,
     params::Params,
     random::Rng,
@@ -32,9 +32,9 @@ impl Classifier {
         let net = arch
             .build(&mut p, "net", input, &[("logits", classes)], &mut rng)
             .map_err(|e| format!("network.arch: {e}"))?;
-        let model = Model::new("net", net, p, &network.optim, &network.methods, Device::Cpu)
-            .map_err(|e| format!("network.methods: {e}"))?;
-        Ok(Classifier { model, rng, traced: !network.methods.is_empty(), updates: 0 })
+        let model = Model::new("net", net, p, &network.optim, &network.interventions, Device::Cpu)
+            .map_err(|e| format!("network.interventions: {e}"))?;
+        Ok(Classifier { model, rng, traced: !network.interventions.is_empty(), updates: 0 })
     }
 
     /// One update on `x` `[B, D]` with classes `[B]`, i64, of `task`; how many were right before it.
@@ -94,7 +94,8 @@ impl Classifier {
             "stream/weight_magnitude",
             diagnostics::weights::mean_abs(&diagnostics::flat(&weights)),
         ));
-        let replacing = self.model.acted().find(|(kind, _)| ["cbp", "redo"].contains(kind));
+        let replacing =
+            self.model.intervention_counts().find(|(kind, _)| ["cbp", "redo"].contains(kind));
         row.extend(replacing.map(|(_, times)| ("stream/replaced_units", times as f64)));
         row
     }

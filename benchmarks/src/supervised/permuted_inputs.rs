@@ -6,7 +6,7 @@ use agents::{config::NetworkConfig, load_config::validate_network};
 use networks::{
     arch::mlp::{InitKind, MlpConfig},
     network::ArchConfig,
-    optim::{OptimConfig, Rule},
+    optim::{OptimConfig, OptimKind},
 };
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
@@ -32,7 +32,7 @@ pub struct PermutedInputs {
     /// Examples that are learned from.
     pub examples: u64,
     /// Examples of the stream that went by before the first of them.
-    pub age: u64,
+    pub example_offset: u64,
     /// Examples between two rows of metrics.
     pub log_every_examples: u64,
     /// Examples of a task: between two draws of the permutation.
@@ -53,15 +53,15 @@ impl Default for PermutedInputs {
         PermutedInputs {
             seed: 1,
             examples: 1_000_000,
-            age: 0,
+            example_offset: 0,
             log_every_examples: 10_000,
             task_examples: 10_000,
             batch_size: 8,
             images: ImagesConfig::Digits { items: 10_000, styles: 3, noise: 0.2 },
             network: NetworkConfig {
                 arch: ArchConfig::Mlp(mlp),
-                optim: OptimConfig { rule: Rule::Sgd, lr: 0.03, ..OptimConfig::default() },
-                methods: Vec::new(),
+                optim: OptimConfig { kind: OptimKind::Sgd, lr: 0.03, ..OptimConfig::default() },
+                interventions: Vec::new(),
             },
         }
     }
@@ -113,7 +113,7 @@ impl Follower for Run {
         let pixels = &self.images.pixels;
         let (mut left, mut right) = (examples, 0);
         while left > 0 {
-            let now = c.age + self.seen;
+            let now = c.example_offset + self.seen;
             let index = now / c.task_examples;
             let task = match self.task.take() {
                 Some(task) if task.index == index => task,

@@ -29,7 +29,7 @@ pub struct RandomLabels {
     /// Examples that are learned from, each image as often as it comes.
     pub examples: u64,
     /// Examples of the stream that went by before the first of them.
-    pub age: u64,
+    pub example_offset: u64,
     /// Examples between two rows of metrics.
     pub log_every_examples: u64,
     /// Examples of a task: between two draws of all labels.
@@ -49,7 +49,7 @@ impl Default for RandomLabels {
         RandomLabels {
             seed: 1,
             examples: 1_600_000,
-            age: 0,
+            example_offset: 0,
             log_every_examples: 4_000,
             task_examples: 16_000,
             batch_size: 32,
@@ -58,7 +58,7 @@ impl Default for RandomLabels {
             network: NetworkConfig {
                 arch: ArchConfig::Mlp(MlpConfig { hidden: vec![100, 100], ..MlpConfig::default() }),
                 optim: OptimConfig { lr: 1e-3, ..OptimConfig::default() },
-                methods: Vec::new(),
+                interventions: Vec::new(),
             },
         }
     }
@@ -123,7 +123,7 @@ impl Follower for Run {
         let items = self.images.items();
         let (mut left, mut right) = (examples, 0);
         while left > 0 {
-            let now = c.age + self.seen;
+            let now = c.example_offset + self.seen;
             let index = now / c.task_examples;
             let task = match self.task.take() {
                 Some(task) if task.index == index => task,
@@ -146,7 +146,7 @@ impl Follower for Run {
         }
         let mut row = vec![("stream/accuracy", right as f64 / examples as f64)];
         if let Some(task) = &self.task
-            && (c.age + self.seen).is_multiple_of(c.task_examples)
+            && (c.example_offset + self.seen).is_multiple_of(c.task_examples)
         {
             let accuracy = self.classifier.accuracy(&self.images.pixels, &task.labels);
             row.push(("stream/final_accuracy", accuracy));

@@ -12,8 +12,8 @@ use std::ops::Range;
 
 use networks::{
     arch::mlp::Activation,
-    methods::{CbpConfig, Utility},
-    optim::Rule,
+    interventions::{CbpConfig, Utility},
+    optim::OptimKind,
     random::Rng,
 };
 use rand::RngExt;
@@ -29,7 +29,7 @@ pub struct ScalarConfig {
     /// Their nonlinearity.
     pub activation: Activation,
     /// Update rule.
-    pub rule: Rule,
+    pub kind: OptimKind,
     /// Step size.
     pub lr: f64,
     /// Decay of the first moment (Adam).
@@ -55,7 +55,7 @@ impl Default for ScalarConfig {
         ScalarConfig {
             hidden: 5,
             activation: Activation::Relu,
-            rule: Rule::Sgd,
+            kind: OptimKind::Sgd,
             lr: 0.01,
             beta1: 0.9,
             beta2: 0.999,
@@ -135,7 +135,7 @@ pub struct Scalar {
     /// `beta1^t` and `beta2^t` of each owner.
     powers: Vec<[f64; 2]>,
     units: Vec<Unit>,
-    owed: f64,
+    replacement_accumulator: f64,
     replaced: u64,
     x: Vec<f64>,
     /// Activations and slopes of the last example; of a linear learner its inputs.
@@ -183,7 +183,7 @@ impl Scalar {
             moments: [zeros.clone(), zeros],
             powers: vec![[1.0; 2]; n + 1],
             units: vec![Unit { power: 1.0, ..Unit::default() }; n],
-            owed: 0.0,
+            replacement_accumulator: 0.0,
             replaced: 0,
             x: vec![0.0; m],
             h: vec![0.0; features],
@@ -197,9 +197,9 @@ impl Scalar {
     pub fn update(&mut self, x: u64, y: f64) -> f64 {
         let error = self.forward(x) - y;
         self.backward(2.0 * error);
-        match self.config.rule {
-            Rule::Sgd => self.sgd(),
-            Rule::Adam | Rule::Adamw => self.adam(),
+        match self.config.kind {
+            OptimKind::Sgd => self.sgd(),
+            OptimKind::Adam | OptimKind::Adamw => self.adam(),
         }
         if self.config.noise_std > 0.0 {
             for w in &mut self.weights {
@@ -280,7 +280,7 @@ impl Scalar {
     /// As [`networks::optim`]: bias corrections count from the birth of the unit.
     fn adam(&mut self) {
         let c = &self.config;
-        let decoupled = c.rule == Rule::Adamw;
+        let decoupled = c.kind == OptimKind::Adamw;
         let (kept, decay) =
             if decoupled { (1.0 - c.lr * c.weight_decay, 0.0) } else { (1.0, c.weight_decay) };
         for [first, second] in &mut self.powers {
@@ -302,7 +302,7 @@ impl Scalar {
         }
     }
 
-    /// As [`networks::methods`]' `cbp`, whose module says what it is.
+    /// As [`networks::interventions`]' `cbp`, whose module says what it is.
     fn replace_units(&mut self, c: &CbpConfig) {
         let (n, m, eta) = (self.config.hidden, self.inputs, c.decay_rate);
         for (i, unit) in self.units.iter_mut().enumerate() {
@@ -326,9 +326,9 @@ impl Scalar {
         let count = if mature == 0 {
             0.0
         } else if c.accumulate {
-            self.owed += due;
-            let whole = self.owed.floor();
-            self.owed -= whole;
+            self.replacement_accumulator += due;
+            let whole = self.replacement_accumulator.floor();
+            self.replacement_accumulator -= whole;
             whole
         } else if due < 1.0 {
             f64::from(u8::from(self.rng.random::<f64>() < due))

@@ -43,7 +43,7 @@ pub struct Table {
     pub at_end: AtEnd,
     /// Whether [`Env::task`](crate::Env::task) counts the changes.
     #[serde(default = "super::yes")]
-    pub announced: bool,
+    pub signal_task_change: bool,
 }
 
 /// What follows the last value of a [`Table`].

@@ -66,7 +66,7 @@ pub(super) trait Change: Send {
 pub(super) struct Drifting {
     env: Box<dyn Env>,
     change: Box<dyn Change>,
-    announced: bool,
+    signal_task_change: bool,
     /// Steps lived.
     age: u64,
     /// Of the episode that is on.
@@ -75,9 +75,13 @@ pub(super) struct Drifting {
 }
 
 impl Drifting {
-    pub(super) fn new(env: Box<dyn Env>, change: impl Change + 'static, announced: bool) -> Self {
+    pub(super) fn new(
+        env: Box<dyn Env>,
+        change: impl Change + 'static,
+        signal_task_change: bool,
+    ) -> Self {
         let (change, begin) = (Box::new(change), Begin::default());
-        Self { env, change, announced, age: 0, begin, saved: Vec::new() }
+        Self { env, change, signal_task_change, age: 0, begin, saved: Vec::new() }
     }
 }
 
@@ -111,7 +115,7 @@ impl Env for Drifting {
     }
 
     fn task(&self) -> usize {
-        let own = if self.announced { self.begin.index as usize } else { 0 };
+        let own = if self.signal_task_change { self.begin.index as usize } else { 0 };
         self.env.task() + own
     }
 

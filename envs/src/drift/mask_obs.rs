@@ -23,10 +23,10 @@ pub struct MaskObs {
     pub period: u64,
     /// Whether nothing is hidden in the first period.
     #[serde(default)]
-    pub plain_first: bool,
+    pub identity_first: bool,
     /// Whether [`Env::task`] counts the changes.
     #[serde(default = "super::yes")]
-    pub announced: bool,
+    pub signal_task_change: bool,
     /// What is drawn follows from this and the number of the period.
     #[serde(default)]
     pub seed: u64,
@@ -82,7 +82,7 @@ impl Change for Mask {
         if self.drawn.replace(begin.index) != Some(begin.index) {
             let mut all: Vec<usize> = (0..self.size).collect();
             all.shuffle(&mut rng(Use::MaskObs, self.config.seed, begin.index));
-            let plain = begin.index == 0 && self.config.plain_first;
+            let plain = begin.index == 0 && self.config.identity_first;
             all.truncate(if plain { 0 } else { self.count });
             self.hidden = all;
         }

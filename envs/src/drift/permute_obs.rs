@@ -18,10 +18,10 @@ pub struct PermuteObs {
     pub period: u64,
     /// Whether all stay in place in the first period.
     #[serde(default)]
-    pub plain_first: bool,
+    pub identity_first: bool,
     /// Whether [`Env::task`] counts the changes.
     #[serde(default = "super::yes")]
-    pub announced: bool,
+    pub signal_task_change: bool,
     /// What is drawn follows from this and the number of the period.
     #[serde(default)]
     pub seed: u64,
@@ -60,7 +60,7 @@ impl Change for Permutation {
     fn begin(&mut self, begin: Begin, _env: &mut dyn Env) -> Result<(), EnvError> {
         if self.drawn.replace(begin.index) != Some(begin.index) {
             self.from = (0..self.inner.len()).collect();
-            if begin.index > 0 || !self.config.plain_first {
+            if begin.index > 0 || !self.config.identity_first {
                 self.from.shuffle(&mut rng(Use::PermuteObs, self.config.seed, begin.index));
             }
         }

@@ -33,8 +33,8 @@ pub(super) struct Constant {
 }
 
 impl Physics {
-    pub(super) fn announced(&self) -> bool {
-        matches!(&self.course, Course::Table(table) if table.announced)
+    pub(super) fn signal_task_change(&self) -> bool {
+        matches!(&self.course, Course::Table(table) if table.signal_task_change)
     }
 
     pub(super) fn build(&self, env: &mut dyn Env) -> Result<Constant, EnvError> {

@@ -24,10 +24,10 @@ pub struct RemapActions {
     pub flip: bool,
     /// Whether actions are as they are in the first period.
     #[serde(default)]
-    pub plain_first: bool,
+    pub identity_first: bool,
     /// Whether [`Env::task`] counts the changes.
     #[serde(default = "super::yes")]
-    pub announced: bool,
+    pub signal_task_change: bool,
     /// What is drawn follows from this and the number of the period.
     #[serde(default)]
     pub seed: u64,
@@ -81,7 +81,7 @@ impl Change for Remapping {
         }
         self.from = (0..self.from.len()).collect();
         self.signs.fill(1.0);
-        if begin.index == 0 && self.config.plain_first {
+        if begin.index == 0 && self.config.identity_first {
             return Ok(());
         }
         let mut rng = rng(Use::RemapActions, self.config.seed, begin.index);

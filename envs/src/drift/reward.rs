@@ -16,7 +16,7 @@ pub struct RewardScale {
     pub period: u64,
     /// Whether [`Env::task`] counts the changes.
     #[serde(default = "super::yes")]
-    pub announced: bool,
+    pub signal_task_change: bool,
 }
 
 pub(super) struct Scaled {

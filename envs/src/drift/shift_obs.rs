@@ -23,10 +23,10 @@ pub struct ShiftObs {
     pub period: u64,
     /// Whether nothing is added in the first period.
     #[serde(default)]
-    pub plain_first: bool,
+    pub identity_first: bool,
     /// Whether [`Env::task`] counts the changes.
     #[serde(default = "super::yes")]
-    pub announced: bool,
+    pub signal_task_change: bool,
     /// What is drawn follows from this and the number of the period.
     #[serde(default)]
     pub seed: u64,
@@ -59,7 +59,7 @@ impl Change for Shift {
 
     fn begin(&mut self, begin: Begin, _env: &mut dyn Env) -> Result<(), EnvError> {
         if self.drawn.replace(begin.index) != Some(begin.index) {
-            let plain = begin.index == 0 && self.config.plain_first;
+            let plain = begin.index == 0 && self.config.identity_first;
             let std = if plain { 0.0 } else { self.config.std };
             let mut rng = rng(Use::ShiftObs, self.config.seed, begin.index);
             for x in &mut self.added {

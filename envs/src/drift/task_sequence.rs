@@ -27,7 +27,7 @@ pub struct TaskSequence {
     pub cycles: u64,
     /// Whether [`Env::task`] counts the changes.
     #[serde(default = "super::yes")]
-    pub announced: bool,
+    pub signal_task_change: bool,
     /// Whether the number of the task in the list is added to observations, as that many
     /// components of which one is 1 and all others are 0.
     #[serde(default)]
@@ -161,7 +161,7 @@ impl Env for Sequence {
     }
 
     fn task(&self) -> usize {
-        let own = if self.config.announced { self.index as usize } else { 0 };
+        let own = if self.config.signal_task_change { self.index as usize } else { 0 };
         self.envs[self.place()].task() + own
     }
 

@@ -6,7 +6,7 @@
 //!
 //! Torsos are published ones, without padding. Weights `[out, in, height, width]` and biases are
 //! drawn as `torch.nn.Conv2d` does by default, uniform in `1 / sqrt(fan_in)`. Channels are no
-//! [`Units`](crate::units::Units): methods that replace units act in the body alone.
+//! [`NeuronGroup`](crate::neurons::NeuronGroup): interventions that replace units act in the body alone.
 
 use std::sync::Arc;
 
@@ -201,7 +201,8 @@ impl Conv {
         {
             let name = format!("{prefix}/conv_{i}");
             let shape = [*out, channels, *kernel, *kernel];
-            let weight = p.add(format!("{name}/weight"), Role::Hidden, &shape, Init::FanIn, rng);
+            let weight =
+                p.add(format!("{name}/weight"), Role::Hidden, &shape, Init::TorchDefault, rng);
             let fan_in = (channels * kernel * kernel) as f64;
             let law = Init::Uniform(fan_in.sqrt().recip());
             let bias = p.add(format!("{name}/bias"), Role::Bias, &[*out], law, rng);

@@ -9,12 +9,12 @@ use tch::Tensor;
 use crate::{
     arch,
     init::Init,
-    layers::{Dense, Norm, NormConfig},
+    layers::{Linear, Norm, NormConfig},
     network::Network,
+    neurons::NeuronGroup,
     params::{Params, Role},
     random::Rng,
     trace::{Activity, Trace},
-    units::Units,
 };
 
 /// Nonlinearity of hidden layers.
@@ -53,7 +53,7 @@ impl Activation {
 #[serde(rename_all = "snake_case")]
 pub enum InitKind {
     /// Uniform in `1 / sqrt(fan_in)`, biases too: `torch.nn.Linear`'s default.
-    FanIn,
+    TorchDefault,
     /// Orthogonal with gain `sqrt(2)` in hidden layers and 1 in heads; biases zero.
     Orthogonal,
     /// He normal in hidden layers, LeCun normal in heads; biases zero.
@@ -65,7 +65,9 @@ impl InitKind {
     fn laws(self, role: Role, fan_in: i64) -> (Init, Init) {
         let head = role == Role::Output;
         match self {
-            InitKind::FanIn => (Init::FanIn, Init::Uniform((fan_in as f64).sqrt().recip())),
+            InitKind::TorchDefault => {
+                (Init::TorchDefault, Init::Uniform((fan_in as f64).sqrt().recip()))
+            }
             InitKind::Orthogonal => {
                 (Init::Orthogonal(if head { 1.0 } else { 2f64.sqrt() }), Init::Constant(0.0))
             }
@@ -78,7 +80,7 @@ impl InitKind {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct MlpConfig {
-    /// Units of each hidden layer.
+    /// NeuronGroup of each hidden layer.
     pub hidden: Vec<i64>,
     /// Nonlinearity after each hidden layer.
     pub activation: Activation,
@@ -98,7 +100,7 @@ impl Default for MlpConfig {
             activation: Activation::Relu,
             norm: NormConfig::None {},
             bias: true,
-            init: InitKind::FanIn,
+            init: InitKind::TorchDefault,
         }
     }
 }
@@ -120,7 +122,7 @@ const NORM_EPS: f64 = 1e-5;
 
 struct Hidden {
     name: String,
-    dense: Dense,
+    dense: Linear,
     norm: Option<Norm>,
 }
 
@@ -128,7 +130,7 @@ struct Hidden {
 pub struct Mlp {
     hidden: Vec<Hidden>,
     activation: Activation,
-    heads: Vec<Dense>,
+    heads: Vec<Linear>,
 }
 
 impl Mlp {
@@ -147,33 +149,33 @@ impl Mlp {
         for (i, &units) in config.hidden.iter().enumerate() {
             let name = format!("{prefix}/hidden_{i}");
             let (weight, bias) = config.init.laws(Role::Hidden, width);
-            let scale_free = config.norm != (NormConfig::None {});
-            let role = if scale_free { Role::ScaleFree } else { Role::Hidden };
+            let scale_invariant = config.norm != (NormConfig::None {});
+            let role = if scale_invariant { Role::ScaleInvariant } else { Role::Hidden };
             let bias = config.bias.then_some(bias);
-            let dense = Dense::new(p, &name, role, width, units, weight, bias, rng);
+            let dense = Linear::new(p, &name, role, width, units, weight, bias, rng);
             let norm = format!("{prefix}/norm_{i}");
             let norm = Norm::new(p, &norm, config.norm, units, NORM_EPS, rng);
             hidden.push(Hidden { name, dense, norm });
             width = units;
         }
         p.in_heads(true);
-        let heads: Vec<Dense> = outputs
+        let heads: Vec<Linear> = outputs
             .iter()
             .map(|(name, output)| {
                 let (weight, bias) = config.init.laws(Role::Output, width);
                 let name = format!("{prefix}/{name}");
-                Dense::new(p, &name, Role::Output, width, *output, weight, Some(bias), rng)
+                Linear::new(p, &name, Role::Output, width, *output, weight, Some(bias), rng)
             })
             .collect();
         p.in_heads(false);
         for (i, layer) in hidden.iter().enumerate() {
-            let readers = match hidden.get(i + 1) {
-                Some(next) => vec![next.dense.reader()],
-                None => heads.iter().map(Dense::reader).collect(),
+            let outgoing = match hidden.get(i + 1) {
+                Some(next) => vec![next.dense.outgoing()],
+                None => heads.iter().map(Linear::outgoing).collect(),
             };
-            let fed = layer.dense.reader();
+            let fed = layer.dense.outgoing();
             let own = fed.bias.into_iter().chain(layer.norm.iter().flat_map(Norm::learned));
-            p.add_units(Units::new(&layer.name, fed.weight, own, readers));
+            p.add_neurons(NeuronGroup::new(&layer.name, fed.weight, own, outgoing));
         }
         Mlp { hidden, activation: config.activation, heads }
     }

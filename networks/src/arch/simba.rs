@@ -15,12 +15,12 @@ use tch::Tensor;
 use crate::{
     arch,
     init::Init,
-    layers::{Dense, Norm, NormConfig},
+    layers::{Linear, Norm, NormConfig},
     network::Network,
+    neurons::NeuronGroup,
     params::{Params, Role},
     random::Rng,
     trace::{Activity, Trace},
-    units::Units,
 };
 
 /// Flax's default, which the official code takes.
@@ -54,17 +54,17 @@ impl SimbaConfig {
 struct Block {
     name: String,
     norm: Norm,
-    up: Dense,
-    down: Dense,
+    up: Linear,
+    down: Linear,
 }
 
 /// The network described in the module header.
 pub struct Simba {
-    embed: Dense,
+    embed: Linear,
     blocks: Vec<Block>,
     norm: Norm,
     norm_name: String,
-    heads: Vec<Dense>,
+    heads: Vec<Linear>,
 }
 
 impl Simba {
@@ -82,7 +82,7 @@ impl Simba {
         let (d, wide) = (config.width, config.expansion * config.width);
         let dense = |p: &mut Params, name: &str, role, from, to, init, rng: &mut Rng| {
             let name = format!("{prefix}/{name}");
-            Dense::new(p, &name, role, from, to, init, Some(Init::Constant(0.0)), rng)
+            Linear::new(p, &name, role, from, to, init, Some(Init::Constant(0.0)), rng)
         };
         let flat = Init::Orthogonal(1.0);
         let embed = dense(p, "embed", Role::Hidden, input, d, flat, rng);
@@ -93,9 +93,9 @@ impl Simba {
             let norm = layer_norm(p, &name, d, rng);
             let up = dense(p, &part("up"), Role::Hidden, d, wide, Init::He, rng);
             let down = dense(p, &part("down"), Role::Hidden, wide, d, Init::He, rng);
-            let fed = up.reader();
+            let fed = up.outgoing();
             let layer = format!("{prefix}/{}", part("up"));
-            p.add_units(Units::new(&layer, fed.weight, fed.bias, vec![down.reader()]));
+            p.add_neurons(NeuronGroup::new(&layer, fed.weight, fed.bias, vec![down.outgoing()]));
             blocks.push(Block { name: format!("{prefix}/block_{i}"), norm, up, down });
         }
         let norm_name = format!("{prefix}/norm");

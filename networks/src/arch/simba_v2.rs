@@ -7,7 +7,7 @@
 //! head     y <- W2 scaler(W1 h) + b
 //! ```
 //!
-//! Every `W` is a [`UnitDense`]: rows of unit norm, put back after every optimiser step. Scalers and
+//! Every `W` is a [`HypersphericalLinear`]: rows of unit norm, put back after every optimiser step. Scalers and
 //! `alpha` are [`Scaler`]s and free. Input normalisation by running moments happens outside, before
 //! the network. Constants are those of the official code; where the paper's text differs there is a
 //! key for it, and `docs/simba_v2.md` has the table.
@@ -17,12 +17,12 @@ use tch::Tensor;
 
 use crate::{
     arch,
-    layers::{Scaler, UnitDense, l2_normalize},
+    layers::{HypersphericalLinear, Scaler, l2_normalize},
     network::Network,
+    neurons::NeuronGroup,
     params::Params,
     random::Rng,
     trace::{Activity, Trace},
-    units::Units,
 };
 
 /// `[agent.*.arch]` with `kind = "simba_v2"`. `None` takes the paper's formula of `width` and
@@ -102,16 +102,16 @@ impl SimbaV2Config {
 /// `d -> expansion * d -> d`, and the step of size `alpha` towards the result.
 struct Block {
     name: String,
-    up: UnitDense,
+    up: HypersphericalLinear,
     scaler: Scaler,
-    down: UnitDense,
+    down: HypersphericalLinear,
     alpha: Scaler,
 }
 
 struct Head {
-    hidden: UnitDense,
+    hidden: HypersphericalLinear,
     scaler: Scaler,
-    out: UnitDense,
+    out: HypersphericalLinear,
 }
 
 /// The network described in the module header.
@@ -119,7 +119,7 @@ pub struct SimbaV2 {
     name: String,
     shift: f64,
     relu_eps: f64,
-    embed: UnitDense,
+    embed: HypersphericalLinear,
     embed_scaler: Scaler,
     blocks: Vec<Block>,
     heads: Vec<Head>,
@@ -144,19 +144,19 @@ impl SimbaV2 {
         let (wide, root) = (c.expansion * d, (c.expansion as f64).sqrt());
 
         let name = format!("{prefix}/embed");
-        let embed = UnitDense::new(p, &name, input + 1, d, false, rng);
+        let embed = HypersphericalLinear::new(p, &name, input + 1, d, false, rng);
         let embed_scaler = Scaler::new(p, &format!("{name}/scaler"), d, init, scale, rng);
         let blocks = (0..c.blocks)
             .map(|i| {
                 let name = format!("{prefix}/block_{i}");
                 let part = |part: &str| format!("{name}/{part}");
-                let up = UnitDense::new(p, &part("up"), d, wide, false, rng);
+                let up = HypersphericalLinear::new(p, &part("up"), d, wide, false, rng);
                 let scaler = &part("scaler");
                 let scaler = Scaler::new(p, scaler, wide, init / root, scale / root, rng);
-                let down = UnitDense::new(p, &part("down"), wide, d, false, rng);
+                let down = HypersphericalLinear::new(p, &part("down"), wide, d, false, rng);
                 let alpha = Scaler::new(p, &part("alpha"), d, alpha_init, alpha_scale, rng);
-                let (layer, fed) = (part("up"), up.reader().weight);
-                p.add_units(Units::new(&layer, fed, [scaler.id()], vec![down.reader()]));
+                let (layer, fed) = (part("up"), up.outgoing().weight);
+                p.add_neurons(NeuronGroup::new(&layer, fed, [scaler.id()], vec![down.outgoing()]));
                 Block { name, up, scaler, down, alpha }
             })
             .collect();
@@ -166,9 +166,9 @@ impl SimbaV2 {
             .map(|(head, width)| {
                 let part = |part: &str| format!("{prefix}/{head}/{part}");
                 Head {
-                    hidden: UnitDense::new(p, &part("hidden"), d, d, false, rng),
+                    hidden: HypersphericalLinear::new(p, &part("hidden"), d, d, false, rng),
                     scaler: Scaler::new(p, &part("scaler"), d, c.head_init, c.head_scale, rng),
-                    out: UnitDense::new(p, &part("out"), d, *width, true, rng),
+                    out: HypersphericalLinear::new(p, &part("out"), d, *width, true, rng),
                 }
             })
             .collect();

@@ -86,7 +86,7 @@ pub fn fit_random_targets(
         let grads = Tensor::run_backward(&[&loss], &values, false, false);
         drop(values);
         optim.step(&mut params, &grads, 0);
-        params.project_unit_rows();
+        params.project_to_hypersphere();
     }
     let last = whole(net, &params, inputs, targets);
     let auc = losses.iter().sum::<f64>() / losses.len() as f64;

@@ -1,5 +1,5 @@
 //! What one gradient step did, layer by layer: the gradient, how far the optimiser turned each weight,
-//! and how far it stands from there after the methods and projections.
+//! and how far it stands from there after the interventions and projections.
 
 use serde::Serialize;
 use tch::{Kind, Tensor};
@@ -32,7 +32,7 @@ pub const WHOLE: &str = "_global";
 pub(crate) struct StepLook {
     /// Of every weight matrix, in order.
     before: Vec<Tensor>,
-    /// After the optimiser and before methods and projections.
+    /// After the optimiser and before interventions and projections.
     stepped: Vec<Step>,
     found: Vec<Measured>,
 }

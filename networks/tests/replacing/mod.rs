@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use networks::{
-    methods::{CbpConfig, MethodConfig, Utility},
+    interventions::{CbpConfig, InterventionConfig, Utility},
     model::Model,
     network::{ArchConfig, Ensemble},
     optim::OptimConfig,
@@ -15,13 +15,18 @@ use tch::{Device, Tensor};
 pub(crate) const INPUT: i64 = 3;
 
 /// Two networks of two heads each, as a pair of critics is one model.
-pub(crate) fn build(arch: &ArchConfig, methods: &[MethodConfig], optim: &OptimConfig) -> Model {
+pub(crate) fn build(
+    arch: &ArchConfig,
+    interventions: &[InterventionConfig],
+    optim: &OptimConfig,
+) -> Model {
     let mut rng = random::stream(7, 0);
     let mut p = Params::default();
     let nets = ["q0", "q1"]
         .map(|name| arch.build(&mut p, name, &[INPUT], &[("a", 2), ("b", 1)], &mut rng).unwrap())
         .into();
-    Model::new("m", std::sync::Arc::new(Ensemble(nets)), p, optim, methods, Device::Cpu).unwrap()
+    Model::new("m", std::sync::Arc::new(Ensemble(nets)), p, optim, interventions, Device::Cpu)
+        .unwrap()
 }
 
 pub(crate) fn gap(a: &Tensor, b: &Tensor) -> f64 {
@@ -29,8 +34,8 @@ pub(crate) fn gap(a: &Tensor, b: &Tensor) -> f64 {
 }
 
 /// Continual backprop that replaces something at almost every update.
-pub(crate) fn eager(utility: Utility, transfer_mean: bool) -> MethodConfig {
-    MethodConfig::Cbp(CbpConfig {
+pub(crate) fn eager(utility: Utility, transfer_mean: bool) -> InterventionConfig {
+    InterventionConfig::Cbp(CbpConfig {
         utility,
         replacement_rate: 0.3,
         maturity_threshold: 2,
@@ -40,7 +45,7 @@ pub(crate) fn eager(utility: Utility, transfer_mean: bool) -> MethodConfig {
     })
 }
 
-/// Units of a group born at this optimiser step.
+/// NeuronGroup of a group born at this optimiser step.
 pub(crate) fn newborn(p: &mut Params, group: usize, step: u64) -> Vec<i64> {
     let births = p.births(group).to_vec();
     (0..births.len() as i64).filter(|&i| births[i as usize] == step as i64).collect()

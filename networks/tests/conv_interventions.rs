@@ -1,4 +1,4 @@
-//! All that works on weights, with weights of four axes: methods, optimisers, measures and curvature.
+//! All that works on weights, with weights of four axes: interventions, optimisers, measures and curvature.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod pictures;
@@ -18,10 +18,10 @@ use networks::{
         units::per_unit,
     },
     init::Init,
-    methods::{CbpConfig, Clock, Layers, MethodConfig, NapGains},
+    interventions::{CbpConfig, Clock, InterventionConfig, Layers, NapGains},
     model::Model,
     network::{ArchConfig, Network},
-    optim::{OptimConfig, Rule},
+    optim::{OptimConfig, OptimKind},
     params::{ParamId, Params, Role},
     random,
     trace::{Activity, Trace},
@@ -44,42 +44,46 @@ impl Network for Layer {
     }
 }
 
-fn layer(shape: &[i64], optim: &OptimConfig, methods: &[MethodConfig]) -> Model {
+fn layer(shape: &[i64], optim: &OptimConfig, interventions: &[InterventionConfig]) -> Model {
     let (mut p, mut rng) = (Params::default(), random::stream(5, 0));
-    let weight = p.add("hidden/weight".into(), Role::Hidden, shape, Init::FanIn, &mut rng);
+    let weight = p.add("hidden/weight".into(), Role::Hidden, shape, Init::TorchDefault, &mut rng);
     let bias = p.add("hidden/bias".into(), Role::Bias, &[5], Init::Uniform(0.1), &mut rng);
     p.in_heads(true);
-    let head = p.add("head/weight".into(), Role::Output, &[2, 5], Init::FanIn, &mut rng);
+    let head = p.add("head/weight".into(), Role::Output, &[2, 5], Init::TorchDefault, &mut rng);
     p.in_heads(false);
     let net = Arc::new(Layer { weight, bias, head });
-    Model::new("m", net, p, optim, methods, Device::Cpu).unwrap()
+    Model::new("m", net, p, optim, interventions, Device::Cpu).unwrap()
 }
 
-/// Weight methods, optimisers and every measure of a step and of weights do with four axes what
+/// Weight interventions, optimisers and every measure of a step and of weights do with four axes what
 /// they do with the matrix of the same numbers, to the bit.
 #[test]
 fn four_axes_are_one_matrix() {
-    let mut methods = vec![
-        MethodConfig::ClipGradNorm { max_norm: 0.05 },
-        MethodConfig::L2Init { strength: 0.1 },
-        MethodConfig::ShrinkPerturb {
+    let mut interventions = vec![
+        InterventionConfig::ClipGradNorm { max_norm: 0.05 },
+        InterventionConfig::L2Init { strength: 0.1 },
+        InterventionConfig::ShrinkPerturb {
             shrink: 0.9,
             perturb: 0.1,
             every_updates: 3,
             on_task_change: false,
         },
-        MethodConfig::ResetLayers { layers: Layers::All, every_updates: 5, on_task_change: false },
+        InterventionConfig::ResetLayers {
+            layers: Layers::All,
+            every_updates: 5,
+            on_task_change: false,
+        },
     ];
-    let optims = [Rule::Adam, Rule::Adamw, Rule::Sgd].map(|rule| OptimConfig {
-        rule,
+    let optims = [OptimKind::Adam, OptimKind::Adamw, OptimKind::Sgd].map(|kind| OptimConfig {
+        kind,
         lr: 0.01,
         weight_decay: 0.1,
         ..OptimConfig::default()
     });
     for optim in optims {
         let start = layer(&[5, 12], &optim, &[]);
-        let run = |shape: &[i64], methods: &[MethodConfig]| {
-            let (mut model, mut rng) = (layer(shape, &optim, methods), random::stream(6, 0));
+        let run = |shape: &[i64], interventions: &[InterventionConfig]| {
+            let (mut model, mut rng) = (layer(shape, &optim, interventions), random::stream(6, 0));
             let mut found = Vec::new();
             for update in 0..8 {
                 let x = random::normal(&[16, 12], &mut rng);
@@ -98,25 +102,28 @@ fn four_axes_are_one_matrix() {
             }
             (model.params.to_flat().to_vec(), found)
         };
-        let (matrix, found) = run(&[5, 12], &methods);
-        let (four, also) = run(&[5, 3, 2, 2], &methods);
-        assert_eq!(matrix, four, "{:?}", optim.rule);
-        assert_eq!(found, also, "{:?}", optim.rule);
+        let (matrix, found) = run(&[5, 12], &interventions);
+        let (four, also) = run(&[5, 3, 2, 2], &interventions);
+        assert_eq!(matrix, four, "{:?}", optim.kind);
+        assert_eq!(found, also, "{:?}", optim.kind);
         assert!(found.len() > 100 && found.iter().all(|(.., value)| value.is_finite()));
-        for left_out in 0..methods.len() {
-            let mut fewer = methods.clone();
+        for left_out in 0..interventions.len() {
+            let mut fewer = interventions.clone();
             fewer.remove(left_out);
             assert_ne!(run(&[5, 3, 2, 2], &fewer).0, four, "method {left_out} does something");
         }
-        methods.rotate_left(1);
+        interventions.rotate_left(1);
     }
 }
 
-fn conv_model(methods: &[MethodConfig], body: Option<Box<ArchConfig>>) -> Result<Model, String> {
+fn conv_model(
+    interventions: &[InterventionConfig],
+    body: Option<Box<ArchConfig>>,
+) -> Result<Model, String> {
     let config = ConvConfig { torso: Torso::Minatar, body, ..ConvConfig::default() };
     let (net, p) = build(&config, &[2, 5, 4]).unwrap();
     let optim = OptimConfig { lr: 0.01, ..OptimConfig::default() };
-    Model::new("m", net, p, &optim, methods, Device::Cpu)
+    Model::new("m", net, p, &optim, interventions, Device::Cpu)
 }
 
 fn pictures(n: i64) -> Tensor {
@@ -139,10 +146,12 @@ fn step(model: &mut Model, update: u64) -> f64 {
 #[test]
 fn channels_are_no_units() {
     let cbp = CbpConfig { replacement_rate: 0.5, maturity_threshold: 0, ..CbpConfig::default() };
-    for method in [MethodConfig::Cbp(cbp), MethodConfig::Redo { threshold: 1.0, every_updates: 1 }]
-    {
+    for method in [
+        InterventionConfig::Cbp(cbp),
+        InterventionConfig::Redo { threshold: 1.0, every_updates: 1 },
+    ] {
         let mut model = conv_model(&[method], Some(Box::new(small_body()))).unwrap();
-        let layers: Vec<&str> = model.params.units().iter().map(|u| u.layer.as_str()).collect();
+        let layers: Vec<&str> = model.params.neurons().iter().map(|u| u.layer.as_str()).collect();
         assert_eq!(layers, ["q/hidden_0"]);
         let mut plain = conv_model(&[], Some(Box::new(small_body()))).unwrap();
         step(&mut model, 0);
@@ -157,9 +166,10 @@ fn channels_are_no_units() {
         assert_ne!(value(&model, "q/hidden_0/weight"), value(&plain, "q/hidden_0/weight"));
     }
     // Nothing to replace in front of a linear body.
-    let error = conv_model(&[MethodConfig::Cbp(cbp)], Some(Box::new(linear_body()))).err().unwrap();
+    let error =
+        conv_model(&[InterventionConfig::Cbp(cbp)], Some(Box::new(linear_body()))).err().unwrap();
     assert!(error.contains("no units"), "{error}");
-    let nap = MethodConfig::Nap { every_updates: 1, gains: NapGains::Joint {} };
+    let nap = InterventionConfig::Nap { every_updates: 1, gains: NapGains::Joint {} };
     let error = conv_model(&[nap], None).err().unwrap();
     assert!(error.contains("`q/conv_0` has no norm"), "{error}");
 }
@@ -180,7 +190,7 @@ fn every_body_learns() {
         let first = step(&mut model, 0);
         let last = (1..60).map(|update| step(&mut model, update)).last().unwrap();
         assert!(last < 0.3 * first, "{body:?}: from {first} to {last}");
-        assert!(model.params.unit_row_error() < 1e-6);
+        assert!(model.params.hypersphere_error() < 1e-6);
     }
 }
 

@@ -3,17 +3,17 @@
 
 use tch::{Tensor, no_grad_guard};
 
-use super::{StepCx, WeightMethod};
+use super::{Intervention, StepCx};
 use crate::{fused, params::Params};
 
 pub(super) struct ClipGradNorm {
     pub(super) max_norm: f64,
 }
 
-impl WeightMethod for ClipGradNorm {
+impl Intervention for ClipGradNorm {
     fn before_step(&mut self, _p: &Params, grads: &mut [Tensor], cx: &mut StepCx<'_>) {
         let _guard = no_grad_guard();
-        cx.acted += 1;
+        cx.count += 1;
         let norm = fused::global_norm(&grads.iter().collect::<Vec<_>>());
         // Stays a tensor: no round trip to the host.
         let factor = ((norm + 1e-6).reciprocal() * self.max_norm).clamp_max(1.0);

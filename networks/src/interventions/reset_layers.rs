@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{StepCx, WeightMethod};
+use super::{Intervention, StepCx};
 use crate::params::{ParamId, Params, Role};
 
 /// Which layers are drawn again.
@@ -23,7 +23,7 @@ pub(super) struct ResetLayers {
     pub(super) on_task_change: bool,
 }
 
-impl WeightMethod for ResetLayers {
+impl Intervention for ResetLayers {
     fn after_step(&mut self, p: &mut Params, cx: &mut StepCx<'_>) {
         if !cx.is_due(self.every_updates, self.on_task_change) {
             return;
@@ -36,6 +36,6 @@ impl WeightMethod for ResetLayers {
         for id in chosen {
             p.replace(id, cx.step, cx.rng);
         }
-        cx.acted += 1;
+        cx.count += 1;
     }
 }

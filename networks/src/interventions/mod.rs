@@ -1,4 +1,4 @@
-//! Weight methods: what happens to gradients before, and to weights after, an optimiser step.
+//! Weight interventions: what happens to gradients before, and to weights after, an optimiser step.
 //!
 //! One paper per file. The order in the configuration is the order of application.
 
@@ -12,7 +12,7 @@ mod reset_layers;
 mod shrink_perturb;
 
 pub use cbp::{CbpConfig, Utility};
-pub use config::MethodConfig;
+pub use config::InterventionConfig;
 pub use nap::NapGains;
 pub use reset_layers::Layers;
 
@@ -47,7 +47,7 @@ pub struct StepCx<'a> {
     /// Whether this is the first step on another task than the one before.
     pub new_task: bool,
     /// Methods add here how often they acted: units replaced, layers drawn again, ...
-    pub acted: u64,
+    pub count: u64,
     /// The learner's generator.
     pub rng: &'a mut Rng,
 }
@@ -55,7 +55,7 @@ pub struct StepCx<'a> {
 impl<'a> StepCx<'a> {
     /// Of one step within a task.
     pub fn new(trace: &'a Trace, clock: Clock, step: u64, rng: &'a mut Rng) -> Self {
-        StepCx { trace, clock, step, new_task: false, acted: 0, rng }
+        StepCx { trace, clock, step, new_task: false, count: 0, rng }
     }
 
     /// What the forward pass behind this step made of a layer, `[B, units]`.
@@ -63,7 +63,7 @@ impl<'a> StepCx<'a> {
     /// # Panics
     /// If it was not recorded: a bug in whoever called [`crate::model::Model::minimize`].
     pub(crate) fn activations(&self, layer: &str) -> Tensor {
-        self.trace.get(layer).expect("methods need a recorded forward pass").values.detach()
+        self.trace.get(layer).expect("interventions need a recorded forward pass").values.detach()
     }
 
     /// Whether something is due that happens every `every_updates` updates (0: never) and, if so
@@ -86,7 +86,7 @@ pub struct Shown {
 
 /// One method on one model. Construction records or changes the initial weights; what must survive
 /// a checkpoint lives in the model's `Params` under `Role::State`.
-pub trait WeightMethod: Send {
+pub trait Intervention: Send {
     /// May edit `grads` (order of [`Params::trainable`]) before the optimiser sees them.
     fn before_step(&mut self, _p: &Params, _grads: &mut [Tensor], _cx: &mut StepCx<'_>) {}
     /// May edit the weights after the optimiser changed them.

@@ -1,27 +1,27 @@
-//! [`Older`]: an environment that is some steps ahead of those that use it.
+//! [`FixedStep`]: an environment that stops getting older.
 
 use crate::{Action, Env, EnvError, EnvSpec, Frame, Params, State, Step};
 
-/// Counts `by` steps more than it is told, so that a run can begin in the middle of a sequence of tasks.
-pub struct Older {
+/// Begins every episode as after so many steps, however many were evaluated before.
+pub struct FixedStep {
     env: Box<dyn Env>,
-    by: u64,
+    age: u64,
 }
 
-impl Older {
+impl FixedStep {
     /// Around any environment; one that does not drift stays as it is.
-    pub fn new(mut env: Box<dyn Env>, by: u64) -> Self {
-        env.set_age(by);
-        Self { env, by }
+    pub fn new(env: Box<dyn Env>, age: u64) -> Self {
+        Self { env, age }
     }
 }
 
-impl Env for Older {
+impl Env for FixedStep {
     fn spec(&self) -> EnvSpec {
         self.env.spec()
     }
 
     fn reset(&mut self, seed: u64, obs: &mut [f32]) -> Result<(), EnvError> {
+        self.env.set_age(self.age);
         self.env.reset(seed, obs)
     }
 
@@ -42,7 +42,7 @@ impl Env for Older {
     }
 
     fn set_age(&mut self, steps: u64) {
-        self.env.set_age(steps.saturating_add(self.by));
+        self.age = steps;
     }
 
     fn render(&mut self) -> Result<Option<Frame>, EnvError> {

@@ -1,11 +1,11 @@
-//! Each weight method against its formula in f64.
+//! Each intervention against its formula in f64.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod vectors;
 
 use networks::{
     init::Init,
-    methods::{Clock, Layers, MethodConfig, StepCx},
+    interventions::{Clock, InterventionConfig, Layers, StepCx},
     optim::OptimConfig,
     params::{Params, Role, StateDict},
     random,
@@ -45,7 +45,7 @@ fn gradients(scale: f64) -> Vec<Tensor> {
 }
 
 /// The gradients after the method, and that it leaves the weights alone before the step.
-fn before_step(p: &mut Params, config: &MethodConfig, scale: f64) -> Vec<f64> {
+fn before_step(p: &mut Params, config: &InterventionConfig, scale: f64) -> Vec<f64> {
     let mut method = config.build(p);
     let (mut grads, weights) = (gradients(scale), p.to_flat());
     let (trace, mut rng) = (Trace::off(), random::stream(3, 0));
@@ -71,7 +71,7 @@ fn clip_grad_norm_is_its_formula() {
             let norm = grads.iter().map(|g| g * g).sum::<f64>().sqrt();
             let factor = (max_norm / (norm + 1e-6)).min(1.0);
             let want: Vec<f64> = grads.iter().map(|g| g * factor).collect();
-            let config = MethodConfig::ClipGradNorm { max_norm };
+            let config = InterventionConfig::ClipGradNorm { max_norm };
             let got = before_step(&mut params(), &config, scale);
             assert_close(&got, &want, &format!("max_norm {max_norm}, norm {norm}"));
             let clipped = got.iter().map(|g| g * g).sum::<f64>().sqrt();
@@ -84,7 +84,7 @@ fn clip_grad_norm_is_its_formula() {
 #[test]
 fn l2_init_is_its_formula() {
     let strength = 0.7;
-    let config = MethodConfig::L2Init { strength };
+    let config = InterventionConfig::L2Init { strength };
     assert_close(&before_step(&mut params(), &config, 1.0), &all(&gradients(1.0)), "at the start");
 
     let mut p = params();
@@ -110,7 +110,7 @@ fn l2_init_is_its_formula() {
 fn l2_init_is_the_gradient_of_its_penalty() {
     let mut p = params();
     let initial: Vec<Tensor> = p.trainable().map(|q| q.value.detach().copy()).collect();
-    let mut method = MethodConfig::L2Init { strength: 0.2 }.build(&mut p);
+    let mut method = InterventionConfig::L2Init { strength: 0.2 }.build(&mut p);
     let moved: Vec<f32> = p.to_flat().iter().map(|x| x * 1.5 - 0.2).collect();
     p.load_flat(&moved);
     let penalty: Tensor = p
@@ -160,7 +160,7 @@ fn shrink_perturb_is_its_formula() {
 /// gradient, then noise. Every weight is a parameter whose law is the file's noise.
 #[test]
 fn shrink_perturb_is_as_published() {
-    use networks::optim::{Optim, OptimConfig, Rule};
+    use networks::optim::{Optim, OptimConfig, OptimKind};
     let v = &vectors()["other_interventions"];
     let numbers = |v: &serde_json::Value| host(&tensor(v));
     let number = |v: &serde_json::Value| v.as_f64().unwrap();
@@ -178,8 +178,9 @@ fn shrink_perturb_is_as_published() {
         let mut method = shrink_perturb(shrink, perturb, 1).build(&mut p);
         if let Some(lr) = v["lr"].as_f64() {
             let weight_decay = number(&v["weight_decay"]);
-            let rule = OptimConfig { rule: Rule::Sgd, lr, weight_decay, ..OptimConfig::default() };
-            let mut sgd = Optim::new(rule, &mut p, tch::Device::Cpu);
+            let kind =
+                OptimConfig { kind: OptimKind::Sgd, lr, weight_decay, ..OptimConfig::default() };
+            let mut sgd = Optim::new(kind, &mut p, tch::Device::Cpu);
             let grads = numbers(&v["grad"]);
             let grads: Vec<Tensor> =
                 grads.iter().map(|&g| Tensor::from_slice(&[g]).view([1, 1])).collect();
@@ -199,22 +200,23 @@ fn shrink_perturb_is_as_published() {
 #[test]
 fn methods_act_when_the_task_changes() {
     use networks::{arch::mlp::MlpConfig, model::Model, network::ArchConfig};
-    let hard = MethodConfig::ShrinkPerturb {
+    let hard = InterventionConfig::ShrinkPerturb {
         shrink: 0.5,
         perturb: 0.5,
         every_updates: 0,
         on_task_change: true,
     };
     let all = Layers::All;
-    let reset = MethodConfig::ResetLayers { layers: all, every_updates: 0, on_task_change: true };
+    let reset =
+        InterventionConfig::ResetLayers { layers: all, every_updates: 0, on_task_change: true };
     for method in [hard, reset] {
         let build = || {
             let mut q = Params::default();
             let arch = ArchConfig::Mlp(MlpConfig { hidden: vec![4], ..MlpConfig::default() });
             let net =
                 arch.build(&mut q, "f", &[2], &[("y", 1)], &mut random::stream(1, 0)).unwrap();
-            let (optim, methods) = (OptimConfig::default(), [method.clone()]);
-            Model::new("m", net, q, &optim, &methods, tch::Device::Cpu).unwrap()
+            let (optim, interventions) = (OptimConfig::default(), [method.clone()]);
+            Model::new("m", net, q, &optim, &interventions, tch::Device::Cpu).unwrap()
         };
         let x = random::normal(&[8, 2], &mut random::stream(2, 0));
         let mut rng = random::stream(3, 0);
@@ -222,7 +224,7 @@ fn methods_act_when_the_task_changes() {
             let loss = model.forward(&x)[0].square().mean(Kind::Float);
             let clock = Clock { task, ..Clock::default() };
             model.minimize(&loss, &Trace::off(), &[], clock, &mut rng).unwrap();
-            model.acted().next().unwrap().1
+            model.intervention_counts().next().unwrap().1
         };
         let mut model = build();
         let counts: Vec<u64> =
@@ -247,15 +249,15 @@ fn methods_act_when_the_task_changes() {
 /// In the order of the list: clipping before the penalty bounds the loss's gradient only.
 #[test]
 fn methods_apply_in_the_order_of_the_list() {
-    let clip = MethodConfig::ClipGradNorm { max_norm: 1e-3 };
-    let pull = MethodConfig::L2Init { strength: 10.0 };
-    let norm_after = |list: [&MethodConfig; 2]| {
-        use networks::optim::{OptimConfig, Rule};
+    let clip = InterventionConfig::ClipGradNorm { max_norm: 1e-3 };
+    let pull = InterventionConfig::L2Init { strength: 10.0 };
+    let norm_after = |list: [&InterventionConfig; 2]| {
+        use networks::optim::{OptimConfig, OptimKind};
         use networks::{arch::mlp::MlpConfig, model::Model, network::ArchConfig};
         let mut q = Params::default();
         let arch = ArchConfig::Mlp(MlpConfig { hidden: vec![4], ..MlpConfig::default() });
         let net = arch.build(&mut q, "f", &[2], &[("y", 1)], &mut random::stream(1, 0)).unwrap();
-        let optim = OptimConfig { rule: Rule::Sgd, lr: 1.0, ..OptimConfig::default() };
+        let optim = OptimConfig { kind: OptimKind::Sgd, lr: 1.0, ..OptimConfig::default() };
         let list = list.map(Clone::clone);
         let mut model = Model::new("m", net, q, &optim, &list, tch::Device::Cpu).unwrap();
         let away: Vec<f32> = model.params.to_flat().iter().map(|x| x + 1.0).collect();
@@ -275,6 +277,6 @@ fn methods_apply_in_the_order_of_the_list() {
     assert!((clip_first / pull - 1.0).abs() < 1e-3, "clipped first: {clip_first}, pull {pull}");
 }
 
-fn shrink_perturb(shrink: f64, perturb: f64, every_updates: u64) -> MethodConfig {
-    MethodConfig::ShrinkPerturb { shrink, perturb, every_updates, on_task_change: false }
+fn shrink_perturb(shrink: f64, perturb: f64, every_updates: u64) -> InterventionConfig {
+    InterventionConfig::ShrinkPerturb { shrink, perturb, every_updates, on_task_change: false }
 }

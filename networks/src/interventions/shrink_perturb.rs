@@ -7,7 +7,7 @@
 
 use tch::no_grad_guard;
 
-use super::{StepCx, WeightMethod};
+use super::{Intervention, StepCx};
 use crate::params::{ParamId, Params, Role};
 
 pub(super) struct ShrinkPerturb {
@@ -17,12 +17,12 @@ pub(super) struct ShrinkPerturb {
     pub(super) on_task_change: bool,
 }
 
-impl WeightMethod for ShrinkPerturb {
+impl Intervention for ShrinkPerturb {
     fn after_step(&mut self, p: &mut Params, cx: &mut StepCx<'_>) {
         if !cx.is_due(self.every_updates, self.on_task_change) {
             return;
         }
-        cx.acted += 1;
+        cx.count += 1;
         let _guard = no_grad_guard();
         let chosen: Vec<ParamId> = p
             .iter()

@@ -4,7 +4,7 @@
 
 use tch::{Tensor, no_grad_guard};
 
-use super::{StepCx, WeightMethod};
+use super::{Intervention, StepCx};
 use crate::params::{ParamId, Params, Role};
 
 pub(super) struct L2Init {
@@ -25,10 +25,10 @@ impl L2Init {
     }
 }
 
-impl WeightMethod for L2Init {
+impl Intervention for L2Init {
     fn before_step(&mut self, p: &Params, grads: &mut [Tensor], cx: &mut StepCx<'_>) {
         let _guard = no_grad_guard();
-        cx.acted += 1;
+        cx.count += 1;
         for ((param, grad), &initial) in p.trainable().zip(grads).zip(&self.initial) {
             *grad = &*grad + (&param.value - p.get(initial)) * (2.0 * self.strength);
         }

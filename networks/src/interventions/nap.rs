@@ -19,7 +19,7 @@
 use serde::{Deserialize, Serialize};
 use tch::{Kind, Tensor, no_grad_guard};
 
-use super::{StepCx, WeightMethod};
+use super::{Intervention, StepCx};
 use crate::{
     fused,
     optim::OptimConfig,
@@ -61,7 +61,7 @@ pub(super) struct Nap {
 
 impl Nap {
     pub(super) fn new(every_updates: u64, gains: NapGains, p: &mut Params) -> Self {
-        let mut groups = pairs(p, Role::ScaleFree, Role::Bias);
+        let mut groups = pairs(p, Role::ScaleInvariant, Role::Bias);
         if gains == (NapGains::Joint {}) {
             groups.extend(pairs(p, Role::NormGain, Role::NormOffset));
         }
@@ -78,7 +78,7 @@ impl Nap {
                 layer(q)
             ));
         }
-        if !p.iter().any(|(_, q)| q.role == Role::ScaleFree) {
+        if !p.iter().any(|(_, q)| q.role == Role::ScaleInvariant) {
             let message = "there is no hidden matrix with a norm behind it; give an mlp with hidden \
                            layers and `arch.norm`";
             return Err(message.to_owned());
@@ -135,7 +135,7 @@ fn joint_norm(members: &[ParamId], p: &Params) -> Tensor {
     Tensor::stack(&norms, 0).norm()
 }
 
-impl WeightMethod for Nap {
+impl Intervention for Nap {
     fn before_step(&mut self, p: &Params, grads: &mut [Tensor], _cx: &mut StepCx<'_>) {
         let NapGains::Pull { strength } = self.gains else { return };
         let _guard = no_grad_guard();
@@ -153,7 +153,7 @@ impl WeightMethod for Nap {
         if !cx.is_due(self.every_updates, false) {
             return;
         }
-        cx.acted += 1;
+        cx.count += 1;
         let _guard = no_grad_guard();
         for sphere in &self.spheres {
             sphere.project(p);

@@ -1,13 +1,13 @@
 //! Hidden units that can be replaced: what feeds them, what reads them, and how one is made anew.
 //!
-//! An architecture registers [`Units`] for a layer only where every reader of its units is known:
+//! An architecture registers [`NeuronGroup`] for a layer only where every outgoing of its units is known:
 //! hidden layers of an MLP, the inner layers of residual blocks, never the residual stream. What is
 //! not registered cannot be replaced.
 //!
 //! A replaced unit gets incoming weights from its layer's own law, a bias of zero, scaler and norm
-//! affine as at the start, and outgoing weights of zero, so that its readers do not notice it. Moments
+//! affine as at the start, and outgoing weights of zero, so that its outgoing do not notice it. Moments
 //! of all of these are zeroed, and its *birth* is the current step: Adam counts the age of every
-//! weight from the younger of its two ends, so a fresh unit has a bias correction of its own.
+//! weight from the younger of its two ends, so a fresh unit has a bias correction of its per_neuron.
 
 use tch::{Kind, Tensor, no_grad_guard};
 
@@ -20,7 +20,7 @@ use crate::{
 
 /// A layer that reads hidden units.
 #[derive(Clone, Copy, Debug)]
-pub struct Reader {
+pub struct Outgoing {
     /// Weight `[out, n]`: a unit is a column.
     pub weight: ParamId,
     /// Bias `[out]`, if the layer has one.
@@ -29,50 +29,50 @@ pub struct Reader {
 
 /// The `n` hidden units of one layer.
 #[derive(Clone, Debug)]
-pub struct Units {
+pub struct NeuronGroup {
     /// Name of the layer in a [`Trace`](crate::trace::Trace) of the network.
     pub layer: String,
     /// Weight `[n, in]`: a unit is a row.
     pub incoming: ParamId,
     /// Vectors `[n]` with a number for each unit: bias, scaler, gain, offset.
-    pub own: Vec<ParamId>,
+    pub per_neuron: Vec<ParamId>,
     /// Every layer that reads them.
-    pub readers: Vec<Reader>,
+    pub outgoing: Vec<Outgoing>,
     /// The optimiser step of each unit's birth, i64 `[n]`, and how many were replaced so far, i64;
-    /// both [`Role::State`] on the CPU. Only where a method replaces units.
+    /// both [`Role::State`] on the CPU. Only where an intervention replaces units.
     pub(crate) history: Option<(ParamId, ParamId)>,
 }
 
-impl Units {
-    /// Units of `layer` without history.
+impl NeuronGroup {
+    /// The neurons of `layer`, without history.
     pub fn new(
         layer: &str,
         incoming: ParamId,
-        own: impl IntoIterator<Item = ParamId>,
-        readers: Vec<Reader>,
+        per_neuron: impl IntoIterator<Item = ParamId>,
+        outgoing: Vec<Outgoing>,
     ) -> Self {
-        let own = own.into_iter().collect();
-        Units { layer: layer.to_owned(), incoming, own, readers, history: None }
+        let per_neuron = per_neuron.into_iter().collect();
+        NeuronGroup { layer: layer.to_owned(), incoming, per_neuron, outgoing, history: None }
     }
 }
 
 /// What the last step made anew, for a target network that should not mix old and new.
 #[derive(Debug)]
 pub(crate) enum Fresh {
-    /// These units of this group; the mean activation that went over to the readers' biases.
-    Units { group: usize, units: Tensor, handed_over: Option<Tensor> },
+    /// These units of this group; the mean activation that went over to the outgoing' biases.
+    NeuronGroup { group: usize, units: Tensor, transferred_mean: Option<Tensor> },
     /// A whole parameter.
     Whole(ParamId),
 }
 
 impl Params {
     /// Registers units of a layer.
-    pub fn add_units(&mut self, units: Units) {
+    pub fn add_neurons(&mut self, units: NeuronGroup) {
         self.units.push(units);
     }
 
     /// The groups of units that can be replaced.
-    pub fn units(&self) -> &[Units] {
+    pub fn neurons(&self) -> &[NeuronGroup] {
         &self.units
     }
 
@@ -96,13 +96,13 @@ impl Params {
     /// The optimiser step of each unit's birth: 0 for those of the start.
     ///
     /// # Panics
-    /// If no method replaces units: then nothing is remembered.
+    /// If no intervention replaces units: then nothing is remembered.
     pub fn births(&mut self, group: usize) -> &mut [i64] {
         let (births, _) = self.units[group].history.expect("births are remembered");
         fused::host_slice(self.get_mut(births))
     }
 
-    /// How many optimiser steps ago each unit was born, at step `step`; `None` where no method
+    /// How many optimiser steps ago each unit was born, at step `step`; `None` where no intervention
     /// replaces units.
     pub fn ages(&self, group: usize, step: u64) -> Option<Vec<f64>> {
         let (births, _) = self.units[group].history?;
@@ -110,14 +110,14 @@ impl Params {
         Some(births.iter().map(|&b| (step as i64 - b) as f64).collect())
     }
 
-    /// How many units of a group were replaced so far; `None` where no method does.
+    /// How many units of a group were replaced so far; `None` where no intervention does.
     pub fn replaced(&self, group: usize) -> Option<u64> {
         let (_, replaced) = self.units[group].history?;
         Some(self.get(replaced).int64_value(&[]) as u64)
     }
 
     /// Makes `units` of a group anew after optimiser step `step`. With `mean`, each unit's mean
-    /// activation, what the readers lose on average goes into their biases, where they have any.
+    /// activation, what the outgoing lose on average goes into their biases, where they have any.
     ///
     /// # Panics
     /// If births are not remembered.
@@ -140,8 +140,8 @@ impl Params {
         let fresh = fresh.to_kind(options.0).to_device(options.1);
         let p = self.param_mut(g.incoming);
         let _ = p.value.index_copy_(0, &index, &fresh);
-        p.forget(0, &index);
-        for &id in &g.own {
+        p.reset_moments(0, &index);
+        for &id in &g.per_neuron {
             let p = self.param_mut(id);
             let start = match (p.role, p.init) {
                 (Role::Bias, _) => 0.0,
@@ -149,29 +149,29 @@ impl Params {
                 (role, law) => unreachable!("a {role:?} per unit starts constant, not {law:?}"),
             };
             let _ = p.value.index_fill_(0, &index, start);
-            p.forget(0, &index);
+            p.reset_moments(0, &index);
         }
-        let handed_over =
+        let transferred_mean =
             mean.map(|m| Tensor::from_slice(m).to_kind(options.0).to_device(options.1));
-        self.silence(&g, &index, handed_over.as_ref());
-        for reader in &g.readers {
-            self.param_mut(reader.weight).forget(1, &index);
+        self.zero_outgoing(&g, &index, transferred_mean.as_ref());
+        for outgoing in &g.outgoing {
+            self.param_mut(outgoing.weight).reset_moments(1, &index);
         }
         for &unit in units {
             fused::host_slice::<i64>(self.get_mut(births))[unit] = step as i64;
         }
         let _ = self.get_mut(replaced).g_add_scalar_(rows.len() as i64);
-        self.fresh.push(Fresh::Units { group, units: index, handed_over });
+        self.fresh.push(Fresh::NeuronGroup { group, units: index, transferred_mean });
     }
 
-    /// Zeroes outgoing weights, after their mean contribution went into the readers' biases.
-    fn silence(&mut self, g: &Units, index: &Tensor, mean: Option<&Tensor>) {
-        for reader in &g.readers {
-            if let (Some(bias), Some(mean)) = (reader.bias, mean) {
-                let lost = self.get(reader.weight).index_select(1, index).mv(mean); // [out]
+    /// Zeroes outgoing weights, after their mean contribution went into the outgoing' biases.
+    fn zero_outgoing(&mut self, g: &NeuronGroup, index: &Tensor, mean: Option<&Tensor>) {
+        for outgoing in &g.outgoing {
+            if let (Some(bias), Some(mean)) = (outgoing.bias, mean) {
+                let lost = self.get(outgoing.weight).index_select(1, index).mv(mean); // [out]
                 let _ = self.get_mut(bias).g_add_(&lost);
             }
-            let _ = self.get_mut(reader.weight).index_fill_(1, index, 0.0);
+            let _ = self.get_mut(outgoing.weight).index_fill_(1, index, 0.0);
         }
     }
 
@@ -195,20 +195,20 @@ impl Params {
 
     /// What the last step of `source` made anew becomes the same here, so that an average never
     /// holds half of an old unit and half of a new one. Without `units`, only whole parameters.
-    pub(crate) fn mirror(&mut self, source: &Params, units: bool) {
+    pub(crate) fn copy_reset_params(&mut self, source: &Params, units: bool) {
         let _guard = no_grad_guard();
         for fresh in &source.fresh {
             match fresh {
                 Fresh::Whole(id) => self.get_mut(*id).copy_(source.get(*id)),
-                Fresh::Units { group, units: index, handed_over } if units => {
+                Fresh::NeuronGroup { group, units: index, transferred_mean } if units => {
                     let g = source.units[*group].clone();
-                    for id in g.own.iter().copied().chain([g.incoming]) {
+                    for id in g.per_neuron.iter().copied().chain([g.incoming]) {
                         let rows = source.get(id).index_select(0, index);
                         let _ = self.get_mut(id).index_copy_(0, index, &rows);
                     }
-                    self.silence(&g, index, handed_over.as_ref());
+                    self.zero_outgoing(&g, index, transferred_mean.as_ref());
                 }
-                Fresh::Units { .. } => {}
+                Fresh::NeuronGroup { .. } => {}
             }
         }
     }
@@ -216,7 +216,7 @@ impl Params {
 
 impl Param {
     /// Zeroes the moments of rows (`dim` 0) or columns (1).
-    fn forget(&mut self, dim: i64, index: &Tensor) {
+    fn reset_moments(&mut self, dim: i64, index: &Tensor) {
         for m in &mut self.moments {
             let _ = m.index_fill_(dim, index, 0.0);
         }

@@ -1,18 +1,18 @@
-//! The methods a configuration can name, and which of them fit a network and each other.
+//! The interventions a configuration can name, and which of them fit a network and each other.
 
 use serde::{Deserialize, Serialize};
 
 use super::{
-    CbpConfig, Layers, NapGains, WeightMethod, cbp::Cbp, clip_grad_norm::ClipGradNorm,
+    CbpConfig, Intervention, Layers, NapGains, cbp::Cbp, clip_grad_norm::ClipGradNorm,
     l2_init::L2Init, nap::Nap, redo::Redo, reset_layers::ResetLayers,
     shrink_perturb::ShrinkPerturb,
 };
 use crate::{optim::OptimConfig, params::Params};
 
-/// An entry of the list `methods`.
+/// An entry of the list `interventions`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
-pub enum MethodConfig {
+pub enum InterventionConfig {
     /// Continual backprop: replace units of little use, a few at a time.
     Cbp(CbpConfig),
     /// Scale all gradients so that their joint 2-norm is at most `max_norm`.
@@ -36,7 +36,7 @@ pub enum MethodConfig {
     },
     /// Replace all dormant units of a layer at once.
     Redo {
-        /// Units whose score is at most this are dormant.
+        /// NeuronGroup whose score is at most this are dormant.
         #[serde(default = "redo_threshold")]
         threshold: f64,
         /// Period in updates.
@@ -81,43 +81,46 @@ fn redo_threshold() -> f64 {
     0.025
 }
 
-impl MethodConfig {
+impl InterventionConfig {
     /// As a configuration spells it.
     pub fn kind(&self) -> &'static str {
         match self {
-            MethodConfig::Cbp(_) => "cbp",
-            MethodConfig::ClipGradNorm { .. } => "clip_grad_norm",
-            MethodConfig::L2Init { .. } => "l2_init",
-            MethodConfig::Nap { .. } => "nap",
-            MethodConfig::Redo { .. } => "redo",
-            MethodConfig::ResetLayers { .. } => "reset_layers",
-            MethodConfig::ShrinkPerturb { .. } => "shrink_perturb",
+            InterventionConfig::Cbp(_) => "cbp",
+            InterventionConfig::ClipGradNorm { .. } => "clip_grad_norm",
+            InterventionConfig::L2Init { .. } => "l2_init",
+            InterventionConfig::Nap { .. } => "nap",
+            InterventionConfig::Redo { .. } => "redo",
+            InterventionConfig::ResetLayers { .. } => "reset_layers",
+            InterventionConfig::ShrinkPerturb { .. } => "shrink_perturb",
         }
     }
 
     fn replaces_units(&self) -> bool {
-        matches!(self, MethodConfig::Cbp(_) | MethodConfig::Redo { .. })
+        matches!(self, InterventionConfig::Cbp(_) | InterventionConfig::Redo { .. })
     }
 
     /// Whether it changes weights after the optimiser's step, other than by projection.
     fn disturbs(&self) -> bool {
-        matches!(self, MethodConfig::ResetLayers { .. } | MethodConfig::ShrinkPerturb { .. })
-            || self.replaces_units()
+        matches!(
+            self,
+            InterventionConfig::ResetLayers { .. } | InterventionConfig::ShrinkPerturb { .. }
+        ) || self.replaces_units()
     }
 
-    /// Whether the methods can work on a model with parameters `p` and this optimiser, and with each
+    /// Whether the interventions can work on a model with parameters `p` and this optimiser, and with each
     /// other.
     ///
     /// # Errors
     /// One sentence about the first that cannot, naming it.
-    pub fn check(methods: &[Self], p: &Params, optim: &OptimConfig) -> Result<(), String> {
-        let nap = methods.iter().position(|m| matches!(m, MethodConfig::Nap { .. }));
+    pub fn check(interventions: &[Self], p: &Params, optim: &OptimConfig) -> Result<(), String> {
+        let nap = interventions.iter().position(|m| matches!(m, InterventionConfig::Nap { .. }));
         if let Some(nap) = nap {
             Nap::check(p, optim).map_err(|e| format!("nap cannot work here: {e}"))?;
-            if methods[nap + 1..].iter().any(|m| matches!(m, MethodConfig::Nap { .. })) {
+            if interventions[nap + 1..].iter().any(|m| matches!(m, InterventionConfig::Nap { .. }))
+            {
                 return Err("nap is in the list twice; once is enough".to_owned());
             }
-            if let Some(late) = methods[nap + 1..].iter().find(|m| m.disturbs()) {
+            if let Some(late) = interventions[nap + 1..].iter().find(|m| m.disturbs()) {
                 let kind = late.kind();
                 return Err(format!(
                     "{kind} comes after nap and would leave norms that nap must keep; put {kind} \
@@ -125,9 +128,9 @@ impl MethodConfig {
                 ));
             }
         }
-        let mut replacing = methods.iter().filter(|m| m.replaces_units());
+        let mut replacing = interventions.iter().filter(|m| m.replaces_units());
         if let Some(first) = replacing.next() {
-            if p.units().is_empty() {
+            if p.neurons().is_empty() {
                 return Err(format!(
                     "{} cannot work here: the network has no units that can be replaced; give an mlp \
                      hidden layers, or a residual network blocks",
@@ -146,23 +149,26 @@ impl MethodConfig {
     }
 
     /// Builds the method for the model that owns `p`.
-    pub fn build(&self, p: &mut Params) -> Box<dyn WeightMethod> {
+    pub fn build(&self, p: &mut Params) -> Box<dyn Intervention> {
         match *self {
-            MethodConfig::Cbp(config) => Box::new(Cbp::new(config, p)),
-            MethodConfig::ClipGradNorm { max_norm } => Box::new(ClipGradNorm { max_norm }),
-            MethodConfig::L2Init { strength } => Box::new(L2Init::new(strength, p)),
-            MethodConfig::Nap { every_updates, gains } => {
+            InterventionConfig::Cbp(config) => Box::new(Cbp::new(config, p)),
+            InterventionConfig::ClipGradNorm { max_norm } => Box::new(ClipGradNorm { max_norm }),
+            InterventionConfig::L2Init { strength } => Box::new(L2Init::new(strength, p)),
+            InterventionConfig::Nap { every_updates, gains } => {
                 Box::new(Nap::new(every_updates, gains, p))
             }
-            MethodConfig::Redo { threshold, every_updates } => {
+            InterventionConfig::Redo { threshold, every_updates } => {
                 Box::new(Redo::new(threshold, every_updates, p))
             }
-            MethodConfig::ResetLayers { layers, every_updates, on_task_change } => {
+            InterventionConfig::ResetLayers { layers, every_updates, on_task_change } => {
                 Box::new(ResetLayers { layers, every_updates, on_task_change })
             }
-            MethodConfig::ShrinkPerturb { shrink, perturb, every_updates, on_task_change } => {
-                Box::new(ShrinkPerturb { shrink, perturb, every_updates, on_task_change })
-            }
+            InterventionConfig::ShrinkPerturb {
+                shrink,
+                perturb,
+                every_updates,
+                on_task_change,
+            } => Box::new(ShrinkPerturb { shrink, perturb, every_updates, on_task_change }),
         }
     }
 
@@ -185,24 +191,33 @@ impl MethodConfig {
             Err(format!("{kind} never acts; give every_updates or on_task_change = true"))
         };
         match *self {
-            MethodConfig::Cbp(config) => config.validate().map_err(|e| format!("{kind}: {e}")),
-            MethodConfig::ClipGradNorm { max_norm } if max_norm.is_nan() || max_norm <= 0.0 => {
+            InterventionConfig::Cbp(config) => {
+                config.validate().map_err(|e| format!("{kind}: {e}"))
+            }
+            InterventionConfig::ClipGradNorm { max_norm }
+                if max_norm.is_nan() || max_norm <= 0.0 =>
+            {
                 Err(format!("{kind}: max_norm is {max_norm}; it must be greater than 0"))
             }
-            MethodConfig::L2Init { strength } => at_least_0("strength", strength),
-            MethodConfig::Nap { every_updates: 0, .. }
-            | MethodConfig::Redo { every_updates: 0, .. } => {
+            InterventionConfig::L2Init { strength } => at_least_0("strength", strength),
+            InterventionConfig::Nap { every_updates: 0, .. }
+            | InterventionConfig::Redo { every_updates: 0, .. } => {
                 Err(format!("{kind}: every_updates is 0; it must be at least 1"))
             }
-            MethodConfig::Nap { gains: NapGains::Pull { strength }, .. } => {
+            InterventionConfig::Nap { gains: NapGains::Pull { strength }, .. } => {
                 at_least_0("gains.strength", strength)
             }
-            MethodConfig::ClipGradNorm { .. } | MethodConfig::Nap { .. } => Ok(()),
-            MethodConfig::Redo { threshold, .. } => at_least_0("threshold", threshold),
-            MethodConfig::ResetLayers { every_updates, on_task_change, .. } => {
+            InterventionConfig::ClipGradNorm { .. } | InterventionConfig::Nap { .. } => Ok(()),
+            InterventionConfig::Redo { threshold, .. } => at_least_0("threshold", threshold),
+            InterventionConfig::ResetLayers { every_updates, on_task_change, .. } => {
                 some_time(every_updates, on_task_change)
             }
-            MethodConfig::ShrinkPerturb { shrink, perturb, every_updates, on_task_change } => {
+            InterventionConfig::ShrinkPerturb {
+                shrink,
+                perturb,
+                every_updates,
+                on_task_change,
+            } => {
                 if !(0.0..=1.0).contains(&shrink) {
                     return Err(format!("{kind}: shrink is {shrink}; it must be in [0, 1]"));
                 }

@@ -10,19 +10,19 @@
 //! u <- eta u + (1 - eta) instantaneous utility        u^ = u / (1 - eta^a)
 //! ```
 //!
-//! and those with the least `u^` go. [`crate::units`] says what replacing a unit means.
+//! and those with the least `u^` go. [`crate::neurons`] says what replacing a unit means.
 //!
 //! Where the paper and its code differ we follow the code: `mean |W_out|` instead of the sum (the
 //! order within a layer is the same), bias correction by age, only mature units are eligible. Against
 //! the code: new weights follow the layer's own law; the mean contribution does go over to the
-//! readers' biases (there it is zeroed first, so that nothing goes over); moments and bias correction
+//! outgoing' biases (there it is zeroed first, so that nothing goes over); moments and bias correction
 //! of a new unit start again, by the published rule of Adam (there, a factor of it is lost).
 
 use rand::RngExt;
 use serde::{Deserialize, Serialize};
 use tch::{Kind, Tensor};
 
-use super::{Shown, StepCx, WeightMethod};
+use super::{Intervention, Shown, StepCx};
 use crate::{
     fused,
     init::Init,
@@ -87,13 +87,13 @@ pub struct CbpConfig {
     pub utility: Utility,
     /// Fraction of the mature units of each layer that is replaced per update.
     pub replacement_rate: f64,
-    /// Units of at most this age, in updates, are left alone.
+    /// NeuronGroup of at most this age, in updates, are left alone.
     pub maturity_threshold: u64,
     /// Decay of the running averages; 0 takes the last minibatch alone.
     pub decay_rate: f64,
     /// Fractions of a unit add up over updates; otherwise each is a probability.
     pub accumulate: bool,
-    /// A unit's mean contribution goes over to the biases of its readers, where they have any.
+    /// A unit's mean contribution goes over to the biases of its outgoing, where they have any.
     pub transfer_mean: bool,
 }
 
@@ -142,8 +142,8 @@ struct Group {
     /// Running averages `f` and `u`, `[n]` each.
     mean: ParamId,
     utility: ParamId,
-    /// The fraction of a unit that is owed, a scalar.
-    owed: ParamId,
+    /// The fraction of a unit that is replacement_accumulator, a scalar.
+    replacement_accumulator: ParamId,
 }
 
 pub(super) struct Cbp {
@@ -156,7 +156,7 @@ impl Cbp {
     pub(super) fn new(config: CbpConfig, p: &mut Params) -> Self {
         p.remember_births();
         let layers: Vec<(String, i64)> =
-            p.units().iter().map(|u| (u.layer.clone(), p.get(u.incoming).size()[0])).collect();
+            p.neurons().iter().map(|u| (u.layer.clone(), p.get(u.incoming).size()[0])).collect();
         let groups = layers
             .into_iter()
             .map(|(layer, n)| {
@@ -168,7 +168,7 @@ impl Cbp {
                 Group {
                     mean: state("mean", &[n]),
                     utility: state("utility", &[n]),
-                    owed: state("owed", &[]),
+                    replacement_accumulator: state("replacement_accumulator", &[]),
                 }
             })
             .collect();
@@ -184,7 +184,7 @@ impl Cbp {
         cx: &mut StepCx<'_>,
     ) -> (Vec<f64>, Vec<f64>) {
         let (eta, utility) = (self.config.decay_rate, self.config.utility);
-        let (group, units) = (&self.groups[index], p.units()[index].clone());
+        let (group, units) = (&self.groups[index], p.neurons()[index].clone());
         let h = cx.activations(&units.layer); // [B, n]
         let correction = corrections(eta, ages);
         let (mean, mut size) = fused::column_means(&h, &vec![0.0; ages.len()]);
@@ -235,10 +235,12 @@ impl Cbp {
         }
         let due = self.config.replacement_rate * eligible.len() as f64;
         let count = if self.config.accumulate {
-            let owed = &mut fused::host_slice::<f64>(p.get_mut(self.groups[index].owed))[0];
-            *owed += due;
-            let whole = owed.floor();
-            *owed -= whole;
+            let replacement_accumulator = &mut fused::host_slice::<f64>(
+                p.get_mut(self.groups[index].replacement_accumulator),
+            )[0];
+            *replacement_accumulator += due;
+            let whole = replacement_accumulator.floor();
+            *replacement_accumulator -= whole;
             whole
         } else if due < 1.0 {
             f64::from(u8::from(cx.rng.random::<f64>() < due))
@@ -253,7 +255,7 @@ impl Cbp {
     }
 }
 
-impl WeightMethod for Cbp {
+impl Intervention for Cbp {
     fn after_step(&mut self, p: &mut Params, cx: &mut StepCx<'_>) {
         let _guard = tch::no_grad_guard();
         for index in 0..self.groups.len() {
@@ -270,13 +272,13 @@ impl WeightMethod for Cbp {
             }
             let mean = self.config.transfer_mean.then_some(mean.as_slice());
             p.replace_units(index, &chosen, cx.step, mean, cx.rng);
-            cx.acted += chosen.len() as u64;
+            cx.count += chosen.len() as u64;
         }
     }
 
     fn show(&self, p: &Params, step: u64) -> Vec<Shown> {
         let mut out = Vec::new();
-        for (index, units) in p.units().iter().enumerate() {
+        for (index, units) in p.neurons().iter().enumerate() {
             let mut add = |measure, values| {
                 out.push(Shown { layer: units.layer.clone(), measure, values });
             };
@@ -303,11 +305,11 @@ fn corrections(eta: f64, ages: &[u64]) -> Vec<f64> {
     ages.iter().map(one).collect()
 }
 
-/// `mean_k |W_out|` of every unit, over all its readers.
-fn outgoing(p: &Params, units: &crate::units::Units) -> Vec<f64> {
+/// `mean_k |W_out|` of every unit, over all its outgoing.
+fn outgoing(p: &Params, units: &crate::neurons::NeuronGroup) -> Vec<f64> {
     let n = p.get(units.incoming).size()[0] as usize;
     let (mut sum, mut rows) = (vec![0.0; n], 0.0);
-    for reader in &units.readers {
+    for reader in &units.outgoing {
         let w = p.get(reader.weight);
         let k = w.size()[0] as f64;
         let (_, mean) = fused::column_means(w, &vec![0.0; n]);
