@@ -4,7 +4,7 @@
 
 use std::io::{ErrorKind, Write};
 
-use agents::{evaluate::MOST_INTERRUPTIONS, message::EvalResult};
+use agents::runtime::{evaluate::MOST_INTERRUPTIONS, message::EvalResult};
 use anyhow::{Context, Result};
 
 /// Prints lines of the result.

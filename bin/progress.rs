@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use agents::{message::EvalResult, session::Progress};
+use agents::runtime::{message::EvalResult, session::Progress};
 use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 
 use crate::output::{cut_off_note, interrupted_too_often, note};

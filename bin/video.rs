@@ -8,7 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use agents::evaluate::LANES;
+use agents::runtime::evaluate::LANES;
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use envs::{Action, Env, EnvError, EnvSpec, Frame, Params, State, Step};
 use gif::Repeat;
@@ -65,7 +65,7 @@ impl Video {
         Ok(Self { folder, partial, plan, lanes: Cell::new(0) })
     }
 
-    /// The same environment, under record. [`agents::evaluate::evaluate`] says which episodes it
+    /// The same environment, under record. [`agents::runtime::evaluate::evaluate`] says which episodes it
     /// plays: those from its number on, in steps of [`LANES`].
     pub(crate) fn record(&self, env: Box<dyn Env>) -> Box<dyn Env> {
         let episode = self.lanes.replace(self.lanes.get() + 1);

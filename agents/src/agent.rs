@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use envs::{Actions, EnvSpec};
+use envs::Actions;
 use networks::{
     interventions::Clock,
     model::{Model, NonFinite},
@@ -10,78 +10,14 @@ use networks::{
     random::Rng,
 };
 use serde::{Deserialize, Serialize};
-use tch::{Device, Tensor};
+use tch::Tensor;
 
 use crate::{
-    config::{AgentConfig, Config},
-    dqn::Dqn,
-    message::Experience,
-    metrics::Scalars,
-    normalize::RunningMoments,
-    normalized::Normalized,
-    plasticity::probe::{BatchView, Probe},
-    sac::Sac,
+    diagnostics::probe::{BatchView, NetworkProbe},
+    experience::{Batch, Experience},
+    logging::record::Scalars,
+    normalize::moments::RunningMoments,
 };
-
-/// A sampled minibatch on the learner's device.
-#[derive(Debug)]
-pub struct Batch {
-    /// `[B, D]` f32.
-    pub obs: Tensor,
-    /// Continuous: `[B, A]` f32 in [-1, 1]. Discrete: `[B, 1]` i64.
-    pub action: Tensor,
-    /// `[B]` n-step reward.
-    pub reward: Tensor,
-    /// `[B]`: `gamma^n`, or 0 where the environment *terminated*. Truncation keeps bootstrapping.
-    pub discount: Tensor,
-    /// `[B, D]` f32: the observation after the n steps.
-    pub next_obs: Tensor,
-    /// What lies between, for agents whose value counts more than rewards there, and n above 1.
-    pub between: Option<Between>,
-}
-
-/// The steps of n-step transitions after the first: `k` from 1 to `n - 1`.
-#[derive(Debug)]
-pub struct Between {
-    /// `[B, n - 1, D]` f32: the observation before step `k`.
-    pub obs: Tensor,
-    /// `[B, n - 1]` f32: `gamma^k`, or 0 where the episode had ended before step `k`.
-    pub discount: Tensor,
-}
-
-impl Batch {
-    /// The same tensors.
-    #[must_use]
-    pub fn shallow_clone(&self) -> Batch {
-        Batch {
-            obs: self.obs.shallow_clone(),
-            action: self.action.shallow_clone(),
-            reward: self.reward.shallow_clone(),
-            discount: self.discount.shallow_clone(),
-            next_obs: self.next_obs.shallow_clone(),
-            between: self.between.as_ref().map(|b| Between {
-                obs: b.obs.shallow_clone(),
-                discount: b.discount.shallow_clone(),
-            }),
-        }
-    }
-
-    /// Every field with its name.
-    pub fn fields(&self) -> Vec<(&'static str, &Tensor)> {
-        let mut fields = vec![
-            ("obs", &self.obs),
-            ("action", &self.action),
-            ("reward", &self.reward),
-            ("discount", &self.discount),
-            ("next_obs", &self.next_obs),
-        ];
-        if let Some(between) = &self.between {
-            fields.push(("between_obs", &between.obs));
-            fields.push(("between_discount", &between.discount));
-        }
-        fields
-    }
-}
 
 /// What actors need of the learner: the policy's weights, flat, and how to read observations.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -157,7 +93,7 @@ pub trait Agent: Send {
     fn observe(&mut self, _round: &[Experience]) {}
     /// Every network on `batch`, for diagnostics; none if the agent has nothing to show. `rng` is for
     /// noise of their losses.
-    fn probe(&self, _batch: &Batch, _rng: &mut Rng) -> Vec<Probe<'_>> {
+    fn probe(&self, _batch: &Batch, _rng: &mut Rng) -> Vec<NetworkProbe<'_>> {
         Vec::new()
     }
     /// What it makes of `batch`, for diagnostics.
@@ -186,23 +122,6 @@ pub trait Agent: Send {
     fn load(&mut self, from: &StateDict) -> Result<(), LoadError>;
     /// Name of the first parameter that is not finite.
     fn first_non_finite(&self) -> Option<String>;
-}
-
-/// Builds the agent that `config` describes for an environment.
-///
-/// # Errors
-/// One sentence when the agent cannot act in this environment.
-pub fn build(
-    config: &Config,
-    spec: &EnvSpec,
-    device: Device,
-    rng: &mut Rng,
-) -> Result<Box<dyn Agent>, String> {
-    let agent: Box<dyn Agent> = match &config.agent {
-        AgentConfig::Sac(c) => Box::new(Sac::new(c, spec, device, rng)?),
-        AgentConfig::Dqn(c) => Box::new(Dqn::new(c, spec, device, rng)?),
-    };
-    Ok(Normalized::wrap(agent, config, spec))
 }
 
 /// `[n, D]` flat host observations as a CPU tensor.

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use networks::model::NonFinite;
 
-use crate::held::{deleted, shown};
+use crate::paths::{deleted, shown};
 
 /// One enum for everything a user can cause or meet.
 #[derive(Debug, thiserror::Error)]

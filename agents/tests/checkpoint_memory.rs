@@ -6,13 +6,13 @@ mod harness;
 
 use std::{fmt::Write as _, fs};
 
+use agents::storage::state::State;
 use agents::{
-    checkpoint::{self, Content},
-    learner::Learner,
-    message::Experience,
-    metrics::Writer,
+    experience::Experience,
+    logging::metrics::Writer,
     replay::Replay,
-    session::Parts,
+    runtime::{learner::Learner, session::Parts},
+    storage::checkpoint::{self, Content},
 };
 use envs::{ActionSpace, Actions, EnvSpec, Outcome};
 use harness::Run;
@@ -73,14 +73,14 @@ fn checkpoints_and_resumes_take_no_second_copy() {
     assert!(bytes > 160e6, "{bytes}");
     let config = run.config.clone();
     let parts = || Parts::new(&config, &run.registry).unwrap();
-    let opened = agents::run_dir::RunDir::open(&folder).unwrap();
-    let mut watch = |_: &agents::session::Progress| {};
+    let opened = agents::storage::run_dir::RunDir::open(&folder).unwrap();
+    let mut watch = |_: &agents::runtime::session::Progress| {};
     let session = parts().session(&opened, None, crossbeam::channel::never(), &mut watch);
     let learner = Learner::new(&config, &session.spec, session.agent, Device::Cpu).unwrap();
     let mut model = StateDict::new();
     learner.agent.save(&mut model);
     let (meta, columns) = replay.save();
-    let state = checkpoint::State { replay: Some(meta), ..learner.state() };
+    let state = State { replay: Some(meta), ..learner.state() };
     let content =
         Content { state: &state, model: &model, evaluating: Vec::new(), replay: Some(&columns) };
     // The first time, what is allocated once is: buffers of the writers, pages of code.

@@ -6,7 +6,7 @@ mod harness;
 
 use std::{collections::BTreeSet, fs, path::Path};
 
-use agents::{checkpoint, config::Config};
+use agents::{config::Config, storage::checkpoint};
 use envs::{Action, ActionSpace, Env, EnvError, EnvSpec, Registry, Step};
 use harness::{
     Run, config,
@@ -353,9 +353,9 @@ fn a_checkpoint_of_another_configuration_is_refused() {
 #[test]
 fn a_run_in_use_is_refused() {
     let run = Run::with(&dqn(), Registry::builtin());
-    let held = agents::run_dir::RunDir::open(&run.path).unwrap();
+    let held = agents::storage::run_dir::RunDir::open(&run.path).unwrap();
     let error = run.train().err().unwrap().to_string();
     assert!(error.contains("in use by another process"), "{error}");
     drop(held);
-    agents::run_dir::RunDir::open(&run.path).unwrap();
+    agents::storage::run_dir::RunDir::open(&run.path).unwrap();
 }

@@ -6,7 +6,7 @@ mod harness;
 
 use std::fs;
 
-use agents::{error::Error, tensor_file::TensorFile};
+use agents::{error::Error, storage::tensor_file::TensorFile};
 use envs::{Action, ActionSpace, Env, EnvError, EnvSpec, Registry, Step};
 use harness::{Run, config, within};
 
@@ -57,7 +57,7 @@ fn diverges(agent: &str, n_step: usize, wanted: &'static str) {
         let run = Run::with(&config, registry);
         let mut before = None;
         let good = run.path.join("checkpoints/step-000000000096/model.safetensors");
-        let mut watch = |p: &agents::session::Progress| {
+        let mut watch = |p: &agents::runtime::session::Progress| {
             if before.is_none() && p.env_steps > 100 {
                 before = Some(fs::read(&good).unwrap());
             }

@@ -10,8 +10,8 @@ use std::sync::{
 
 use agents::{
     config::Config,
-    evaluate::{LONGEST_EPISODE, Plan, evaluate},
-    metrics::read_rows,
+    logging::metrics::read_rows,
+    runtime::evaluate::{LONGEST_EPISODE, Plan, evaluate},
 };
 use envs::{Action, ActionSpace, Env, EnvError, EnvSpec, Registry, Step};
 use harness::{Run, resuming::dqn, rows, within};
@@ -200,9 +200,9 @@ fn an_evaluation_that_is_played_again_is_logged_once() {
 fn evaluations_play_what_was_asked_for_and_no_more() {
     within(60, || {
         let run = Run::with(&endless(0), Endless::registry());
-        let session = agents::session::Parts::new(&run.config, &run.registry).unwrap();
-        let folder = agents::run_dir::RunDir::open(&run.path).unwrap();
-        let mut watch = |_: &agents::session::Progress| {};
+        let session = agents::runtime::session::Parts::new(&run.config, &run.registry).unwrap();
+        let folder = agents::storage::run_dir::RunDir::open(&run.path).unwrap();
+        let mut watch = |_: &agents::runtime::session::Progress| {};
         let session = session.session(&folder, None, crossbeam::channel::never(), &mut watch);
         let mut policy = session.agent.policy();
         policy.load(&session.agent.snapshot(0));
@@ -243,9 +243,9 @@ fn evaluations_play_what_was_asked_for_and_no_more() {
 fn an_interrupted_episode_is_played_again() {
     within(60, || {
         let run = Run::with(&endless(0), Endless::registry());
-        let session = agents::session::Parts::new(&run.config, &run.registry).unwrap();
-        let folder = agents::run_dir::RunDir::open(&run.path).unwrap();
-        let mut watch = |_: &agents::session::Progress| {};
+        let session = agents::runtime::session::Parts::new(&run.config, &run.registry).unwrap();
+        let folder = agents::storage::run_dir::RunDir::open(&run.path).unwrap();
+        let mut watch = |_: &agents::runtime::session::Progress| {};
         let session = session.session(&folder, None, crossbeam::channel::never(), &mut watch);
         let mut policy = session.agent.policy();
         policy.load(&session.agent.snapshot(0));
@@ -286,6 +286,9 @@ fn an_environment_that_is_always_interrupted_gives_no_number() {
         let rows = rows(&run.path);
         let counted = |key: &str| rows.iter().filter(|(_, row)| row.contains_key(key)).count();
         assert_eq!(counted("eval/return_mean") + counted("train/episode_return"), 0);
-        assert!(agents::checkpoint::read_best(&run.path).unwrap().is_none(), "no best weights");
+        assert!(
+            agents::storage::checkpoint::read_best(&run.path).unwrap().is_none(),
+            "no best weights"
+        );
     });
 }

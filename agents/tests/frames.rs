@@ -6,10 +6,9 @@ mod harness;
 use std::collections::BTreeMap;
 
 use agents::{
-    agent::Batch,
-    message::Experience,
+    experience::{Batch, Experience},
     replay::Replay,
-    tensor_file::{self, TensorFile},
+    storage::tensor_file::{self, TensorFile},
 };
 use envs::{ActionSpace, Actions, Dtype, EnvSpec, Outcome};
 use harness::{holds, within};

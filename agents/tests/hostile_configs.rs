@@ -16,12 +16,14 @@ use std::{
 };
 
 use agents::{
-    config::Config,
+    config::{
+        Config,
+        load::{set, table},
+    },
     error::Error,
-    load_config::{set, table},
-    normalize::{ReturnScale, ReturnScaleConfig, RunningMoments},
+    normalize::moments::{ReturnScale, ReturnScaleConfig, RunningMoments},
     replay::Replay,
-    session::Parts,
+    runtime::session::Parts,
 };
 use envs::{ActionSpace, EnvSpec, Registry};
 use harness::{Run, config, within};

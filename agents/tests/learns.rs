@@ -11,10 +11,12 @@ use std::path::Path;
 
 use agents::{
     config::Config,
-    message::EvalResult,
-    run_dir::RunDir,
-    session::{Progress, Report, Session},
-    train::train,
+    runtime::{
+        message::EvalResult,
+        session::{Progress, Report, Session},
+        train::train,
+    },
+    storage::run_dir::RunDir,
 };
 
 /// Trains `configs/NAME.toml` with these changes; how it ended, and the mean of each evaluation.

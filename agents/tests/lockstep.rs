@@ -9,14 +9,10 @@ mod harness;
 use std::{fs, thread};
 
 use agents::{
-    actor::Actor,
-    agent,
     config::Config,
-    learner::Learner,
-    metrics::Row,
-    session::make_env,
-    streams,
-    tensor_file::{self, Saved},
+    logging::record::Row,
+    runtime::{actor::Actor, learner::Learner, session::make_env, streams},
+    storage::tensor_file::{self, Saved},
 };
 use envs::{Registry, VecEnv};
 use harness::{Outcome, Run, by_tag, config, timeless, within};
@@ -75,7 +71,7 @@ fn sequential(config: &Config) -> Outcome {
     let make = make_env(config, &registry);
     let spec = make().unwrap().spec();
     let mut rng = random::stream(config.seed, streams::INIT);
-    let agent = agent::build(config, &spec, Device::Cpu, &mut rng).unwrap();
+    let agent = config.build_agent(&spec, Device::Cpu, &mut rng).unwrap();
     let mut actors: Vec<Actor> = (0..config.runtime.actors)
         .map(|i| {
             let envs = (0..config.runtime.envs_per_actor).map(|_| make().unwrap()).collect();

@@ -10,14 +10,16 @@ use std::{
     sync::{Arc, Mutex},
 };
 
+use agents::config::Config;
 use agents::{
-    agent::{ActMode, Agent, Batch, Policy, Snapshot},
-    config::gamma_heuristic,
-    message::Experience,
-    metrics::Scalars,
-    normalize::{ReturnScale, ReturnScaleConfig, RunningMoments},
-    normalized::Normalized,
-    value::ValueConfig,
+    agent::{ActMode, Agent, Policy, Snapshot},
+    algorithms::{gamma_heuristic, value::ValueConfig},
+    experience::{Batch, Experience},
+    logging::record::Scalars,
+    normalize::{
+        Normalized,
+        moments::{ReturnScale, ReturnScaleConfig, RunningMoments},
+    },
 };
 use envs::{ActionSpace, Actions, EnvSpec, Outcome};
 use harness::{Run, config, within};
@@ -51,6 +53,12 @@ fn close(got: &[f64], want: &Value, what: &str) {
     for (got, want) in got.iter().zip(want) {
         assert!((got - want).abs() <= 1e-10 * want.abs().max(1.0), "{what}: {got}, not {want}");
     }
+}
+
+/// What `config` puts around `inner`.
+fn wrap(inner: Box<dyn Agent>, config: &Config, spec: &EnvSpec) -> Box<dyn Agent> {
+    let (gamma, envs) = (config.agent.gamma(), config.runtime.envs());
+    Normalized::wrap(inner, &config.normalize, spec, gamma, envs)
 }
 
 #[test]
@@ -215,7 +223,7 @@ fn the_first_reward_after_silence_is_within_the_bound() {
         let text = BOTH.replace("kind = 'return_scale'", &format!("{order} kind = 'return_scale'"));
         let spec = EnvSpec::vector(1, ActionSpace::Discrete(2));
         let tape = Tape::default();
-        let mut agent = Normalized::wrap(Box::new(tape.clone()), &config(&text), &spec);
+        let mut agent = wrap(Box::new(tape.clone()), &config(&text), &spec);
         let mut seen = 0.0;
         for step in 0..=500 {
             let reward = if step == 500 { 1.0 } else { 0.0 };
@@ -238,7 +246,7 @@ fn an_agent_behind_statistics() {
     let config = config(BOTH);
     let spec = EnvSpec::vector(1, ActionSpace::Discrete(2));
     let tape = Tape::default();
-    let mut agent = Normalized::wrap(Box::new(tape.clone()), &config, &spec);
+    let mut agent = wrap(Box::new(tape.clone()), &config, &spec);
     let mut fresh = agent.policy();
     for round in [
         [experience(1.0, 3.0, None), experience(-2.0, 9.0, None)],
@@ -282,7 +290,7 @@ fn an_agent_behind_statistics() {
     // Saved and loaded bit for bit; an agent without statistics has nothing to load them from.
     let mut saved = StateDict::new();
     agent.save(&mut saved);
-    let mut other = Normalized::wrap(Box::new(Tape::default()), &config, &spec);
+    let mut other = wrap(Box::new(Tape::default()), &config, &spec);
     other.load(&saved).unwrap();
     let mut again = StateDict::new();
     other.save(&mut again);
@@ -312,7 +320,7 @@ fn moments_are_those_of_the_official_order() {
         );
         let spec = EnvSpec::vector(2, ActionSpace::Discrete(2));
         let tape = Tape::default();
-        let agent = Normalized::wrap(Box::new(tape.clone()), &config, &spec);
+        let agent = wrap(Box::new(tape.clone()), &config, &spec);
         let run = Run::with(&config, harness::Counting::registry(true));
         run.go(None, Some(agent), &mut |_| false).unwrap();
         // Two numbers are an action's observation, twenty an update's batch of four.

@@ -5,9 +5,9 @@
 mod harness;
 
 use agents::{
-    agent::{self, Batch},
     config::Config,
-    plasticity::{self, DueTiers},
+    diagnostics::{self, DueTiers},
+    experience::Batch,
 };
 use envs::{
     Action, ActionSpace, Dtype, Env, EnvError, EnvSpec, FrameStack, Registry, Space, State, Step,
@@ -120,7 +120,7 @@ fn picture(high: f32) -> Space {
 
 fn built(text: &str, spec: &EnvSpec) -> Result<(), String> {
     let config = config(text);
-    agent::build(&config, spec, Device::Cpu, &mut random::stream(1, 0)).map(|_| ())
+    config.build_agent(spec, Device::Cpu, &mut random::stream(1, 0)).map(|_| ())
 }
 
 #[test]
@@ -201,7 +201,7 @@ fn channels_count_as_units() {
          body = { kind = 'mlp', hidden = [5] } } } }",
     );
     let spec = spec(picture(255.0), ActionSpace::Discrete(3));
-    let dqn = agent::build(&config, &spec, Device::Cpu, &mut random::stream(3, 0)).unwrap();
+    let dqn = config.build_agent(&spec, Device::Cpu, &mut random::stream(3, 0)).unwrap();
     let mut start = networks::params::StateDict::new();
     dqn.save(&mut start);
     // Of zeros, channels with a negative bias are off everywhere.
@@ -216,7 +216,7 @@ fn channels_count_as_units() {
     };
     let mut rng = random::stream(3, 1);
     let probes = dqn.probe(&batch, &mut rng);
-    let found = plasticity::measures(&probes, DueTiers::ALL, &start, 3, &mut rng);
+    let found = diagnostics::measures(&probes, DueTiers::ALL, &start, 3, &mut rng);
     let value = |layer: &str, measure: &str| {
         let m = found.iter().find(|m| m.layer == layer && m.measure == measure);
         m.unwrap_or_else(|| panic!("{measure} of {layer}")).value

@@ -6,10 +6,11 @@ mod harness;
 use std::collections::{BTreeMap, BTreeSet};
 
 use agents::{
-    agent::{self, Agent, Batch},
+    agent::Agent,
     config::Config,
-    metrics::{Record, Scalars},
-    plasticity::{self, DiagnosticsConfig, DueTiers, Measure},
+    diagnostics::{self, DiagnosticsConfig, DueTiers, Measure},
+    experience::Batch,
+    logging::record::{Record, Scalars},
 };
 use envs::{ActionSpace, EnvSpec};
 use harness::{Run, SIMBA_V2, config, within};
@@ -65,7 +66,7 @@ fn dqn(activation: &str) -> Box<dyn Agent> {
         "[agent]\nkind = 'dqn'\nnetwork.arch = {{ kind = 'mlp', hidden = [6, 5], activation = '{activation}' }}"
     );
     let spec = EnvSpec::vector(3, ActionSpace::Discrete(2));
-    agent::build(&config(&text), &spec, Device::Cpu, &mut random::stream(1, 0)).unwrap()
+    config(&text).build_agent(&spec, Device::Cpu, &mut random::stream(1, 0)).unwrap()
 }
 
 fn batch() -> Batch {
@@ -87,7 +88,7 @@ const CHEAP: DueTiers = DueTiers { ranks: true, ..UNITS };
 fn measures(agent: &dyn Agent, batch: &Batch, look: DueTiers) -> Vec<Measure> {
     let mut rng = random::stream(4, 0);
     let probes = agent.probe(batch, &mut rng.clone());
-    plasticity::measures(&probes, look, &StateDict::new(), 50, &mut rng)
+    diagnostics::measures(&probes, look, &StateDict::new(), 50, &mut rng)
 }
 
 fn value(found: &[Measure], layer: &str, measure: &str) -> f64 {
@@ -102,7 +103,7 @@ fn sac(critics: usize, value: &str) -> Box<dyn Agent> {
          actor.arch = {{ kind = 'mlp', hidden = [6] }}\ncritic.arch = {{ kind = 'mlp', hidden = [6] }}"
     );
     let spec = EnvSpec::vector(3, ActionSpace::symmetric(1));
-    agent::build(&config(&text), &spec, Device::Cpu, &mut random::stream(1, 0)).unwrap()
+    config(&text).build_agent(&spec, Device::Cpu, &mut random::stream(1, 0)).unwrap()
 }
 
 /// Readiness is a part of what the loss can lose. A categorical critic that predicts its targets has little to lose,
@@ -230,7 +231,7 @@ fn refits_compare_with_the_start() {
     let refit = |agent: &dyn Agent| {
         let mut rng = random::stream(4, 0);
         let probes = agent.probe(&batch(), &mut rng.clone());
-        let found = plasticity::measures(&probes, look, &initial, 50, &mut rng);
+        let found = diagnostics::measures(&probes, look, &initial, 50, &mut rng);
         ["refit_loss", "refit_loss_fresh", "refit_loss_ratio"].map(|m| value(&found, "_global", m))
     };
     let [now, fresh, ratio] = refit(agent.as_ref());
@@ -249,14 +250,14 @@ fn histograms_are_of_every_unit() {
                 network.interventions = [{ kind = 'cbp' }]";
     let spec = EnvSpec::vector(3, ActionSpace::Discrete(2));
     let mut rng = random::stream(1, 0);
-    let mut agent = agent::build(&config(text), &spec, Device::Cpu, &mut rng).unwrap();
+    let mut agent = config(text).build_agent(&spec, Device::Cpu, &mut rng).unwrap();
     let batch = batch();
     for _ in 0..3 {
         let clock = Clock::default();
         agent.update(&batch, clock, &mut rng, &mut Scalars::default()).unwrap();
     }
     let mut found = BTreeMap::new();
-    for record in plasticity::histograms(&agent.probe(&batch, &mut rng)) {
+    for record in diagnostics::histograms(&agent.probe(&batch, &mut rng)) {
         let Record::Histogram { tag, values } = record else { panic!("{record:?}") };
         found.insert(tag, values);
     }
@@ -276,7 +277,7 @@ fn replacements_are_counted() {
                 network.interventions = [{ kind = 'cbp', maturity_threshold = 1, replacement_rate = 0.5 }]";
     let spec = EnvSpec::vector(3, ActionSpace::Discrete(2));
     let mut rng = random::stream(1, 0);
-    let mut agent = agent::build(&config(text), &spec, Device::Cpu, &mut rng).unwrap();
+    let mut agent = config(text).build_agent(&spec, Device::Cpu, &mut rng).unwrap();
     for _ in 0..3 {
         agent.update(&batch(), Clock::default(), &mut rng, &mut Scalars::default()).unwrap();
     }

@@ -5,11 +5,12 @@
 use std::path::Path;
 
 use agents::{
-    config::{AgentConfig, Config},
-    normalize::{Order, ReturnScaleConfig},
-    normalized::RewardNormConfig,
-    sac::SacConfig,
-    value::ValueConfig,
+    algorithms::{AgentConfig, sac::SacConfig, value::ValueConfig},
+    config::Config,
+    normalize::{
+        RewardNormConfig,
+        moments::{Order, ReturnScaleConfig},
+    },
 };
 use envs::{ActionSpace, EnvSpec};
 use networks::{

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 
 use agents::{
     replay::Replay,
-    tensor_file::{self, TensorFile},
+    storage::tensor_file::{self, TensorFile},
 };
 use envs::Dtype;
 use harness::{holds, within};

@@ -2,7 +2,7 @@
 //! once), the action, the reward and one byte of flags. Alone in its process, because it reads the process' memory.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
-use agents::{message::Experience, replay::Replay};
+use agents::{experience::Experience, replay::Replay};
 use envs::{ActionSpace, Actions, Dtype, EnvSpec, Outcome};
 use tch::Device;
 

@@ -6,7 +6,9 @@ mod harness;
 
 use std::fs;
 
-use agents::{agent::InterventionCount, config::Config, metrics::read_rows, replay::Replay};
+use agents::{
+    agent::InterventionCount, config::Config, logging::metrics::read_rows, replay::Replay,
+};
 use envs::Env;
 use harness::{
     Counting, Run, config,
@@ -134,7 +136,7 @@ fn a_stopped_and_resumed_run_equals_a_whole_one() {
             assert!(report.interrupted);
             assert_eq!(report.steps, 208);
             let between = run.newest().state;
-            let mid_episode = |a: &agents::message::ActorState| {
+            let mid_episode = |a: &agents::storage::state::ActorState| {
                 let running = serde_json::to_value(&a.envs).unwrap()["running"].clone();
                 running.as_array().unwrap().iter().any(|e| e["length"].as_u64().unwrap() > 0)
             };
@@ -334,7 +336,7 @@ fn rounds_not_yet_learned_from_survive_an_async_checkpoint() {
         for can_save in [true, false] {
             let run = Run::with(&counting("async"), Counting::registry(can_save));
             let slow = || scripted(|_| std::thread::sleep(std::time::Duration::from_millis(1)));
-            let stop_at = |at: u64| move |p: &agents::session::Progress| p.env_steps >= at;
+            let stop_at = |at: u64| move |p: &agents::runtime::session::Progress| p.env_steps >= at;
             run.go(None, Some(Box::new(slow())), &mut stop_at(120)).unwrap();
             let waiting: usize = run.newest().state.pending.iter().map(Vec::len).sum();
             assert!(waiting > 15, "{waiting} rounds wait: the actors are ahead of a slow learner");

@@ -5,7 +5,7 @@ mod harness;
 
 use std::{cell::Cell, fs, path::Path};
 
-use agents::{metrics::read_rows, session::Report};
+use agents::{logging::metrics::read_rows, runtime::session::Report};
 use harness::{Run, config};
 
 const CONFIG: &str = "
@@ -58,7 +58,7 @@ fn a_run_goes_on_in_its_folder_under_a_new_name() {
     assert!(moved.join("config.toml").exists());
     let rows = read_rows(&moved.join("metrics.jsonl"), u64::MAX).unwrap();
     assert_eq!(rows.last().unwrap().step, 600);
-    agents::checkpoint::read_newest(&moved).unwrap();
+    agents::storage::checkpoint::read_newest(&moved).unwrap();
 }
 
 /// A folder that takes the name while the run goes on is another's and stays as it is.

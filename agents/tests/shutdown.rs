@@ -11,7 +11,7 @@ use std::{
     fs, io::Read, os::unix::fs::symlink, path::Path, process::Command, thread, time::Duration,
 };
 
-use agents::{checkpoint, config::Config, error::Error, metrics::read_rows};
+use agents::{config::Config, error::Error, logging::metrics::read_rows, storage::checkpoint};
 use faulty::{Fault, Faulty, How, When, faulty};
 use harness::{Run, scripted, within};
 
@@ -103,7 +103,7 @@ fn a_failing_evaluation_ends_the_run_at_once() {
         let run = Run::with(&config, Faulty::registry(&[fault], 3, 2));
         let slow = scripted(|_| thread::sleep(Duration::from_millis(1)));
         let mut reached = 0;
-        let mut watch = |p: &agents::session::Progress| {
+        let mut watch = |p: &agents::runtime::session::Progress| {
             reached = p.env_steps;
             false
         };

@@ -10,10 +10,14 @@
 use std::{fs, path::Path};
 
 use agents::{
-    agent::{Agent, Batch},
-    config::{AgentConfig, Config},
-    metrics::Scalars,
-    sac::{Noise, Sac},
+    agent::Agent,
+    algorithms::{
+        AgentConfig,
+        sac::{Noise, Sac},
+    },
+    config::Config,
+    experience::Batch,
+    logging::record::Scalars,
 };
 use envs::{ActionSpace, EnvSpec};
 use networks::{interventions::Clock, params::StateDict, random};

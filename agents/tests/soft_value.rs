@@ -1,7 +1,7 @@
 //! What a soft value is, learned: one state, no reward, one action in [-1, 1], a fixed temperature.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
-use agents::{agent::build, config::Config, message::Experience, metrics::Scalars, replay::Replay};
+use agents::{config::Config, experience::Experience, logging::record::Scalars, replay::Replay};
 use envs::{ActionSpace, Actions, EnvSpec, Outcome};
 use networks::{interventions::Clock, random};
 use tch::Device;
@@ -22,7 +22,7 @@ fn the_soft_value_does_not_depend_on_n() {
     let config = Config::parse(text, &[]).unwrap();
     let spec = EnvSpec::vector(1, ActionSpace::symmetric(1));
     for n in [1, 3] {
-        let mut agent = build(&config, &spec, Device::Cpu, &mut random::stream(1, 0)).unwrap();
+        let mut agent = config.build_agent(&spec, Device::Cpu, &mut random::stream(1, 0)).unwrap();
         let mut replay = Replay::new(&spec, 1, 200, n, 0.9, Device::Cpu)
             .unwrap()
             .with_between(config.agent.counts_between());

@@ -26,7 +26,7 @@ fn ctrl_c_saves_a_checkpoint_and_says_so() {
             within(20, move || {
                 let mut run = Run::with(&config, Counting::registry(true));
                 run.stop_before = at == 0;
-                let mut stop = |p: &agents::session::Progress| at > 0 && p.env_steps >= at;
+                let mut stop = |p: &agents::runtime::session::Progress| at > 0 && p.env_steps >= at;
                 let report = run.go(None, Some(Box::new(scripted(|_| {}))), &mut stop).unwrap();
                 // The next boundary: every 3 rounds of 4 environments.
                 let stopped = at.max(1).div_ceil(12) * 12;

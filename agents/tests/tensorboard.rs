@@ -6,11 +6,14 @@ mod harness;
 use std::{fs, path::Path, thread};
 
 use agents::{
-    checkpoint::State,
     config::Config,
-    histogram::Histogram,
-    metrics::{Record, Row, ToWriter, Writer, read_rows},
-    tensorboard::{Board, LAYOUT},
+    logging::{
+        histogram::Histogram,
+        metrics::{ToWriter, Writer, read_rows},
+        record::{Record, Row},
+        tensorboard::{Board, LAYOUT},
+    },
+    storage::state::State,
 };
 use crossbeam::channel::bounded;
 use envs::{Action, ActionSpace, Env, EnvError, EnvSpec, Registry, Step};

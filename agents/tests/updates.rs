@@ -3,9 +3,10 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use agents::{
-    agent::{Agent, Batch, Between, build},
+    agent::Agent,
     config::Config,
-    metrics::Scalars,
+    experience::{Batch, Between},
+    logging::record::Scalars,
 };
 use envs::{ActionSpace, EnvSpec};
 use networks::{
@@ -75,7 +76,7 @@ fn dqn(text: &str) -> Box<dyn Agent> {
     );
     let config = Config::parse(&text, &[]).unwrap();
     let spec = EnvSpec::vector(D as usize, ActionSpace::Discrete(4));
-    build(&config, &spec, Device::Cpu, &mut random::stream(3, 0)).unwrap()
+    config.build_agent(&spec, Device::Cpu, &mut random::stream(3, 0)).unwrap()
 }
 
 fn q_of(state: &StateDict, model: &str, dueling: bool, x: &Tensor) -> Tensor {
@@ -291,7 +292,7 @@ fn sac_equations(discounts: Option<[[f32; 2]; 3]>) {
          critic = { arch = { kind = 'mlp', hidden = [6] }, optim = { lr = 0.01 } }";
     let config = Config::parse(text, &[]).unwrap();
     let spec = EnvSpec::vector(D as usize, ActionSpace::symmetric(2));
-    let mut agent = build(&config, &spec, Device::Cpu, &mut random::stream(3, 0)).unwrap();
+    let mut agent = config.build_agent(&spec, Device::Cpu, &mut random::stream(3, 0)).unwrap();
     let mut rng = random::stream(6, 0);
     for t in 0..3 {
         let mut b = batch(random::normal(&[B, 2], &mut rng).tanh(), &mut rng);
@@ -366,7 +367,7 @@ fn sac_gradients_stay_in_their_model() {
         );
         let config = Config::parse(&text, &[]).unwrap();
         let spec = EnvSpec::vector(D as usize, ActionSpace::symmetric(2));
-        let mut agent = build(&config, &spec, Device::Cpu, &mut random::stream(3, 0)).unwrap();
+        let mut agent = config.build_agent(&spec, Device::Cpu, &mut random::stream(3, 0)).unwrap();
         let mut rng = random::stream(7, 0);
         let b = batch(random::normal(&[B, 2], &mut rng).tanh(), &mut rng);
         let before = save(agent.as_ref());

@@ -10,10 +10,13 @@ use std::{hint::black_box, time::Duration};
 
 use agents::{
     agent::ActMode,
-    checkpoint::{self, Content, State},
-    learner::Learner,
-    metrics::Scalars,
-    plasticity::{DueTiers, measures},
+    diagnostics::{DueTiers, measures},
+    logging::record::Scalars,
+    runtime::learner::Learner,
+    storage::{
+        checkpoint::{self, Content},
+        state::State,
+    },
 };
 use benchmarks::{Sizes, dqn_128, observation, sac_256, simba_v2_256};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};

@@ -8,7 +8,7 @@
 
 use std::time::{Duration, Instant};
 
-use agents::{agent::Agent, config::Config, metrics::Scalars, replay::Replay};
+use agents::{agent::Agent, config::Config, logging::record::Scalars, replay::Replay};
 use benchmarks::{Sizes, dqn_128, sac_256, simba_v2_256};
 use networks::{
     interventions::{Clock, InterventionConfig},

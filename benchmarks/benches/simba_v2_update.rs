@@ -9,7 +9,7 @@
 
 use std::time::Instant;
 
-use agents::metrics::Scalars;
+use agents::logging::record::Scalars;
 use benchmarks::{Sizes, simba_v2_512};
 use networks::{interventions::Clock, random};
 use tch::{Kind, Tensor};

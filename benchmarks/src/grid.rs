@@ -9,7 +9,7 @@ mod study;
 pub(crate) use jobs::unequal;
 pub use jobs::{Job, job_folder, uneven};
 
-use agents::load_config;
+use agents::config::load;
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
@@ -103,13 +103,13 @@ impl Grid {
     /// # Errors
     /// One sentence about what is no grid.
     pub fn parse(text: &str, quick: bool) -> Result<Grid, String> {
-        let mut table = load_config::table(text)?;
+        let mut table = load::table(text)?;
         match (table.remove("quick"), quick) {
             (Some(Value::Table(over)), true) => merge(&mut table, &over),
             (None, true) => return Err("it has no [quick] size; leave out --quick".to_owned()),
             _ => {}
         }
-        let grid: Grid = load_config::from_table(&table)?;
+        let grid: Grid = load::from_table(&table)?;
         grid.validate()?;
         Ok(grid)
     }

@@ -17,12 +17,7 @@ pub mod suites;
 pub mod summary;
 pub mod supervised;
 
-use agents::{
-    agent::{self, Agent},
-    config::Config,
-    message::Experience,
-    replay::Replay,
-};
+use agents::{agent::Agent, config::Config, experience::Experience, replay::Replay};
 use envs::{ActionSpace, Actions, EnvSpec, Outcome};
 use networks::random::{self, Rng};
 use rand::RngExt;
@@ -87,7 +82,7 @@ impl Sizes {
     /// # Errors
     /// When agent and action space do not fit.
     pub fn agent(&self) -> Result<Box<dyn Agent>, String> {
-        agent::build(&self.config, &self.spec, Device::Cpu, &mut random::stream(1, 0))
+        self.config.build_agent(&self.spec, Device::Cpu, &mut random::stream(1, 0))
     }
 
     /// A replay with `steps` synthetic steps in episodes of 200, in one environment.

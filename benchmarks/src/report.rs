@@ -23,7 +23,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use agents::run_dir::make_folder;
+use agents::storage::run_dir::make_folder;
 
 use crate::{
     study::Study,

@@ -16,8 +16,10 @@ use std::{
 
 use agents::{
     error::Error,
-    held::Held,
-    run_dir::{self, write_atomically},
+    storage::{
+        held::Held,
+        run_dir::{self, write_atomically},
+    },
 };
 
 use crate::grid::Job;

@@ -21,7 +21,7 @@ pub mod scalar;
 
 use std::{path::Path, time::Instant};
 
-use agents::load_config;
+use agents::config::load;
 use networks::random::{self, Rng};
 use serde::{Deserialize, Serialize};
 
@@ -123,7 +123,7 @@ impl StreamRun {
     /// # Errors
     /// As [`StreamRun::load`].
     pub fn parse(text: &str, overrides: &[String]) -> Result<StreamRun, String> {
-        let mut run: StreamRun = load_config::read(text, overrides)?;
+        let mut run: StreamRun = load::read(text, overrides)?;
         run.validate()?;
         match &mut run {
             StreamRun::BitFlipping(_) => {}

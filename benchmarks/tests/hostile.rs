@@ -6,7 +6,7 @@ mod hostile;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use agents::load_config::{set, table};
+use agents::config::load::{set, table};
 use benchmarks::{grid::Grid, suites::SUITES, supervised::StreamRun};
 use hostile::{hostile, keys};
 use toml::{Table, Value};

@@ -1,7 +1,7 @@
 //! Every grid that comes with Supple, and that of docs/benchmarks.md, can be run: both sizes, every method.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
-use agents::{config::Config, session::Parts};
+use agents::{config::Config, runtime::session::Parts};
 use benchmarks::{
     grid::{Command, Grid},
     suites::SUITES,

@@ -7,7 +7,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use agents::{config::Config, held::Held, run_dir, session::Parts};
+use agents::{
+    config::Config,
+    runtime::session::Parts,
+    storage::{held::Held, run_dir},
+};
 use anyhow::{Context, Result, anyhow, bail};
 use benchmarks::{
     grid::{self, Command, Grid, Job, MethodSpec},

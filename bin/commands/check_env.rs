@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use agents::load_config::apply_override;
+use agents::config::load::apply_override;
 use anyhow::{Result, anyhow};
 use envs::{Kwargs, Progress, Registry, Severity, Watch, drift::Drift};
 

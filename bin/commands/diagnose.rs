@@ -3,11 +3,9 @@
 use std::{collections::BTreeSet, path::Path, process::ExitCode};
 
 use agents::{
-    agent, checkpoint,
-    learner::Learner,
-    plasticity::{DueTiers, Measure},
-    run_dir::RunDir,
-    session, streams,
+    diagnostics::{DueTiers, Measure},
+    runtime::{learner::Learner, session, streams},
+    storage::{checkpoint, run_dir::RunDir},
 };
 use anyhow::{Result, anyhow, bail};
 use envs::Registry;
@@ -28,7 +26,7 @@ pub(super) fn run(
     super::resume::same_modules(&run, registry)?;
     let mut rng = random::stream(config.seed, streams::INIT);
     let cpu = tch::Device::Cpu;
-    let mut agent = agent::build(&config, &spec, cpu, &mut rng).map_err(|e| anyhow!(e))?;
+    let mut agent = config.build_agent(&spec, cpu, &mut rng).map_err(|e| anyhow!(e))?;
     if let Some(init) = checkpoint::read_init(&run)? {
         agent.load(&init.model)?; // distances are from where the run began
     }

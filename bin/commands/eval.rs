@@ -6,13 +6,16 @@ use std::{
 };
 
 use agents::{
-    agent,
-    checkpoint::{self, Checkpoint},
-    evaluate::{self, Plan, Played},
-    message::EvalResult,
-    metrics::{self, Row},
-    run_dir::RunDir,
-    session, streams,
+    logging::{metrics, record::Row},
+    runtime::{
+        evaluate::{self, Plan, Played},
+        message::EvalResult,
+        session, streams,
+    },
+    storage::{
+        checkpoint::{self, Checkpoint},
+        run_dir::RunDir,
+    },
 };
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use envs::{Env, EnvError, Registry};
@@ -57,7 +60,7 @@ pub(super) fn run(registry: &Registry, path: &Path, how: &How<'_>, json: bool) -
     drop(env); // it may hold a process or much memory
     let mut rng = random::stream(config.seed, streams::INIT);
     let mut agent =
-        agent::build(&config, &spec, tch::Device::Cpu, &mut rng).map_err(|e| anyhow!(e))?;
+        config.build_agent(&spec, tch::Device::Cpu, &mut rng).map_err(|e| anyhow!(e))?;
     agent
         .load(&checkpoint.model)
         .with_context(|| format!("checkpoint {} does not fit", checkpoint.path.display()))?;

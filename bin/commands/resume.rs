@@ -2,7 +2,11 @@
 
 use std::{path::Path, process::ExitCode};
 
-use agents::{checkpoint, config::Config, provenance, run_dir::RunDir, session::Parts};
+use agents::{
+    config::Config,
+    runtime::session::Parts,
+    storage::{checkpoint, provenance, run_dir::RunDir},
+};
 use anyhow::{Result, anyhow, bail};
 use envs::Registry;
 

@@ -3,12 +3,16 @@
 use std::{path::Path, process::ExitCode};
 
 use agents::{
-    checkpoint::{self, Checkpoint, Content},
-    config::Config,
-    notes, provenance,
-    run_dir::RunDir,
-    session::{Parts, Progress, Report},
-    train::train,
+    config::{Config, notes},
+    runtime::{
+        session::{Parts, Progress, Report},
+        train::train,
+    },
+    storage::{
+        checkpoint::{self, Checkpoint, Content},
+        provenance,
+        run_dir::RunDir,
+    },
 };
 use anyhow::Result;
 use envs::Registry;

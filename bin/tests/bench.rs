@@ -292,7 +292,7 @@ fn a_run_that_still_saves_itself_comes_last() {
     let s = scratch();
     let run = s.path("out/runs/plain/seed-1");
     fs::create_dir_all(&run).expect("a folder");
-    let lock = agents::run_dir::lock(&run).expect("a lock");
+    let lock = agents::storage::run_dir::lock(&run).expect("a lock");
     fs::write(run.join("metrics.jsonl"), "of the old process").expect("a file");
     let args = ["bench", "grid.toml", "--out", "out", "--methods", "plain"];
     let mut bench = s.start(&args);

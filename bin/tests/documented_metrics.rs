@@ -4,7 +4,7 @@ mod cli;
 
 use std::{collections::BTreeSet, fs, path::Path};
 
-use agents::tensorboard::LAYOUT;
+use agents::logging::tensorboard::LAYOUT;
 use cli::{
     QUICK, Scratch,
     page::{code, page, tables},
@@ -25,7 +25,8 @@ fn every_metric_is_documented_and_every_documented_metric_exists() {
          [diagnostics]\nevery_updates = 50\nrank_every_updates = 100\n\
          curvature_every_updates = 100\nrefit_every_updates = 100\nrefit_steps = 5\n"
     );
-    let sac = sac.replace("[agent.critic]", "[agent.critic]\nmethods = [{ kind = \"cbp\" }]\n");
+    let sac =
+        sac.replace("[agent.critic]", "[agent.critic]\ninterventions = [{ kind = \"cbp\" }]\n");
     // The actor saturates, the critic dies: each nonlinearity has measures of its own.
     let sac = sac.replacen("kind = \"mlp\"", "kind = \"mlp\", activation = \"tanh\"", 1);
     assert!(sac.contains("tanh"), "{sac}");

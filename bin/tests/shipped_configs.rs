@@ -15,7 +15,7 @@ use std::{
     },
 };
 
-use agents::{checkpoint, config::Config};
+use agents::{config::Config, storage::checkpoint};
 use cli::{Scratch, last_json};
 use envs::Registry;
 

@@ -104,15 +104,15 @@ fn newest(run: &Path) -> u64 {
 /// What must hold after a run was stopped in whatever way: its newest checkpoint is whole, and for each
 /// checkpoint the best weights that it names are there and whole.
 fn assert_whole(run: &Path, what: &str) {
-    let (found, warnings) = agents::checkpoint::read_newest(run).expect(what);
+    let (found, warnings) = agents::storage::checkpoint::read_newest(run).expect(what);
     assert!(warnings.is_empty(), "{what}: {warnings:?}");
     assert_eq!(found.state.env_steps, newest(run), "{what}");
     for name in checkpoints(run, "step") {
         let checkpoint =
-            agents::checkpoint::read(&run.join("checkpoints").join(&name)).expect(what);
+            agents::storage::checkpoint::read(&run.join("checkpoints").join(&name)).expect(what);
         if let Some((step, value)) = checkpoint.state.best {
             let best = run.join("checkpoints").join(format!("best-{step:012}"));
-            let best = agents::checkpoint::read(&best)
+            let best = agents::storage::checkpoint::read(&best)
                 .unwrap_or_else(|e| panic!("{what}: the best of {name}: {e}"));
             assert_eq!(best.state.best, Some((step, value)), "{what}: {name}");
         }

@@ -4,7 +4,7 @@ mod cli;
 
 use std::fs;
 
-use agents::checkpoint;
+use agents::storage::checkpoint;
 use cli::{Scratch, checkpoints};
 use networks::params::StateDict;
 use tch::Tensor;

@@ -15,14 +15,23 @@ use std::{
 };
 
 use agents::{
-    agent::{ActMode, Agent, Batch, Policy, Snapshot},
-    checkpoint::{self, Checkpoint, State},
+    agent::{ActMode, Agent, Policy, Snapshot},
     config::Config,
     error::Error,
-    metrics::{Row, Scalars, read_rows},
-    run_dir::RunDir,
-    session::{Parts, Progress, Report},
-    train::train,
+    experience::Batch,
+    logging::{
+        metrics::read_rows,
+        record::{Row, Scalars},
+    },
+    runtime::{
+        session::{Parts, Progress, Report},
+        train::train,
+    },
+    storage::{
+        checkpoint::{self, Checkpoint},
+        run_dir::RunDir,
+        state::State,
+    },
 };
 use crossbeam::channel::bounded;
 use envs::{Action, ActionSpace, Actions, Env, EnvError, EnvSpec, Registry, Step};

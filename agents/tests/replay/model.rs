@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use agents::{message::Experience, replay::Replay};
+use agents::{experience::Experience, replay::Replay};
 use envs::{ActionSpace, Actions, Dtype, EnvSpec, Outcome};
 use networks::random;
 use proptest::prelude::*;

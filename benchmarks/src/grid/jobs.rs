@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use agents::load_config::{self, set};
+use agents::config::load::{self, set};
 use toml::{Table, Value};
 
 use super::{Command, Grid, MethodSpec, merge};
@@ -82,7 +82,7 @@ impl Grid {
         let mut config = self.config.clone();
         if self.command == Command::Train {
             // Processes share the cores; a file can ask for something else.
-            let mut shared = load_config::table("runtime = { torch_threads = 1 }")?;
+            let mut shared = load::table("runtime = { torch_threads = 1 }")?;
             merge(&mut shared, &config);
             config = shared;
         }

@@ -1,6 +1,6 @@
 //! Any network of `networks` as a classifier that learns by cross-entropy.
 
-use agents::config::NetworkConfig;
+use agents::algorithms::network::NetworkConfig;
 use networks::{
     diagnostics::{self, Spectrum, units},
     interventions::Clock,

@@ -7,9 +7,11 @@ use std::{
 };
 
 use agents::{
-    held::Held,
-    metrics::{Record, Row, read_rows},
-    run_dir,
+    logging::{
+        metrics::read_rows,
+        record::{Record, Row},
+    },
+    storage::{held::Held, run_dir},
 };
 
 use super::StreamRun;

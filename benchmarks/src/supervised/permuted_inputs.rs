@@ -2,7 +2,7 @@
 //! every task (Online Permuted MNIST of Dohare et al. 2024, Nature 632: 800 tasks of all 60 000 images in
 //! random order, one at a time; their permutations compose, which has the same law).
 
-use agents::{config::NetworkConfig, load_config::validate_network};
+use agents::algorithms::network::{NetworkConfig, validate_network};
 use networks::{
     arch::mlp::{InitKind, MlpConfig},
     network::ArchConfig,

@@ -2,7 +2,7 @@
 //! task, at the reduced scale of Lyle et al. 2024 (arXiv 2407.01800) and Lyle et al. 2023 (arXiv 2303.01486).
 //! A network that keeps its plasticity memorises the last labels as fast as the first.
 
-use agents::{config::NetworkConfig, load_config::validate_network};
+use agents::algorithms::network::{NetworkConfig, validate_network};
 use networks::{arch::mlp::MlpConfig, network::ArchConfig, optim::OptimConfig};
 use rand::RngExt;
 use serde::{Deserialize, Serialize};

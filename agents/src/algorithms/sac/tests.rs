@@ -1,0 +1,80 @@
+use super::*;
+use envs::Actions;
+
+use crate::{agent::ActMode, algorithms::network::NetworkConfig};
+use networks::{arch::mlp::MlpConfig, network::ArchConfig};
+
+/// Linear actor of one observation and one action: parameters are the weight and bias of the
+/// mean, then of the log standard deviation.
+fn linear(config: SacConfig) -> Sac {
+    let arch = ArchConfig::Mlp(MlpConfig { hidden: vec![], ..MlpConfig::default() });
+    let actor = NetworkConfig { arch, ..NetworkConfig::default() };
+    let config = SacConfig { actor, ..config };
+    let spec = EnvSpec::vector(1, ActionSpace::symmetric(1));
+    Sac::new(&config, &spec, Device::Cpu, &mut random::stream(1, 0)).unwrap()
+}
+
+fn batch() -> Batch {
+    let column = |x: f64| Tensor::full([32, 1], x, (Kind::Float, Device::Cpu));
+    Batch {
+        obs: column(0.3),
+        action: column(0.1),
+        reward: column(1.0).squeeze_dim(1),
+        discount: column(0.9).squeeze_dim(1),
+        next_obs: column(-0.2),
+        between: None,
+    }
+}
+
+/// Equation 18: the temperature rises where the policy is surer than the target entropy of -1,
+/// and falls where it is not. The entropy of tanh(N(0, s)) is about ln s + 1.42 for small s.
+#[test]
+fn the_temperature_follows_the_entropy() {
+    for (log_std, rises) in [(-5.0, true), (-3.0, true), (-1.5, false), (0.0, false)] {
+        let mut sac = linear(SacConfig { alpha: 0.5, ..SacConfig::default() });
+        sac.actor.params.load_flat(&[0.0, 0.0, 0.0, log_std]);
+        let before = sac.alpha().double_value(&[]);
+        assert!((before - 0.5).abs() < 1e-6, "{before}");
+        let mut log = Scalars::default();
+        sac.update(&batch(), Clock::default(), &mut random::stream(1, 1), &mut log).unwrap();
+        let after = sac.alpha().double_value(&[]);
+        assert_eq!(after > before, rises, "log std {log_std}: {before} to {after}");
+        assert!(after != before);
+    }
+}
+
+#[test]
+fn a_fixed_temperature_stays() {
+    let mut sac = linear(SacConfig { learn_alpha: false, alpha: 0.2, ..SacConfig::default() });
+    let before = sac.temperature.params.to_flat();
+    let mut log = Scalars::default();
+    sac.update(&batch(), Clock::default(), &mut random::stream(1, 1), &mut log).unwrap();
+    assert_eq!(sac.temperature.params.to_flat(), before);
+}
+
+/// Exploring draws around the mode with the given spread; the greedy action is tanh of the mean.
+#[test]
+fn a_loaded_snapshot_acts_as_the_agent() {
+    let mut sac = linear(SacConfig::default());
+    let mut old = sac.policy();
+    sac.actor.params.load_flat(&[2.0, -0.5, 0.0, -1.0]);
+    let mut fresh = sac.policy();
+    old.load(&sac.snapshot(3));
+    let obs: Vec<f32> = (0..1000u16).map(|i| f32::from(i % 5) * 0.2).collect();
+    for mode in [ActMode::Eval, ActMode::Train { env_step: 0 }] {
+        let act =
+            |policy: &mut dyn Policy| policy.act(&obs, obs.len(), mode, &mut random::stream(1, 3));
+        let actions = act(old.as_mut());
+        assert_eq!(actions, act(fresh.as_mut()));
+        let Actions::Continuous { data, dim: 1 } = actions else { panic!("{actions:?}") };
+        // atanh(a) - mean is the noise times exp(-1); five standard errors each.
+        let noise: Vec<f64> = data
+            .iter()
+            .zip(&obs)
+            .map(|(&a, &x)| f64::from(a).atanh() - f64::from(2.0 * x - 0.5))
+            .collect();
+        let square = noise.iter().map(|e| e * e).sum::<f64>() / 1000.0;
+        let wanted = if mode == ActMode::Eval { 0.0 } else { (-2f64).exp() };
+        assert!((square - wanted).abs() < 5.0 * wanted * 0.045 + 1e-9, "{mode:?}: {square}");
+    }
+}

@@ -1,0 +1,351 @@
+//! From a TOML file and `--set` overrides to a checked [`Config`]: read and overridden in `tables.rs`, deserialised
+//! strictly, checked in `validate.rs`. Every error is one sentence that names the key and the remedy.
+
+mod explain;
+mod tables;
+mod validate;
+
+use std::path::Path;
+
+use envs::EnvSpec;
+
+use crate::{
+    algorithms::{AgentConfig, gamma_heuristic},
+    config::Config,
+    error::Error,
+};
+pub use tables::{apply_override, from_table, read, set, table};
+
+impl Config {
+    /// Reads `path`, applies `overrides` (`a.b=value`), and checks the result.
+    ///
+    /// # Errors
+    /// When the file cannot be read, is not TOML, has an unknown key or a value that cannot work.
+    pub fn load(path: &Path, overrides: &[String]) -> Result<Config, Error> {
+        load(path, |text| Config::parse(text, overrides))
+    }
+
+    /// The same from the `config.toml` of a run folder, which has every key of its time: what it lacks came later and
+    /// is as it was before.
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub fn load_resolved(path: &Path, overrides: &[String]) -> Result<Config, Error> {
+        load(path, |text| {
+            let mut table = table(text)?;
+            tables::as_it_was(&mut table);
+            let text = toml::to_string(&table).map_err(|e| e.to_string())?;
+            Config::parse(&text, overrides)
+        })
+    }
+
+    /// The same from a string; errors do not name a file.
+    ///
+    /// # Errors
+    /// As [`Config::load`], as a sentence.
+    pub fn parse(text: &str, overrides: &[String]) -> Result<Config, String> {
+        let mut config: Config = read(text, overrides)?;
+        config.validate()?;
+        config.resolve_schedules();
+        Ok(config)
+    }
+
+    /// Puts numbers where the configuration leaves them to the run: the length of learning-rate
+    /// schedules, the discount if it follows the episode's length, and what convolutions divide
+    /// pictures by. The run folder holds the result.
+    ///
+    /// # Errors
+    /// When the discount should follow the time limit of an environment without one.
+    pub fn resolve(&mut self, spec: &EnvSpec) -> Result<(), String> {
+        self.resolve_schedules();
+        // Normalised observations have no bounds.
+        let scale = spec.obs.scale().filter(|_| !self.normalize.obs);
+        let high = scale.map_or(1.0, f64::from);
+        for network in self.agent.networks_mut() {
+            network.arch.resolve(high);
+        }
+        let (gamma, heuristic) = match &mut self.agent {
+            AgentConfig::Sac(c) => (&mut c.gamma, &mut c.gamma_heuristic),
+            AgentConfig::Dqn(c) => (&mut c.gamma, &mut c.gamma_heuristic),
+        };
+        if *heuristic {
+            let steps = spec.time_limit.ok_or_else(|| {
+                format!(
+                    "agent.gamma_heuristic needs an environment with a time limit and {} has none; \
+                     set agent.gamma instead",
+                    self.env.name
+                )
+            })?;
+            *gamma = gamma_heuristic(f64::from(steps));
+            *heuristic = false;
+        }
+        Ok(())
+    }
+
+    fn resolve_schedules(&mut self) {
+        // As SimbaV2 counts: steps before the first update included, so the end comes near.
+        let updates = (self.total_steps as f64 * self.runtime.update_to_data) as u64;
+        for optim in self.agent.optimisers() {
+            optim.schedule.resolve(updates.max(1));
+        }
+    }
+
+    /// The configuration as the TOML file that a run folder keeps.
+    ///
+    /// # Errors
+    /// When a value has no TOML form (a null in `env.kwargs`).
+    pub fn to_toml(&self) -> Result<String, Error> {
+        toml::to_string(self).map_err(|e| Error::Config(format!("cannot be written as TOML: {e}")))
+    }
+
+    /// Whether a resume may change this key: it decides how long the run is and what is looked at and
+    /// kept of it, not what is learned.
+    pub fn may_change_on_resume(key: &str) -> bool {
+        ["total_steps", "log_every_updates"].contains(&key)
+            || ["eval.", "checkpoint.", "diagnostics."].iter().any(|part| key.starts_with(part))
+    }
+
+    /// Whether a run with the configuration `before` (as [`Config::to_toml`] writes it) may go on with
+    /// this one.
+    ///
+    /// # Errors
+    /// The end of a sentence that the file's name begins, with the keys that differ and may not.
+    pub fn check_resumes(&self, before: &str) -> Result<(), String> {
+        let now = table(&self.to_toml().map_err(|e| e.to_string())?)?;
+        let mut keys = tables::differences(&table(before)?, &now);
+        keys.retain(|key| !Config::may_change_on_resume(key));
+        if keys.is_empty() {
+            return Ok(());
+        }
+        Err(format!(
+            "is no longer what the run was trained with: {} differ; put that back, or \
+             start a new run from its weights with `supple train config.toml --init-from RUN`",
+            keys.iter().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ")
+        ))
+    }
+}
+
+fn load(path: &Path, parse: impl FnOnce(&str) -> Result<Config, String>) -> Result<Config, Error> {
+    let place = path.display();
+    let text = std::fs::read_to_string(path)
+        .map_err(|e| Error::Config(format!("cannot read the configuration {place}: {e}")))?;
+    parse(&text).map_err(|e| Error::Config(format!("{place}: {e}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use envs::drift::{Drift, ObsDelay, ObsNoise};
+    use networks::optim::Schedule;
+
+    fn error(text: &str) -> String {
+        Config::parse(text, &[]).expect_err("must be refused")
+    }
+
+    #[test]
+    fn unknown_keys_name_the_path_and_the_closest_known_one() {
+        for (text, wanted) in [
+            ("sed = 1", "unknown key `sed`; did you mean `seed`?"),
+            ("[runtime]\nactor = 2", "unknown key `runtime.actor`; did you mean `actors`?"),
+            (
+                "[agent]\nkind = 'dqn'\ndoubel = true",
+                "unknown key `agent.doubel`; did you mean `double`?",
+            ),
+            (
+                "[agent]\nkind = 'dqn'\n[agent.network.arch]\nkind = 'mlp'\nhiden = [1]",
+                "unknown key `agent.network.arch.hiden`; did you mean `hidden`?",
+            ),
+            ("[agent]\nkind = 'sack'", "unknown value `agent.kind = sack`; did you mean `sac`?"),
+            (
+                "[runtime]\nmode = 'asink'",
+                "unknown value `runtime.mode = asink`; did you mean `async`?",
+            ),
+        ] {
+            let got = error(text);
+            assert!(got.starts_with(wanted), "{text}\n got: {got}\nwant: {wanted}");
+        }
+    }
+
+    /// Each would be read by another rule, value or temperature; at its default, as a run folder's file has it, it is
+    /// let through.
+    #[test]
+    fn settings_that_nothing_reads_are_refused() {
+        let dqn = |rest: &str| format!("[agent]\nkind = 'dqn'\n{rest}");
+        let sac = |rest: &str| format!("[agent]\nkind = 'sac'\n{rest}");
+        for (text, key) in [
+            (dqn("network.optim = { momentum = 0.9 }"), "agent.network.optim.momentum"),
+            (
+                dqn("network.optim = { kind = 'adamw', momentum = 0.9 }"),
+                "agent.network.optim.momentum",
+            ),
+            (dqn("network.optim = { kind = 'sgd', beta1 = 0.8 }"), "agent.network.optim.beta1"),
+            (dqn("network.optim = { kind = 'sgd', beta2 = 0.99 }"), "agent.network.optim.beta2"),
+            (dqn("network.optim = { kind = 'sgd', eps = 1e-5 }"), "agent.network.optim.eps"),
+            (
+                dqn(
+                    "value = { kind = 'categorical', bins = 51, min = 0.0, max = 1.0 }\nhuber_delta = 2.0",
+                ),
+                "agent.huber_delta",
+            ),
+            (dqn("gamma = 0.9\ngamma_heuristic = true"), "agent.gamma"),
+            (sac("gamma = 0.9\ngamma_heuristic = true"), "agent.gamma"),
+            (
+                sac("learn_alpha = false\ntarget_entropy_per_dim = -0.5"),
+                "agent.target_entropy_per_dim",
+            ),
+            (sac("learn_alpha = false\nalpha_optim = { lr = 1e-3 }"), "agent.alpha_optim"),
+            (sac("critic.optim = { kind = 'sgd', beta1 = 0.8 }"), "agent.critic.optim.beta1"),
+            (
+                dqn(
+                    "network.optim.schedule = { kind = 'cosine_restarts', start_factor = 0.1, end_factor = 0.1, restart = 'task' }",
+                ),
+                "agent.network.optim.schedule.start_factor",
+            ),
+            (
+                dqn(
+                    "network.interventions = [{ kind = 'cbp', utility = 'random', transfer_mean = false, decay_rate = 0.5 }]",
+                ),
+                "agent.network.interventions: cbp: decay_rate",
+            ),
+        ] {
+            let got = error(&text);
+            assert!(got.starts_with(&format!("{key} does nothing with ")), "{text}\n got: {got}");
+        }
+        for text in
+            ["network.optim = { kind = 'sgd', momentum = 0.9 }", "network.optim = { kind = 'sgd' }"]
+        {
+            let config = Config::parse(&dqn(text), &[]).unwrap();
+            assert_eq!(Config::parse(&config.to_toml().unwrap(), &[]).unwrap(), config);
+        }
+    }
+
+    #[test]
+    fn whole_numbers_beyond_toml_are_named() {
+        for seed in ["9223372036854775808", "9_223_372_036_854_775_808", "-9223372036854775809"] {
+            let item = format!("seed={seed}");
+            let got =
+                Config::parse("[agent]\nkind = 'dqn'", std::slice::from_ref(&item)).unwrap_err();
+            assert_eq!(
+                got,
+                format!("--set {item}: whole numbers go up to 9223372036854775807 in TOML")
+            );
+        }
+        let fits = ["seed=9_223_372_036_854_775_807".to_owned()];
+        assert_eq!(Config::parse("[agent]\nkind = 'dqn'", &fits).unwrap().seed, i64::MAX as u64);
+    }
+
+    #[test]
+    fn values_that_cannot_work_are_refused_by_name() {
+        for (text, wanted) in [
+            ("total_steps = 0", "total_steps is 0; it must be at least 1"),
+            ("total_steps = -5", "invalid value: integer `-5`"),
+            ("[runtime]\nactors = 0", "runtime.actors is 0"),
+            ("[replay]\nlearning_starts = 2", "replay.learning_starts is 2"),
+            ("[agent]\nkind = 'dqn'\ngamma = 1.5", "agent.gamma is 1.5"),
+            ("[agent]\nkind = 'dqn'\ngamma = nan", "agent.gamma is NaN"),
+            ("[agent]\nkind = 'sac'\n[agent.actor.optim]\nlr = 0.0", "agent.actor.optim.lr is 0"),
+            ("seed = 'x'", "seed: invalid type: string \"x\""),
+            ("[runtime]\nactors = 1.5", "runtime.actors: invalid type: floating point `1.5`"),
+            ("[agent]\nkind = 'dqn'\ngamma = 'x'", "agent.gamma: invalid type: string \"x\""),
+            (
+                "[agent]\nkind = 'dqn'\n[agent.network.arch]\nkind = 'mlp'\nhidden = 'x'",
+                "agent.network.arch.hidden: invalid type: string \"x\", expected a sequence",
+            ),
+            (
+                "[normalize]\nreward = { kind = 'return_scale', bound = 0 }",
+                "normalize.reward.bound",
+            ),
+            ("[agent]\nkind = 'sac'\nalpha_optim = { lr = 0.0 }", "agent.alpha_optim.lr is 0"),
+            (
+                "[agent]\nkind = 'sac'\nlog_std = { kind = 'tanh', min = 2, max = -10 }",
+                "agent.log_std: min is 2 and max -10",
+            ),
+            (
+                "[agent]\nkind = 'dqn'\nvalue = { kind = 'categorical', bins = 1 }",
+                "agent.value: bins is 1; it must be between 2",
+            ),
+            (
+                "[agent]\nkind = 'sac'\nvalue = { kind = 'categorical', min = 3, max = inf }",
+                "agent.value: min is 3 and max inf",
+            ),
+            (
+                "[agent]\nkind = 'sac'\ncritic.arch = { kind = 'simba_v2', width = 0 }",
+                "agent.critic.arch.width is 0",
+            ),
+            (
+                "[agent]\nkind = 'sac'\ncritic.arch = { kind = 'simba_v2', scaler_init = 0.0 }",
+                "agent.critic.arch.scaler_init is 0; it must be greater than 0",
+            ),
+            (
+                "[agent]\nkind = 'sac'\ncritic.arch = { kind = 'simba', width = 65536, blocks = 9 }",
+                "agent.critic.arch.width makes",
+            ),
+            ("seed = ", "line 1: "),
+        ] {
+            let got = error(text);
+            assert!(got.contains(wanted), "{text}\n got: {got}\nwant: {wanted}");
+        }
+    }
+
+    /// What a configuration leaves to the run becomes a number: half of 2000 steps' updates, and the
+    /// discount of a 500-step and a 100-step episode.
+    #[test]
+    fn numbers_left_to_the_run_are_resolved() {
+        let text = "total_steps = 2000\nruntime.update_to_data = 0.5\n[agent]\nkind = 'sac'\n\
+                    gamma_heuristic = true\nalpha_optim.schedule = { kind = 'cosine', end_factor = \
+                    0.1, updates = 7 }\ncritic.optim.schedule = { kind = 'linear', end_factor = 0.5 }";
+        let spec = EnvSpec::vector(1, envs::ActionSpace::symmetric(1));
+        for (limit, gamma) in [(500, 0.99), (100, 0.95), (100_000, 0.995)] {
+            let mut config = Config::parse(text, &[]).expect("valid");
+            config.resolve(&spec.clone().with_time_limit(limit)).expect("a time limit");
+            let AgentConfig::Sac(c) = &config.agent else { panic!("SAC") };
+            assert!((c.gamma - gamma).abs() < 1e-12, "{limit}: {}", c.gamma);
+            assert!(!c.gamma_heuristic, "the run folder holds the number");
+            let linear = Schedule::Linear { end_factor: 0.5, updates: 1000 };
+            assert_eq!(c.critic.optim.schedule, linear);
+            assert_eq!(c.alpha_optim.schedule, Schedule::Cosine { end_factor: 0.1, updates: 7 });
+            assert_eq!(c.actor.optim.schedule, Schedule::Constant {});
+            let again = Config::parse(&config.to_toml().expect("TOML"), &[]).expect("valid");
+            assert_eq!(again, config);
+        }
+        let error = Config::parse(text, &[]).expect("valid").resolve(&spec).unwrap_err();
+        assert!(error.contains("CartPole-v1 has none; set agent.gamma"), "{error}");
+    }
+
+    #[test]
+    fn overrides_reach_every_depth_and_keep_types() {
+        let set = |items: &[&str]| {
+            let items: Vec<String> = items.iter().map(|s| (*s).to_owned()).collect();
+            Config::parse("", &items)
+        };
+        let c = set(&["seed=7", "env.name=Pendulum-v1", "env.kwargs.g=9.5", "runtime.mode=async"])
+            .expect("valid");
+        assert_eq!((c.seed, c.env.name.as_str()), (7, "Pendulum-v1"));
+        assert_eq!(c.env.kwargs["g"], 9.5.into());
+        // What JSON cannot say survives the run folder's file.
+        let c = Config::parse("", &["env.kwargs.range=[-inf, inf]".to_owned()]).unwrap();
+        assert_eq!(Config::parse(&c.to_toml().unwrap(), &[]).unwrap(), c);
+        assert_eq!(c.env.kwargs["range"][1].as_float(), Some(f64::INFINITY));
+        assert!(set(&["seed"]).expect_err("no value").contains("key=value"));
+        assert!(set(&["seed.x=1", "seed=1"]).is_ok(), "the later one wins");
+        assert!(set(&["seed=1", "seed.x=1"]).expect_err("not a section").contains("`seed`"));
+        let list = "env.drift=[{ kind = 'obs_delay', steps = 1 }, { kind = 'obs_noise', std = 1 }]";
+        let c = set(&[list, "env.drift.1.std=2.5"]).expect("valid");
+        let noise = Drift::ObsNoise(ObsNoise { std: 2.5, seed: 0 });
+        assert_eq!(c.env.drift, [Drift::ObsDelay(ObsDelay { steps: 1 }), noise]);
+        let error = set(&[list, "env.drift.2.std=2.5"]).expect_err("two entries");
+        assert!(error.contains("`drift` is a list of 2, counted from 0"), "{error}");
+    }
+
+    #[test]
+    fn resolved_configuration_round_trips() {
+        for text in [
+            "",
+            "[agent]\nkind = 'sac'\nactor.interventions = [{ kind = 'l2_init', strength = 0.1 }]",
+        ] {
+            let config = Config::parse(text, &[]).expect("valid");
+            let again = Config::parse(&config.to_toml().expect("TOML"), &[]).expect("valid");
+            assert_eq!(config, again);
+        }
+    }
+}

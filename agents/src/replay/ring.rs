@@ -1,0 +1,321 @@
+//! One environment's part of the replay: columns of rows in a ring.
+//!
+//! Where observations are stacks of `k` frames, a row holds the newest frame alone. The others are
+//! those of the rows before it, back to the first row of the episode, whose frame stands for all that
+//! there would be before it.
+
+use std::ops::Range;
+
+use envs::{Action, ActionSpace, Actions, Dtype, EnvSpec};
+
+use crate::storage::tensor_file::{Saved, TensorFile};
+
+/// The row has an action: it starts a transition.
+pub(crate) const ACTED: u8 = 1;
+/// That transition ended the episode for good.
+pub(crate) const TERMINATED: u8 = 2;
+/// That transition was the last one for an outside reason.
+pub(crate) const TRUNCATED: u8 = 4;
+
+/// Buffers reused between samples.
+#[derive(Default)]
+pub(crate) struct Scratch {
+    pub(crate) obs: Vec<f32>,
+    pub(crate) next_obs: Vec<f32>,
+    pub(crate) obs_u8: Vec<u8>,
+    pub(crate) next_obs_u8: Vec<u8>,
+    pub(crate) action: Vec<f32>,
+    pub(crate) choice: Vec<i64>,
+    pub(crate) reward: Vec<f32>,
+    pub(crate) discount: Vec<f32>,
+    pub(crate) between: Vec<f32>,
+    pub(crate) between_u8: Vec<u8>,
+    pub(crate) between_discount: Vec<f32>,
+}
+
+impl Scratch {
+    pub(crate) fn clear(&mut self) {
+        let Scratch { obs, next_obs, action, reward, discount, between, between_discount, .. } =
+            self;
+        for v in [obs, next_obs, action, reward, discount, between, between_discount] {
+            v.clear();
+        }
+        for v in [&mut self.obs_u8, &mut self.next_obs_u8, &mut self.between_u8] {
+            v.clear();
+        }
+        self.choice.clear();
+    }
+}
+
+enum ObsColumn {
+    F32(Vec<f32>),
+    U8(Vec<u8>),
+}
+
+enum ActionColumn {
+    Discrete(Vec<u32>),
+    Continuous(Vec<f32>),
+}
+
+/// The rows of one environment. Row number `i` (counted from the first ever) sits at `i % rows`.
+/// The columns are zeroed lazily by the system, so memory grows with what is held.
+pub(crate) struct Ring {
+    rows: usize,
+    pub(crate) written: u64,
+    /// Of a stack, oldest first.
+    frames: usize,
+    /// Components of one frame; of the whole observation where there is no stack.
+    frame_dim: usize,
+    action_dim: usize,
+    obs: ObsColumn,
+    action: ActionColumn,
+    reward: Vec<f32>,
+    flags: Vec<u8>,
+}
+
+impl Ring {
+    pub(crate) fn new(spec: &EnvSpec, rows: usize) -> Self {
+        let frames = spec.obs.frames;
+        let frame_dim = spec.obs.size() / frames;
+        let action_dim = match &spec.action {
+            ActionSpace::Discrete(_) => 1,
+            ActionSpace::Box { low, .. } => low.len(),
+        };
+        Ring {
+            rows,
+            written: 0,
+            frames,
+            frame_dim,
+            action_dim,
+            obs: match spec.obs.dtype {
+                Dtype::F32 => ObsColumn::F32(vec![0.0; rows * frame_dim]),
+                Dtype::U8 => ObsColumn::U8(vec![0; rows * frame_dim]),
+            },
+            action: match &spec.action {
+                ActionSpace::Discrete(_) => ActionColumn::Discrete(vec![0; rows]),
+                ActionSpace::Box { .. } => ActionColumn::Continuous(vec![0.0; rows * action_dim]),
+            },
+            reward: vec![0.0; rows],
+            flags: vec![0; rows],
+        }
+    }
+
+    pub(crate) fn held(&self) -> usize {
+        self.written.min(self.rows as u64) as usize
+    }
+
+    pub(crate) fn oldest(&self) -> u64 {
+        self.written - self.held() as u64
+    }
+
+    pub(crate) fn indices(&self) -> Range<u64> {
+        self.oldest()..self.written
+    }
+
+    pub(crate) fn at(&self, row: u64) -> usize {
+        (row % self.rows as u64) as usize
+    }
+
+    pub(crate) fn flags(&self, row: u64) -> u8 {
+        self.flags[self.at(row)]
+    }
+
+    pub(crate) fn row_bytes(&self) -> usize {
+        let obs = match self.obs {
+            ObsColumn::F32(_) => 4,
+            ObsColumn::U8(_) => 1,
+        };
+        self.frame_dim * obs + self.action_dim * 4 + 4 + 1
+    }
+
+    /// Where a row's frame is in its column.
+    fn span(&self, row: u64) -> Range<usize> {
+        let at = self.at(row) * self.frame_dim;
+        at..at + self.frame_dim
+    }
+
+    /// The rows whose frames make up the observation of `row`, oldest first, or `None` if some of them
+    /// were forgotten.
+    fn stack(&self, row: u64) -> Option<impl Iterator<Item = u64> + use<>> {
+        let (mut first, oldest, frames) = (row, self.oldest(), self.frames as u64);
+        while row - first + 1 < frames {
+            // What is before the oldest row cannot be told, unless there never was anything.
+            if first == oldest && oldest > 0 {
+                return None;
+            }
+            if first == 0 || self.flags(first - 1) & ACTED == 0 {
+                break; // the episode begins
+            }
+            first -= 1;
+        }
+        Some((0..frames).map(move |i| (row + 1 + i).saturating_sub(frames).max(first)))
+    }
+
+    /// Appends a row with an observation and no action yet.
+    pub(crate) fn open_row(&mut self, obs: &[f32]) {
+        let at = self.at(self.written);
+        let span = self.span(self.written);
+        let obs = &obs[obs.len() - self.frame_dim..]; // the newest frame
+        match &mut self.obs {
+            ObsColumn::F32(column) => column[span].copy_from_slice(obs),
+            ObsColumn::U8(column) => {
+                for (byte, &x) in column[span].iter_mut().zip(obs) {
+                    *byte = x as u8;
+                }
+            }
+        }
+        self.flags[at] = 0;
+        self.written += 1;
+    }
+
+    /// Completes the newest row.
+    pub(crate) fn close_row(&mut self, actions: &Actions, i: usize, reward: f32, flags: u8) {
+        let at = self.at(self.written - 1);
+        match (&mut self.action, actions.row(i)) {
+            (ActionColumn::Discrete(column), Action::Discrete(choice)) => {
+                column[at] = choice as u32;
+            }
+            (ActionColumn::Continuous(column), Action::Continuous(action)) => {
+                column[at * self.action_dim..(at + 1) * self.action_dim].copy_from_slice(action);
+            }
+            _ => unreachable!("VecEnv checked the kind of action"),
+        }
+        self.reward[at] = reward;
+        self.flags[at] = flags;
+    }
+
+    /// Whether the newest row is this observation, waiting for an action (an exact resume).
+    pub(crate) fn continues_with(&self, obs: &[f32]) -> bool {
+        if self.written == 0 || self.flags(self.written - 1) != 0 {
+            return false;
+        }
+        let Some(rows) = self.stack(self.written - 1) else { return false };
+        let mut frames = rows.zip(obs.chunks_exact(self.frame_dim));
+        frames.all(|(row, obs)| match &self.obs {
+            ObsColumn::F32(column) => column[self.span(row)] == *obs,
+            ObsColumn::U8(column) => {
+                column[self.span(row)].iter().zip(obs).all(|(&b, &x)| f32::from(b) == x)
+            }
+        })
+    }
+
+    /// The environment restarted in the middle of an episode (a resume without environment state):
+    /// the last step becomes a truncation.
+    pub(crate) fn cut(&mut self) {
+        if self.held() >= 2 {
+            let at = self.at(self.written - 2);
+            if self.flags[at] == ACTED {
+                self.flags[at] |= TRUNCATED;
+            }
+        }
+    }
+
+    /// `(reward, discount, row of the next observation)` of the n-step transition from `row`, or
+    /// `None` if `row` starts none or it is not complete.
+    ///
+    /// reward = sum over k of `gamma^k r_k` until the n steps or the episode are over; discount is
+    /// `gamma^steps`, or 0 after a termination.
+    pub(crate) fn n_step(&self, row: u64, discounts: &[f32]) -> Option<(f32, f32, u64)> {
+        let mut reward = 0.0;
+        for (k, gamma_k) in discounts[..discounts.len() - 1].iter().enumerate() {
+            let here = row + k as u64;
+            let flags = self.flags(here);
+            if flags & ACTED == 0 {
+                return None;
+            }
+            reward += gamma_k * self.reward[self.at(here)];
+            if flags & TERMINATED != 0 {
+                return Some((reward, 0.0, here + 1));
+            }
+            if flags & TRUNCATED != 0 {
+                return Some((reward, discounts[k + 1], here + 1));
+            }
+        }
+        let n = discounts.len() - 1;
+        Some((reward, discounts[n], row + n as u64))
+    }
+
+    /// Adds the observations of both rows and the action of the first one to `s`, or nothing if a frame
+    /// of theirs was forgotten.
+    pub(crate) fn gather(&self, row: u64, next: u64, s: &mut Scratch) -> bool {
+        let (Some(rows), Some(next_rows)) = (self.stack(row), self.stack(next)) else {
+            return false;
+        };
+        match &self.obs {
+            ObsColumn::F32(column) => {
+                rows.for_each(|r| s.obs.extend_from_slice(&column[self.span(r)]));
+                next_rows.for_each(|r| s.next_obs.extend_from_slice(&column[self.span(r)]));
+            }
+            ObsColumn::U8(column) => {
+                rows.for_each(|r| s.obs_u8.extend_from_slice(&column[self.span(r)]));
+                next_rows.for_each(|r| s.next_obs_u8.extend_from_slice(&column[self.span(r)]));
+            }
+        }
+        let at = self.at(row);
+        match &self.action {
+            ActionColumn::Discrete(column) => s.choice.push(i64::from(column[at])),
+            ActionColumn::Continuous(column) => {
+                let a = self.action_dim;
+                s.action.extend_from_slice(&column[at * a..(at + 1) * a]);
+            }
+        }
+        true
+    }
+
+    /// Adds what lies between `row` and `next`, for `n` steps: an episode that ended earlier is filled up with its
+    /// last observation and discounts of 0. `gather` has found the frames of `row`, so those after it are there.
+    pub(crate) fn gather_between(&self, row: u64, next: u64, discounts: &[f32], s: &mut Scratch) {
+        for (k, &gamma_k) in (1..).zip(&discounts[1..discounts.len() - 1]) {
+            let rows = self.stack((row + k).min(next)).into_iter().flatten();
+            match &self.obs {
+                ObsColumn::F32(v) => {
+                    rows.for_each(|r| s.between.extend_from_slice(&v[self.span(r)]));
+                }
+                ObsColumn::U8(v) => {
+                    rows.for_each(|r| s.between_u8.extend_from_slice(&v[self.span(r)]));
+                }
+            }
+            s.between_discount.push(if row + k < next { gamma_k } else { 0.0 });
+        }
+    }
+
+    /// Only the rows held are saved, in storage order.
+    pub(crate) fn save(&self, i: usize) -> Vec<(String, Saved<'_>)> {
+        let n = self.held();
+        let name = |column: &str| format!("env_{i}/{column}");
+        let obs = match &self.obs {
+            ObsColumn::F32(v) => Saved::f32(&[n, self.frame_dim], &v[..n * self.frame_dim]),
+            ObsColumn::U8(v) => Saved::u8(&[n, self.frame_dim], &v[..n * self.frame_dim]),
+        };
+        let action = match &self.action {
+            ActionColumn::Discrete(v) => Saved::u32(&[n], &v[..n]),
+            ActionColumn::Continuous(v) => {
+                Saved::f32(&[n, self.action_dim], &v[..n * self.action_dim])
+            }
+        };
+        vec![
+            (name("obs"), obs),
+            (name("action"), action),
+            (name("reward"), Saved::f32(&[n], &self.reward[..n])),
+            (name("flags"), Saved::u8(&[n], &self.flags[..n])),
+        ]
+    }
+
+    pub(crate) fn load(&mut self, i: usize, written: u64, file: &TensorFile) -> Result<(), String> {
+        self.written = written;
+        let n = self.held();
+        let name = |column: &str| format!("env_{i}/{column}");
+        match &mut self.obs {
+            ObsColumn::F32(v) => file.read_f32(&name("obs"), &mut v[..n * self.frame_dim])?,
+            ObsColumn::U8(v) => file.read_u8(&name("obs"), &mut v[..n * self.frame_dim])?,
+        }
+        match &mut self.action {
+            ActionColumn::Discrete(v) => file.read_u32(&name("action"), &mut v[..n])?,
+            ActionColumn::Continuous(v) => {
+                file.read_f32(&name("action"), &mut v[..n * self.action_dim])?;
+            }
+        }
+        file.read_f32(&name("reward"), &mut self.reward[..n])?;
+        file.read_u8(&name("flags"), &mut self.flags[..n])
+    }
+}
