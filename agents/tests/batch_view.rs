@@ -100,7 +100,7 @@ fn batch() -> Batch {
     }
 }
 
-/// Compared with itself an batch_view says 0; after an update everything that can move did, under the
+/// Compared with itself a view says 0; after an update everything that can move did, under the
 /// documented names.
 #[test]
 fn an_update_churns_and_standing_still_does_not() {

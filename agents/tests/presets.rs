@@ -17,7 +17,7 @@ use networks::{
     arch::{simba::SimbaConfig, simba_v2::SimbaV2Config},
     categorical::Support,
     network::ArchConfig,
-    optim::{OptimConfig, OptimKind, Schedule},
+    optim::{AdamW, OptimConfig, Schedule},
     squashed_gaussian::LogStd,
 };
 
@@ -34,13 +34,7 @@ fn preset(name: &str, steps: u32) -> (Config, SacConfig) {
 /// Adam from 1e-4 to 5e-5 along a line over `updates`.
 fn falling(updates: u64) -> OptimConfig {
     let schedule = Schedule::Linear { end_factor: 0.5, updates };
-    OptimConfig {
-        kind: OptimKind::Adam,
-        lr: 1e-4,
-        weight_decay: 0.0,
-        schedule,
-        ..OptimConfig::default()
-    }
+    OptimConfig { lr: 1e-4, schedule, ..OptimConfig::default() }
 }
 
 fn assert_common(name: &str, c: &Config, sac: &SacConfig) {
@@ -95,12 +89,7 @@ fn simba_has_the_published_numbers() {
     assert_eq!((c.total_steps, sac.critics, sac.gamma), (1_000_000, 2, 0.995));
     assert_eq!(c.normalize.reward, RewardNormConfig::None {});
     assert_eq!(sac.value, ValueConfig::Scalar {});
-    let decaying = OptimConfig {
-        kind: OptimKind::Adamw,
-        lr: 1e-4,
-        weight_decay: 1e-2,
-        ..OptimConfig::default()
-    };
+    let decaying = OptimConfig::new(AdamW { weight_decay: 1e-2, ..AdamW::default() }, 1e-4);
     assert_eq!((&sac.actor.optim, &sac.critic.optim), (&decaying, &decaying));
     assert_eq!(sac.alpha_optim, OptimConfig { lr: 1e-4, ..OptimConfig::default() });
     let arch = |width, blocks| ArchConfig::Simba(SimbaConfig { width, blocks, expansion: 4 });

@@ -13,14 +13,14 @@ use std::{
 
 use benchmarks::{
     slowly_changing::{Flip, LearnerConfig, Stream, StreamConfig},
-    supervised::scalar::{Scalar, ScalarConfig},
+    supervised::scalar::{Scalar, ScalarConfig, UpdateRule},
 };
 use networks::{
     arch::mlp::{Activation, MlpConfig},
-    interventions::{CbpConfig, Clock, InterventionConfig, Utility},
+    interventions::{Cbp, Clock, InterventionConfig, Utility},
     model::Model,
     network::ArchConfig,
-    optim::{OptimConfig, OptimKind},
+    optim::{Adam, AdamW, OptimConfig, Sgd},
     params::Params,
     random::{self, Rng},
     trace::Trace,
@@ -37,14 +37,11 @@ fn golden(path: &str) -> Value {
 }
 
 fn optim(c: &ScalarConfig) -> OptimConfig {
-    OptimConfig {
-        kind: c.kind,
-        lr: c.lr,
-        beta1: c.beta1,
-        beta2: c.beta2,
-        eps: c.eps,
-        weight_decay: c.weight_decay,
-        ..OptimConfig::default()
+    let ScalarConfig { beta1, beta2, eps, weight_decay, .. } = *c;
+    match c.kind {
+        UpdateRule::Sgd => OptimConfig::new(Sgd { weight_decay, ..Sgd::default() }, c.lr),
+        UpdateRule::Adam => OptimConfig::new(Adam { beta1, beta2, eps, weight_decay }, c.lr),
+        UpdateRule::Adamw => OptimConfig::new(AdamW { beta1, beta2, eps, weight_decay }, c.lr),
     }
 }
 
@@ -84,14 +81,14 @@ fn compare(what: &str, model: Model, c: &ScalarConfig, rng: &Rng, examples: usiz
 fn steps_are_those_of_networks() {
     let base = ScalarConfig::default();
     for (hidden, activation, kind, lr, weight_decay) in [
-        (5, Activation::Relu, OptimKind::Sgd, 0.01, 0.0),
-        (5, Activation::Relu, OptimKind::Sgd, 0.01, 0.1),
-        (5, Activation::Tanh, OptimKind::Sgd, 0.01, 0.0),
-        (3, Activation::Silu, OptimKind::Sgd, 0.01, 0.0),
-        (5, Activation::Relu, OptimKind::Adam, 0.01, 0.1),
-        (5, Activation::Tanh, OptimKind::Adamw, 0.01, 0.1),
-        (0, Activation::Relu, OptimKind::Sgd, 0.01, 0.0),
-        (0, Activation::Relu, OptimKind::Adam, 0.001, 0.0),
+        (5, Activation::Relu, UpdateRule::Sgd, 0.01, 0.0),
+        (5, Activation::Relu, UpdateRule::Sgd, 0.01, 0.1),
+        (5, Activation::Tanh, UpdateRule::Sgd, 0.01, 0.0),
+        (3, Activation::Silu, UpdateRule::Sgd, 0.01, 0.0),
+        (5, Activation::Relu, UpdateRule::Adam, 0.01, 0.1),
+        (5, Activation::Tanh, UpdateRule::Adamw, 0.01, 0.1),
+        (0, Activation::Relu, UpdateRule::Sgd, 0.01, 0.0),
+        (0, Activation::Relu, UpdateRule::Adam, 0.001, 0.0),
     ] {
         let c = ScalarConfig { hidden, activation, kind, lr, weight_decay, ..base.clone() };
         let mut rng = random::stream(4, 1);
@@ -125,7 +122,7 @@ fn continual_backprop_is_that_of_networks() {
     .into_iter()
     .enumerate()
     {
-        let cbp = CbpConfig {
+        let cbp = Cbp {
             utility,
             // Several at a time, or one now and then.
             replacement_rate: if k == 5 { 0.3 } else { 0.02 },
@@ -134,11 +131,11 @@ fn continual_backprop_is_that_of_networks() {
             accumulate: k % 2 == 0,
             transfer_mean: k % 3 == 0,
         };
-        let kind = if k < 4 { OptimKind::Sgd } else { OptimKind::Adam };
+        let kind = if k < 4 { UpdateRule::Sgd } else { UpdateRule::Adam };
         let c = ScalarConfig { kind, cbp: Some(cbp), ..ScalarConfig::default() };
         let mut rng = random::stream(5, 1);
         let learner = LearnerConfig {
-            methods: vec![InterventionConfig::Cbp(cbp)],
+            methods: vec![InterventionConfig::from(cbp)],
             ..LearnerConfig::default()
         };
         let model = learner.build_with(M as u32, &optim(&c), &mut rng).unwrap();
@@ -201,7 +198,7 @@ fn shrinking_and_perturbing_are_a_walk() {
 }
 
 fn cbp(rate: f64, maturity: u64, accumulate: bool) -> ScalarConfig {
-    let cbp = CbpConfig {
+    let cbp = Cbp {
         utility: Utility::AdaptableContribution,
         replacement_rate: rate,
         maturity_threshold: maturity,
@@ -217,10 +214,10 @@ fn learners() -> Vec<(&'static str, ScalarConfig)> {
     let base = ScalarConfig::default;
     let linear = |lr| ScalarConfig { hidden: 0, lr, ..base() };
     let tanh = |lr| ScalarConfig { activation: Activation::Tanh, lr, ..base() };
-    let adam = |lr| ScalarConfig { kind: OptimKind::Adam, lr, ..base() };
+    let adam = |lr| ScalarConfig { kind: UpdateRule::Adam, lr, ..base() };
     let l2 = |weight_decay| ScalarConfig { weight_decay, ..base() };
     let snp = |noise_std| ScalarConfig { noise_std, ..l2(1e-2) };
-    let change = |mut c: ScalarConfig, change: &dyn Fn(&mut CbpConfig)| {
+    let change = |mut c: ScalarConfig, change: &dyn Fn(&mut Cbp)| {
         c.cbp.iter_mut().for_each(change);
         c
     };

@@ -17,7 +17,7 @@ use std::{
 use benchmarks::slowly_changing::{BIN, Flip, LearnerConfig, Outcome, Stream, StreamConfig, run};
 use networks::{
     init::Init,
-    interventions::{CbpConfig, InterventionConfig, Utility},
+    interventions::{Cbp, InterventionConfig, ShrinkPerturb, Utility},
     random,
 };
 use serde_json::Value;
@@ -60,11 +60,13 @@ fn first_weights_have_their_laws() {
 #[test]
 fn methods_reach_the_learner() {
     let errors = |shrink: Option<f64>| {
-        let method = |shrink| InterventionConfig::ShrinkPerturb {
-            shrink,
-            perturb: 0.0,
-            every_updates: 100,
-            on_task_change: false,
+        let method = |shrink| {
+            InterventionConfig::from(ShrinkPerturb {
+                shrink,
+                perturb: 0.0,
+                every_updates: 100,
+                on_task_change: false,
+            })
         };
         let methods = shrink.map(method).into_iter().collect();
         let learner = LearnerConfig { methods, ..LearnerConfig::default() };
@@ -243,14 +245,14 @@ fn backprop_agrees_with_the_anchor() {
     agrees_with_the_anchor("bp_relu_sgd_0.01", &LearnerConfig::default());
 }
 
-fn cbp(config: CbpConfig) -> LearnerConfig {
-    LearnerConfig { methods: vec![InterventionConfig::Cbp(config)], ..LearnerConfig::default() }
+fn cbp(config: Cbp) -> LearnerConfig {
+    LearnerConfig { methods: vec![InterventionConfig::from(config)], ..LearnerConfig::default() }
 }
 
 /// The anchor's continual backprop: the released utility, one unit in ten thousand updates for every
 /// mature one.
-fn adaptable() -> CbpConfig {
-    CbpConfig {
+fn adaptable() -> Cbp {
+    Cbp {
         utility: Utility::AdaptableContribution,
         replacement_rate: 1e-4,
         maturity_threshold: 100,
@@ -285,10 +287,10 @@ fn continual_backprop_keeps_what_backprop_loses() {
 
 /// The learners of the table: the anchor's name, and what it is.
 fn learners() -> Vec<(&'static str, LearnerConfig)> {
-    let contribution = CbpConfig { utility: Utility::Contribution, ..adaptable() };
-    let faster = CbpConfig { replacement_rate: 1e-3, ..contribution };
-    let chances = CbpConfig { maturity_threshold: 10, accumulate: false, ..adaptable() };
-    let transfer = CbpConfig { transfer_mean: true, ..adaptable() };
+    let contribution = Cbp { utility: Utility::Contribution, ..adaptable() };
+    let faster = Cbp { replacement_rate: 1e-3, ..contribution };
+    let chances = Cbp { maturity_threshold: 10, accumulate: false, ..adaptable() };
+    let transfer = Cbp { transfer_mean: true, ..adaptable() };
     vec![
         ("bp_relu_sgd_0.01", LearnerConfig::default()),
         ("linear_sgd_0.003", linear()),

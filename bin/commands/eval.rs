@@ -33,7 +33,7 @@ pub(super) struct How<'a> {
     pub(super) seed: u64,
     /// Of environments that drift; as the checkpoint's, if not given.
     pub(super) step_offset: Option<u64>,
-    /// Episodes, seed and step_offset of the evaluation that was logged at the checkpoint's step instead.
+    /// Episodes, seed and step offset of the evaluation that was logged at the checkpoint's step instead.
     pub(super) as_recorded: bool,
     pub(super) newest: bool,
     /// Folder and frames per second.

@@ -140,7 +140,7 @@ pub(super) fn execute(
         ));
     }
     for idle in report.interventions.iter().filter(|m| m.count == 0 && report.updates > 0) {
-        note(&format!("note: {}'s method {} never acted in this run", idle.net, idle.kind));
+        note(&format!("note: {}'s intervention {} never acted in this run", idle.net, idle.kind));
     }
     if let Some(sentence) = notes::clipped(report.boundary_mass) {
         note(&format!("note: {sentence}"));

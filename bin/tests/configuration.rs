@@ -166,7 +166,7 @@ fn walk(config: &Value, path: &[&str], required: &[String], keys: &mut Keys) {
             let before = keys.insert(full.clone(), key.clone());
             assert!(before.is_none_or(|b| b == key), "{full} differs between networks");
         }
-        if name == "methods" || name == "drift" {
+        if name == "interventions" || name == "drift" {
             let config = with(config, &here, json!([{ "kind": "?" }]));
             walk_variants(&config, &[&here[..], &["0"]].concat(), keys);
         } else if is_section && value.get("kind").is_some() {

@@ -25,7 +25,7 @@ fn results_as_json() {
         "steps_per_s",
         "interrupted",
         "restarted",
-        "methods",
+        "interventions",
         "boundary_mass",
         "run_dir",
     ]);
@@ -139,18 +139,18 @@ fn settings_that_defeat_each_other_are_noted() {
     assert_eq!(notes(&["train", "quick.toml", "--set", &value("200.0")]), [""; 0]);
 }
 
-/// Of two methods one never acts: units do not get old enough.
+/// Of two interventions one never acts: units do not get old enough.
 #[test]
-fn methods_that_never_acted_are_named() {
+fn interventions_that_never_acted_are_named() {
     let s = Scratch::quick();
     let clip = "{ kind = 'clip_grad_norm', max_norm = 1e-9 }";
     let methods =
         |cbp: &str| format!("agent.network.interventions=[{{ kind = 'cbp'{cbp} }}, {clip}]");
-    let note = "note: q's method cbp never acted in this run";
+    let note = "note: q's intervention cbp never acted in this run";
     let train = |methods: &str| {
         let ended = s.succeed(&["train", "quick.toml", "--json", "--set", methods]);
         let json = last_json(&ended.stdout);
-        let times = |i: usize| json["methods"][i]["times"].as_u64().expect("a number");
+        let times = |i: usize| json["interventions"][i]["count"].as_u64().expect("a number");
         let notes: Vec<&str> = ended.stderr.lines().filter(|l| l.starts_with("note: ")).collect();
         (times(0), times(1), notes.join("\n"))
     };

@@ -36,7 +36,6 @@
 //! assert!(loss < 0.01, "{loss}");
 //! ```
 
-mod adam;
 pub mod arch;
 pub mod categorical;
 pub mod diagnostics;
@@ -50,7 +49,8 @@ pub mod neurons;
 pub mod optim;
 pub mod params;
 pub mod random;
-pub mod schedule;
+pub mod registry;
+
 pub mod squashed_gaussian;
 pub mod trace;
 pub mod unread;

@@ -7,7 +7,7 @@ use tch::{Device, Kind, Tensor};
 use crate::{
     diagnostics::step::{Measured, StepLook},
     fused,
-    interventions::{Clock, Intervention, InterventionConfig, Shown, StepCx},
+    interventions::{self, Clock, Intervention, InterventionConfig, NeuronStats, StepCx},
     network::Network,
     optim::{Optim, OptimConfig},
     params::{LoadError, Params, StateDict, copy_from, is_finite},
@@ -18,8 +18,10 @@ use crate::{
 /// What one gradient step was like.
 #[derive(Debug)]
 pub struct StepStats {
-    /// The loss before the step.
+    /// The loss before the step, the terms of interventions included.
     pub loss: f64,
+    /// The term that each intervention added to it, by kind; only on updates that log.
+    pub terms: Vec<(&'static str, f64)>,
     /// 2-norm of all gradients before any intervention changed them; only on updates that log.
     pub grad_norm: Option<f64>,
     /// What it did to every layer; only on updates that are looked at.
@@ -69,8 +71,9 @@ impl Model {
         device: Device,
     ) -> Result<Self, String> {
         optim.validate()?;
-        interventions.iter().try_for_each(InterventionConfig::validate)?;
-        InterventionConfig::check(interventions, &params, optim)?;
+        optim.rule.check(&params).map_err(|e| format!("optim.{e}"))?;
+        interventions::validate(interventions)?;
+        interventions::check(interventions, &params, optim)?;
         let mut params = params.to_device(device);
         let optim = Optim::new(optim.clone(), &mut params, device);
         let interventions = interventions
@@ -112,8 +115,8 @@ impl Model {
         trace
     }
 
-    /// One gradient step on `loss`: gradients of this model's own parameters only, then every
-    /// intervention's `before_step`, the optimiser, every intervention's `after_step`, and the rows of
+    /// One gradient step on `loss` and every intervention's `loss_term`: gradients of this model's own
+    /// parameters only, every intervention's `gradients`, the optimiser, every intervention's `weights`, and the rows of
     /// [`Role::Hyperspherical`](crate::params::Role::Hyperspherical) weights back to unit norm.
     ///
     /// `trace` is the forward pass that led to the loss (or [`Trace::off`]).
@@ -129,12 +132,25 @@ impl Model {
         clock: Clock,
         rng: &mut Rng,
     ) -> Result<StepStats, NonFinite> {
+        let mut cx = StepCx::new(trace, clock, self.optim.steps() + 1, rng);
+        cx.new_task = self.optim.is_new_task(clock.task);
+        let mut loss = loss.shallow_clone();
+        let mut terms = Vec::new();
+        for Active { kind, hooks, count } in &mut self.interventions {
+            if let Some(term) = hooks.loss_term(&self.params, &mut cx) {
+                if clock.log {
+                    terms.push((*kind, term.double_value(&[])));
+                }
+                loss += term;
+            }
+            *count += std::mem::take(&mut cx.count);
+        }
         let value = loss.double_value(&[]);
         if !value.is_finite() {
             return Err(self.blame(value, watched, trace));
         }
         let inputs: Vec<&Tensor> = self.params.trainable().map(|p| &p.value).collect();
-        let mut grads = Tensor::run_backward(&[loss], &inputs, false, false);
+        let mut grads = Tensor::run_backward(&[&loss], &inputs, false, false);
         drop(inputs);
         let grad_norm = clock.log.then(|| {
             let _guard = tch::no_grad_guard();
@@ -143,10 +159,8 @@ impl Model {
 
         let mut look = clock.look.then(|| StepLook::new(&self.params, &grads));
         self.params.fresh.clear();
-        let mut cx = StepCx::new(trace, clock, self.optim.steps() + 1, rng);
-        cx.new_task = self.optim.is_new_task(clock.task);
         for Active { hooks, count, .. } in &mut self.interventions {
-            hooks.before_step(&self.params, &mut grads, &mut cx);
+            hooks.gradients(&self.params, &mut grads, &mut cx);
             *count += std::mem::take(&mut cx.count);
         }
         self.optim.step(&mut self.params, &grads, clock.task);
@@ -154,14 +168,14 @@ impl Model {
             look.stepped(&self.params);
         }
         for Active { hooks, count, .. } in &mut self.interventions {
-            hooks.after_step(&mut self.params, &mut cx);
+            hooks.weights(&mut self.params, &mut cx);
             *count += std::mem::take(&mut cx.count);
         }
         // Last, so that no intervention can leave a row off the sphere.
         self.params.project_to_hypersphere();
         debug_assert!(self.rows_are_unit(), "rows of {} left the sphere", self.name);
         let layers = look.map_or(Vec::new(), |look| look.finish(&self.params, &self.optim));
-        Ok(StepStats { loss: value, grad_norm, layers })
+        Ok(StepStats { loss: value, terms, grad_norm, layers })
     }
 
     /// NaN is not judged here: the next loss is, with its cause.
@@ -176,9 +190,12 @@ impl Model {
         self.interventions.iter().map(|m| (m.kind, m.count))
     }
 
-    /// What the interventions know about units.
-    pub fn show(&self) -> Vec<Shown> {
-        self.interventions.iter().flat_map(|m| m.hooks.show(&self.params, self.steps())).collect()
+    /// What the interventions know about neurons.
+    pub fn neuron_stats(&self) -> Vec<NeuronStats> {
+        self.interventions
+            .iter()
+            .flat_map(|m| m.hooks.neuron_stats(&self.params, self.steps()))
+            .collect()
     }
 
     /// The optimiser's steps so far.

@@ -73,7 +73,7 @@ impl ArchConfig {
         })
     }
 
-    /// NeuronGroup of the first and the last hidden layer, where there are any; of convolutions the picture decides.
+    /// Units of the first and the last hidden layer, where there are any; of convolutions the picture decides.
     fn ends(&self) -> (Option<i64>, Option<i64>) {
         match self {
             ArchConfig::Mlp(c) => (c.hidden.first().copied(), c.hidden.last().copied()),

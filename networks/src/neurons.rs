@@ -5,9 +5,9 @@
 //! not registered cannot be replaced.
 //!
 //! A replaced unit gets incoming weights from its layer's own law, a bias of zero, scaler and norm
-//! affine as at the start, and outgoing weights of zero, so that its outgoing do not notice it. Moments
+//! affine as at the start, and outgoing weights of zero, so that the layers behind do not notice it. Moments
 //! of all of these are zeroed, and its *birth* is the current step: Adam counts the age of every
-//! weight from the younger of its two ends, so a fresh unit has a bias correction of its per_neuron.
+//! weight from the younger of its two ends, so a fresh unit has a bias correction of its own.
 
 use tch::{Kind, Tensor, no_grad_guard};
 
@@ -59,7 +59,7 @@ impl NeuronGroup {
 /// What the last step made anew, for a target network that should not mix old and new.
 #[derive(Debug)]
 pub(crate) enum Fresh {
-    /// These units of this group; the mean activation that went over to the outgoing' biases.
+    /// These units of this group; the mean activation that went over to the biases of the layers behind.
     NeuronGroup { group: usize, units: Tensor, transferred_mean: Option<Tensor> },
     /// A whole parameter.
     Whole(ParamId),
@@ -117,7 +117,7 @@ impl Params {
     }
 
     /// Makes `units` of a group anew after optimiser step `step`. With `mean`, each unit's mean
-    /// activation, what the outgoing lose on average goes into their biases, where they have any.
+    /// activation, what the layers behind lose on average goes into their biases, where they have any.
     ///
     /// # Panics
     /// If births are not remembered.
@@ -164,7 +164,7 @@ impl Params {
         self.fresh.push(Fresh::NeuronGroup { group, units: index, transferred_mean });
     }
 
-    /// Zeroes outgoing weights, after their mean contribution went into the outgoing' biases.
+    /// Zeroes outgoing weights, after their mean contribution went into the biases of the layers behind.
     fn zero_outgoing(&mut self, g: &NeuronGroup, index: &Tensor, mean: Option<&Tensor>) {
         for outgoing in &g.outgoing {
             if let (Some(bias), Some(mean)) = (outgoing.bias, mean) {
@@ -215,9 +215,11 @@ impl Params {
 }
 
 impl Param {
-    /// Zeroes the moments of rows (`dim` 0) or columns (1).
+    /// Zeroes the moments of rows (`dim` 0) or columns (1). Moments of another shape are of the whole layer
+    /// and stay.
     fn reset_moments(&mut self, dim: i64, index: &Tensor) {
-        for m in &mut self.moments {
+        let shape = self.value.size();
+        for m in self.moments.iter_mut().filter(|m| m.size() == shape) {
             let _ = m.index_fill_(dim, index, 0.0);
         }
     }

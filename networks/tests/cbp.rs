@@ -5,9 +5,9 @@ mod vectors;
 
 use networks::{
     init::Init,
-    interventions::{CbpConfig, Clock, Intervention, InterventionConfig, StepCx, Utility},
+    interventions::{Cbp, Clock, Intervention, InterventionConfig, Redo, StepCx, Utility},
     neurons::{NeuronGroup, Outgoing},
-    optim::{Optim, OptimConfig},
+    optim::{Adam, Optim, OptimConfig},
     params::{ParamId, Params, Role},
     random::{self, Rng},
     trace::{Activity, Trace},
@@ -36,7 +36,7 @@ struct Toy {
 }
 
 impl Toy {
-    fn new(v: &Value, config: CbpConfig) -> Toy {
+    fn new(v: &Value, config: Cbp) -> Toy {
         let mut p = Params::default();
         let mut add = |key: &str, role| {
             p.add_value(key.to_owned(), role, Init::TorchDefault, &tensor(&v["inputs"][key]))
@@ -50,7 +50,7 @@ impl Toy {
         let [w_in, b_in, w_out, b_out] = ids;
         let outgoing = vec![Outgoing { weight: w_out, bias: Some(b_out) }];
         p.add_neurons(NeuronGroup::new("h", w_in, [b_in], outgoing));
-        let cbp = InterventionConfig::Cbp(config).build(&mut p);
+        let cbp = InterventionConfig::from(config).build(&mut p);
         Toy { p, ids, cbp, rng: random::stream(1, 0) }
     }
 
@@ -59,13 +59,13 @@ impl Toy {
         let mut trace = Trace::on();
         trace.record("h", Activity::Relu, features);
         let mut cx = StepCx::new(&trace, Clock::default(), number, &mut self.rng);
-        self.cbp.after_step(&mut self.p, &mut cx);
+        self.cbp.weights(&mut self.p, &mut cx);
         cx.count
     }
 }
 
-fn config(v: &Value, utility: Utility) -> CbpConfig {
-    CbpConfig {
+fn config(v: &Value, utility: Utility) -> Cbp {
+    Cbp {
         utility,
         replacement_rate: v["inputs"]["replacement_rate"].as_f64().unwrap(),
         maturity_threshold: v["inputs"]["maturity_threshold"].as_u64().unwrap(),
@@ -75,7 +75,7 @@ fn config(v: &Value, utility: Utility) -> CbpConfig {
     }
 }
 
-/// Utilities, ages, what is replacement_accumulator, who is chosen, and every weight after each replacement. The fresh
+/// Utilities, ages, what is due, who is chosen, and every weight after each replacement. The fresh
 /// incoming rows are the golden file's.
 #[test]
 fn every_utility_chooses_as_published() {
@@ -94,7 +94,7 @@ fn every_utility_chooses_as_published() {
     ];
     assert_eq!(runs.len(), v["runs"].as_object().unwrap().len(), "a run is not tested");
     for (key, utility, transfer_mean, factor) in runs {
-        let mut toy = Toy::new(v, CbpConfig { transfer_mean, ..config(v, utility) });
+        let mut toy = Toy::new(v, Cbp { transfer_mean, ..config(v, utility) });
         let mut replacements = 0;
         let steps = v["runs"][key].as_array().unwrap();
         for (t, (want, features)) in
@@ -159,21 +159,21 @@ fn the_young_are_not_taken_for_the_useless() {
     let w_out = p.add_value("out".to_owned(), Role::Output, Init::TorchDefault, &ones(&[1, 2]));
     let outgoing = vec![Outgoing { weight: w_out, bias: None }];
     p.add_neurons(NeuronGroup::new("h", w_in, [], outgoing));
-    // From step 5 on a fraction of the old one is replacement_accumulator, in step 100 of both: then it is one unit.
-    let config = CbpConfig {
+    // From step 5 on a fraction of the old one is due, in step 100 of both: then it is one unit.
+    let config = Cbp {
         replacement_rate: 0.0104,
         maturity_threshold: 4,
         transfer_mean: false,
-        ..CbpConfig::default()
+        ..Cbp::default()
     };
-    let mut cbp = InterventionConfig::Cbp(config).build(&mut p);
+    let mut cbp = InterventionConfig::from(config).build(&mut p);
     let mut rng = random::stream(1, 0);
     let mut trace = Trace::on();
     trace.record("h", Activity::Relu, &Tensor::from_slice(&[1.0, 2.0]).view([1, 2]));
     for number in 1..=100 {
         p.births(0)[1] = (number as i64 - 1).min(95);
         let mut cx = StepCx::new(&trace, Clock::default(), number, &mut rng);
-        cbp.after_step(&mut p, &mut cx);
+        cbp.weights(&mut p, &mut cx);
         assert_eq!(cx.count, u64::from(number == 100), "step {number}");
     }
     assert_eq!(p.births(0), [100, 95]);
@@ -190,18 +190,18 @@ fn fractions_add_up_to_whole_units() {
     let w_in = p.add("in".to_owned(), Role::Hidden, &[n, 3], Init::He, &mut rng);
     let w_out = p.add("out".to_owned(), Role::Output, &[2, n], Init::He, &mut rng);
     p.add_neurons(NeuronGroup::new("h", w_in, [], vec![Outgoing { weight: w_out, bias: None }]));
-    let config = CbpConfig {
+    let config = Cbp {
         replacement_rate: s["rr"].as_f64().unwrap(),
         maturity_threshold: maturity,
-        ..CbpConfig::default()
+        ..Cbp::default()
     };
-    let mut cbp = InterventionConfig::Cbp(config).build(&mut p);
+    let mut cbp = InterventionConfig::from(config).build(&mut p);
     let mut trace = Trace::on();
     trace.record("h", Activity::Relu, &Tensor::ones([1, n], (Kind::Float, Device::Cpu)));
     let mut hits = Vec::new();
     for step in 1..=2000 {
         let mut cx = StepCx::new(&trace, Clock::default(), step, &mut rng);
-        cbp.after_step(&mut p, &mut cx);
+        cbp.weights(&mut p, &mut cx);
         if cx.count > 0 {
             hits.push((step, cx.count));
         }
@@ -220,7 +220,7 @@ fn without_accumulation_fractions_are_chances() {
     let v = &vectors()["cbp"];
     for (rate, low, high) in [(0.05, 340, 460), (0.4, 2000, 2000)] {
         let base = config(v, Utility::Contribution);
-        let config = CbpConfig { replacement_rate: rate, accumulate: false, ..base };
+        let config = Cbp { replacement_rate: rate, accumulate: false, ..base };
         let mut toy = Toy::new(v, config);
         let h = Tensor::ones([2, 4], (Kind::Double, Device::Cpu));
         let mut replaced = 0;
@@ -262,14 +262,15 @@ fn redo_replaces_where_units_are_dormant() {
     });
     p.add_neurons(NeuronGroup::new("a", a, [], vec![Outgoing { weight: b, bias: None }]));
     p.add_neurons(NeuronGroup::new("b", b, [], vec![Outgoing { weight: out, bias: None }]));
-    let mut redo = InterventionConfig::Redo { threshold: 0.1, every_updates: 1 }.build(&mut p);
+    let mut redo =
+        InterventionConfig::from(Redo { threshold: 0.1, every_updates: 1 }).build(&mut p);
     let mut trace = Trace::on();
     for (layer, h) in [("a", [1.0, 1.0, 0.05]), ("b", [0.1, 3.0, 0.2])] {
         trace.record(layer, Activity::Relu, &Tensor::from_slice(&h).view([1, 3]));
     }
     let mut rng = random::stream(1, 0);
     let mut cx = StepCx::new(&trace, Clock::default(), 7, &mut rng);
-    redo.after_step(&mut p, &mut cx);
+    redo.weights(&mut p, &mut cx);
     // Scores are 1.46, 1.46, 0.07 and 0.09, 2.73, 0.18.
     assert_eq!(cx.count, 2);
     assert_eq!((p.births(0).to_vec(), p.births(1).to_vec()), (vec![0, 0, 7], vec![7, 0, 0]));
@@ -288,10 +289,11 @@ fn adam_counts_the_age_of_each_unit() {
         let w = p.add_value("w".to_owned(), Role::Hidden, Init::Constant(0.0), &p0);
         p.add_neurons(NeuronGroup::new("h", w, [], Vec::new()));
         // ReDo replaces the one unit of three that is silent.
-        let mut redo = InterventionConfig::Redo { threshold: 0.0, every_updates: 1 }.build(&mut p);
+        let mut redo =
+            InterventionConfig::from(Redo { threshold: 0.0, every_updates: 1 }).build(&mut p);
         let [beta1, beta2] = [0, 1].map(|i| v["betas"][i].as_f64().unwrap());
         let (lr, eps) = (v["lr"].as_f64().unwrap(), v["eps"].as_f64().unwrap());
-        let optim = OptimConfig { lr, eps, beta1, beta2, ..OptimConfig::default() };
+        let optim = OptimConfig::new(Adam { eps, beta1, beta2, ..Adam::default() }, lr);
         let mut optim = Optim::new(optim, &mut p, Device::Cpu);
         for (t, grad) in v["grads"].as_array().unwrap().iter().enumerate() {
             if reset_before == Some(t) {
@@ -300,7 +302,7 @@ fn adam_counts_the_age_of_each_unit() {
                 trace.record("h", Activity::Relu, &h);
                 let mut rng = random::stream(1, 0);
                 let mut cx = StepCx::new(&trace, Clock::default(), optim.steps(), &mut rng);
-                redo.after_step(&mut p, &mut cx);
+                redo.weights(&mut p, &mut cx);
                 assert_eq!(cx.count, 1);
             }
             optim.step(&mut p, &[tensor(grad).view([3, 1])], 0);
@@ -329,8 +331,9 @@ fn the_first_step_of_a_new_unit_has_the_length_of_a_first_step() {
         let out = add("out", Role::Output, &one);
         let outgoing = vec![Outgoing { weight: out, bias: None }];
         p.add_neurons(NeuronGroup::new("h", incoming, [own], outgoing));
-        let mut redo = InterventionConfig::Redo { threshold: 1.0, every_updates: 1 }.build(&mut p);
-        let optim = OptimConfig { lr: 0.01, eps: 1e-30, ..OptimConfig::default() };
+        let mut redo =
+            InterventionConfig::from(Redo { threshold: 1.0, every_updates: 1 }).build(&mut p);
+        let optim = OptimConfig::new(Adam { eps: 1e-30, ..Adam::default() }, 0.01);
         let mut optim = Optim::new(optim, &mut p, Device::Cpu);
         let grads = [&one * 0.3, one.view([1]) * 0.3, &one * 0.3];
         for _ in 0..steps {
@@ -340,7 +343,7 @@ fn the_first_step_of_a_new_unit_has_the_length_of_a_first_step() {
         trace.record("h", Activity::Relu, &one);
         let mut rng = random::stream(1, 0);
         let mut cx = StepCx::new(&trace, Clock::default(), steps, &mut rng);
-        redo.after_step(&mut p, &mut cx);
+        redo.weights(&mut p, &mut cx);
         let numbers = |p: &Params| {
             [incoming, own, out].map(|id| p.get(id).sum(Kind::Double).double_value(&[]))
         };

@@ -18,10 +18,13 @@ use networks::{
         units::per_unit,
     },
     init::Init,
-    interventions::{CbpConfig, Clock, InterventionConfig, Layers, NapGains},
+    interventions::{
+        Cbp, ClipGradNorm, Clock, InterventionConfig, L2Init, Layers, Nap, NapGains, Redo,
+        ResetLayers, ShrinkPerturb,
+    },
     model::Model,
     network::{ArchConfig, Network},
-    optim::{OptimConfig, OptimKind},
+    optim::{Adam, AdamW, OptimConfig, Sgd},
     params::{ParamId, Params, Role},
     random,
     trace::{Activity, Trace},
@@ -60,26 +63,26 @@ fn layer(shape: &[i64], optim: &OptimConfig, interventions: &[InterventionConfig
 #[test]
 fn four_axes_are_one_matrix() {
     let mut interventions = vec![
-        InterventionConfig::ClipGradNorm { max_norm: 0.05 },
-        InterventionConfig::L2Init { strength: 0.1 },
-        InterventionConfig::ShrinkPerturb {
+        InterventionConfig::from(ClipGradNorm { max_norm: 0.05 }),
+        InterventionConfig::from(L2Init { strength: 0.1 }),
+        InterventionConfig::from(ShrinkPerturb {
             shrink: 0.9,
             perturb: 0.1,
             every_updates: 3,
             on_task_change: false,
-        },
-        InterventionConfig::ResetLayers {
+        }),
+        InterventionConfig::from(ResetLayers {
             layers: Layers::All,
             every_updates: 5,
             on_task_change: false,
-        },
+        }),
     ];
-    let optims = [OptimKind::Adam, OptimKind::Adamw, OptimKind::Sgd].map(|kind| OptimConfig {
-        kind,
-        lr: 0.01,
-        weight_decay: 0.1,
-        ..OptimConfig::default()
-    });
+    let weight_decay = 0.1;
+    let optims = [
+        OptimConfig::new(Adam { weight_decay, ..Adam::default() }, 0.01),
+        OptimConfig::new(AdamW { weight_decay, ..AdamW::default() }, 0.01),
+        OptimConfig::new(Sgd { weight_decay, ..Sgd::default() }, 0.01),
+    ];
     for optim in optims {
         let start = layer(&[5, 12], &optim, &[]);
         let run = |shape: &[i64], interventions: &[InterventionConfig]| {
@@ -104,8 +107,8 @@ fn four_axes_are_one_matrix() {
         };
         let (matrix, found) = run(&[5, 12], &interventions);
         let (four, also) = run(&[5, 3, 2, 2], &interventions);
-        assert_eq!(matrix, four, "{:?}", optim.kind);
-        assert_eq!(found, also, "{:?}", optim.kind);
+        assert_eq!(matrix, four, "{:?}", optim.rule.kind());
+        assert_eq!(found, also, "{:?}", optim.rule.kind());
         assert!(found.len() > 100 && found.iter().all(|(.., value)| value.is_finite()));
         for left_out in 0..interventions.len() {
             let mut fewer = interventions.clone();
@@ -145,10 +148,10 @@ fn step(model: &mut Model, update: u64) -> f64 {
 /// every layer is refused.
 #[test]
 fn channels_are_no_units() {
-    let cbp = CbpConfig { replacement_rate: 0.5, maturity_threshold: 0, ..CbpConfig::default() };
+    let cbp = Cbp { replacement_rate: 0.5, maturity_threshold: 0, ..Cbp::default() };
     for method in [
-        InterventionConfig::Cbp(cbp),
-        InterventionConfig::Redo { threshold: 1.0, every_updates: 1 },
+        InterventionConfig::from(cbp),
+        InterventionConfig::from(Redo { threshold: 1.0, every_updates: 1 }),
     ] {
         let mut model = conv_model(&[method], Some(Box::new(small_body()))).unwrap();
         let layers: Vec<&str> = model.params.neurons().iter().map(|u| u.layer.as_str()).collect();
@@ -167,9 +170,9 @@ fn channels_are_no_units() {
     }
     // Nothing to replace in front of a linear body.
     let error =
-        conv_model(&[InterventionConfig::Cbp(cbp)], Some(Box::new(linear_body()))).err().unwrap();
+        conv_model(&[InterventionConfig::from(cbp)], Some(Box::new(linear_body()))).err().unwrap();
     assert!(error.contains("no units"), "{error}");
-    let nap = InterventionConfig::Nap { every_updates: 1, gains: NapGains::Joint {} };
+    let nap = InterventionConfig::from(Nap { every_updates: 1, gains: NapGains::Joint {} });
     let error = conv_model(&[nap], None).err().unwrap();
     assert!(error.contains("`q/conv_0` has no norm"), "{error}");
 }

@@ -179,7 +179,7 @@ fn features_by_hand() {
     close(usage(&uneven), &want.into(), "three to one");
 }
 
-/// NeuronGroup have no order and inputs have none; a copy of every unit adds no direction and changes no
+/// Units have no order and inputs have none; a copy of every unit adds no direction and changes no
 /// mean; a common factor is no change of shares.
 #[test]
 fn what_permutations_clones_and_scales_leave_alone() {

@@ -16,7 +16,7 @@ use networks::{
         },
     },
     init::Init,
-    optim::{Optim, OptimConfig, OptimKind},
+    optim::{Adam, Optim, OptimConfig, Sgd},
     params::{Params, Role},
     random,
 };
@@ -160,13 +160,13 @@ fn readiness_is_its_formula() {
 #[test]
 fn adam_health_is_that_of_the_vectors() {
     let v = &vectors()["adam_per_element_step"];
-    let config = OptimConfig { lr: 0.1, eps: 1e-2, ..OptimConfig::default() };
+    let (config, lr) = (Adam { eps: 1e-2, ..Adam::default() }, 0.1);
     let mut before = tensor(&v["p0"]);
     for (i, step) in v["standard_eps_no_reset"].as_array().unwrap().iter().enumerate() {
         let (after, m, v) = (tensor(&step["p"]), tensor(&step["m"]), tensor(&step["v"]));
-        let health = AdamHealth::of(&[m], &[v], &config, i as u64 + 1);
+        let health = AdamHealth::of(&[m], &[v], config, i as u64 + 1);
         let largest = (&after - &before).abs().max().double_value(&[]);
-        close(health.largest_step * config.lr, largest, "largest step");
+        close(health.largest_step * lr, largest, "largest step");
         if i == 0 {
             close(health.signal, 1.0, "one gradient has no noise");
         }
@@ -174,9 +174,9 @@ fn adam_health_is_that_of_the_vectors() {
     }
     let m = double(&[0.1, 0.0, 0.2, 0.0, 0.0]);
     let v = double(&[0.04, 0.0, 0.08, 4e-5, 5e-4]);
-    let config = OptimConfig { beta1: 0.5, beta2: 0.5, ..config };
+    let config = Adam { beta1: 0.5, beta2: 0.5, ..config };
     // After one step both corrections are 1/2: m 0.2, 0, 0.4, 0, 0 and v 0.08, 0, 0.16, 8e-5, 1e-3.
-    let health = AdamHealth::of(&[m], &[v], &config, 1);
+    let health = AdamHealth::of(&[m], &[v], config, 1);
     close(health.signal, (0.5 + 1.0) / 5.0, "signal");
     assert_eq!(health.below_eps, 0.4, "0 and 8e-5 are below 1e-4");
 }
@@ -187,7 +187,7 @@ fn adam_health_of_parameters() {
     let mut params = Params::default();
     let mut rng = random::stream(2, 0);
     let id = params.add("w".into(), Role::Hidden, &[3, 2], Init::TorchDefault, &mut rng);
-    let config = OptimConfig { lr: 0.01, eps: 0.1, ..OptimConfig::default() };
+    let config = OptimConfig::new(Adam { eps: 0.1, ..Adam::default() }, 0.01);
     let mut optim = Optim::new(config.clone(), &mut params, Device::Cpu);
     assert_eq!(AdamHealth::of_params(&params, &config, 0), None);
     let (mut steps, mut largest) = (0, 0.0);
@@ -200,7 +200,7 @@ fn adam_health_of_parameters() {
     let health = AdamHealth::of_params(&params, &config, steps).unwrap();
     let error = health.largest_step * 0.01 / largest - 1.0;
     assert!(error.abs() < 1e-3 && health.signal > 0.0, "{health:?} {largest}");
-    let config = OptimConfig { kind: OptimKind::Sgd, momentum: 0.9, ..config };
+    let config = OptimConfig::new(Sgd { momentum: 0.9, ..Sgd::default() }, 0.01);
     let _ = Optim::new(config.clone(), &mut params, Device::Cpu);
     assert_eq!(AdamHealth::of_params(&params, &config, 5), None);
 }

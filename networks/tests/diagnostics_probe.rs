@@ -12,7 +12,7 @@ use networks::{
     interventions::Clock,
     model::Model,
     network::{ArchConfig, Network},
-    optim::{OptimConfig, OptimKind},
+    optim::{OptimConfig, Sgd},
     params::{ParamId, Params},
     random::{self, stream},
     trace::Trace,
@@ -42,7 +42,7 @@ fn a_linear_probe_ends_at_least_squares() {
     let mut rng = stream(2, 0);
     let x = random::normal(&[32, 4], &mut rng).to_kind(Kind::Double);
     let y = random_targets(32, 3, 10.0, &mut rng).to_kind(Kind::Double);
-    let optim = OptimConfig { kind: OptimKind::Sgd, lr: 0.2, ..OptimConfig::default() };
+    let optim = OptimConfig::new(Sgd::default(), 0.2);
     let config = ProbeConfig { steps: 2_000, batch: 32, optim };
     let fit = fit_random_targets(&*net, params.to_kind(Kind::Double), &x, &y, &config, &mut rng);
     let design = Tensor::cat(&[&x, &x.narrow(1, 0, 1).ones_like()], 1);

@@ -5,7 +5,9 @@ mod vectors;
 
 use networks::{
     init::Init,
-    interventions::{Clock, InterventionConfig, Layers, StepCx},
+    interventions::{
+        ClipGradNorm, Clock, InterventionConfig, L2Init, Layers, ResetLayers, ShrinkPerturb, StepCx,
+    },
     optim::OptimConfig,
     params::{Params, Role, StateDict},
     random,
@@ -50,7 +52,7 @@ fn before_step(p: &mut Params, config: &InterventionConfig, scale: f64) -> Vec<f
     let (mut grads, weights) = (gradients(scale), p.to_flat());
     let (trace, mut rng) = (Trace::off(), random::stream(3, 0));
     let mut cx = StepCx::new(&trace, Clock::default(), 1, &mut rng);
-    method.before_step(p, &mut grads, &mut cx);
+    method.gradients(p, &mut grads, &mut cx);
     assert_eq!(p.to_flat(), weights);
     all(&grads)
 }
@@ -71,7 +73,7 @@ fn clip_grad_norm_is_its_formula() {
             let norm = grads.iter().map(|g| g * g).sum::<f64>().sqrt();
             let factor = (max_norm / (norm + 1e-6)).min(1.0);
             let want: Vec<f64> = grads.iter().map(|g| g * factor).collect();
-            let config = InterventionConfig::ClipGradNorm { max_norm };
+            let config = InterventionConfig::from(ClipGradNorm { max_norm });
             let got = before_step(&mut params(), &config, scale);
             assert_close(&got, &want, &format!("max_norm {max_norm}, norm {norm}"));
             let clipped = got.iter().map(|g| g * g).sum::<f64>().sqrt();
@@ -84,7 +86,7 @@ fn clip_grad_norm_is_its_formula() {
 #[test]
 fn l2_init_is_its_formula() {
     let strength = 0.7;
-    let config = InterventionConfig::L2Init { strength };
+    let config = InterventionConfig::from(L2Init { strength });
     assert_close(&before_step(&mut params(), &config, 1.0), &all(&gradients(1.0)), "at the start");
 
     let mut p = params();
@@ -95,7 +97,7 @@ fn l2_init_is_its_formula() {
     let mut grads = gradients(1.0);
     let (trace, mut rng) = (Trace::off(), random::stream(3, 0));
     let mut cx = StepCx::new(&trace, Clock::default(), 1, &mut rng);
-    method.before_step(&p, &mut grads, &mut cx);
+    method.gradients(&p, &mut grads, &mut cx);
     let want: Vec<f64> = all(&gradients(1.0))
         .iter()
         .zip(moved.iter().zip(initial.iter()))
@@ -110,7 +112,7 @@ fn l2_init_is_its_formula() {
 fn l2_init_is_the_gradient_of_its_penalty() {
     let mut p = params();
     let initial: Vec<Tensor> = p.trainable().map(|q| q.value.detach().copy()).collect();
-    let mut method = InterventionConfig::L2Init { strength: 0.2 }.build(&mut p);
+    let mut method = InterventionConfig::from(L2Init { strength: 0.2 }).build(&mut p);
     let moved: Vec<f32> = p.to_flat().iter().map(|x| x * 1.5 - 0.2).collect();
     p.load_flat(&moved);
     let penalty: Tensor = p
@@ -123,7 +125,7 @@ fn l2_init_is_the_gradient_of_its_penalty() {
     let mut grads: Vec<Tensor> = inputs.iter().map(|t| t.zeros_like()).collect();
     let (trace, mut rng) = (Trace::off(), random::stream(3, 0));
     let mut cx = StepCx::new(&trace, Clock::default(), 1, &mut rng);
-    method.before_step(&p, &mut grads, &mut cx);
+    method.gradients(&p, &mut grads, &mut cx);
     assert_close(&all(&grads), &all(&want), "penalty");
 }
 
@@ -140,7 +142,7 @@ fn shrink_perturb_is_its_formula() {
         let before: Vec<_> = p.iter().map(|(_, q)| (q.name.clone(), host(&q.value))).collect();
         let clock = Clock { update, ..Clock::default() };
         let mut cx = StepCx::new(&trace, clock, update + 1, &mut rng);
-        method.after_step(&mut p, &mut cx);
+        method.weights(&mut p, &mut cx);
         for ((name, before), (_, q)) in before.iter().zip(p.iter()) {
             let chosen = ["hidden", "bias", "output"].contains(&name.as_str());
             let want: Vec<f64> = if chosen && [2, 5, 8].contains(&update) {
@@ -160,7 +162,7 @@ fn shrink_perturb_is_its_formula() {
 /// gradient, then noise. Every weight is a parameter whose law is the file's noise.
 #[test]
 fn shrink_perturb_is_as_published() {
-    use networks::optim::{Optim, OptimConfig, OptimKind};
+    use networks::optim::{Optim, OptimConfig, Sgd};
     let v = &vectors()["other_interventions"];
     let numbers = |v: &serde_json::Value| host(&tensor(v));
     let number = |v: &serde_json::Value| v.as_f64().unwrap();
@@ -178,8 +180,7 @@ fn shrink_perturb_is_as_published() {
         let mut method = shrink_perturb(shrink, perturb, 1).build(&mut p);
         if let Some(lr) = v["lr"].as_f64() {
             let weight_decay = number(&v["weight_decay"]);
-            let kind =
-                OptimConfig { kind: OptimKind::Sgd, lr, weight_decay, ..OptimConfig::default() };
+            let kind = OptimConfig::new(Sgd { weight_decay, ..Sgd::default() }, lr);
             let mut sgd = Optim::new(kind, &mut p, tch::Device::Cpu);
             let grads = numbers(&v["grad"]);
             let grads: Vec<Tensor> =
@@ -187,7 +188,7 @@ fn shrink_perturb_is_as_published() {
             sgd.step(&mut p, &grads, 0);
         }
         let (trace, mut rng) = (Trace::off(), random::stream(3, 0));
-        method.after_step(&mut p, &mut StepCx::new(&trace, Clock::default(), 1, &mut rng));
+        method.weights(&mut p, &mut StepCx::new(&trace, Clock::default(), 1, &mut rng));
         let got: Vec<f64> = p.iter().flat_map(|(_, q)| host(&q.value)).collect();
         for (got, want) in got.iter().zip(numbers(&v["result"])) {
             // The law draws in f32.
@@ -200,15 +201,18 @@ fn shrink_perturb_is_as_published() {
 #[test]
 fn methods_act_when_the_task_changes() {
     use networks::{arch::mlp::MlpConfig, model::Model, network::ArchConfig};
-    let hard = InterventionConfig::ShrinkPerturb {
+    let hard = InterventionConfig::from(ShrinkPerturb {
         shrink: 0.5,
         perturb: 0.5,
         every_updates: 0,
         on_task_change: true,
-    };
+    });
     let all = Layers::All;
-    let reset =
-        InterventionConfig::ResetLayers { layers: all, every_updates: 0, on_task_change: true };
+    let reset = InterventionConfig::from(ResetLayers {
+        layers: all,
+        every_updates: 0,
+        on_task_change: true,
+    });
     for method in [hard, reset] {
         let build = || {
             let mut q = Params::default();
@@ -249,15 +253,15 @@ fn methods_act_when_the_task_changes() {
 /// In the order of the list: clipping before the penalty bounds the loss's gradient only.
 #[test]
 fn methods_apply_in_the_order_of_the_list() {
-    let clip = InterventionConfig::ClipGradNorm { max_norm: 1e-3 };
-    let pull = InterventionConfig::L2Init { strength: 10.0 };
+    let clip = InterventionConfig::from(ClipGradNorm { max_norm: 1e-3 });
+    let pull = InterventionConfig::from(L2Init { strength: 10.0 });
     let norm_after = |list: [&InterventionConfig; 2]| {
-        use networks::optim::{OptimConfig, OptimKind};
+        use networks::optim::{OptimConfig, Sgd};
         use networks::{arch::mlp::MlpConfig, model::Model, network::ArchConfig};
         let mut q = Params::default();
         let arch = ArchConfig::Mlp(MlpConfig { hidden: vec![4], ..MlpConfig::default() });
         let net = arch.build(&mut q, "f", &[2], &[("y", 1)], &mut random::stream(1, 0)).unwrap();
-        let optim = OptimConfig { kind: OptimKind::Sgd, lr: 1.0, ..OptimConfig::default() };
+        let optim = OptimConfig::new(Sgd::default(), 1.0);
         let list = list.map(Clone::clone);
         let mut model = Model::new("m", net, q, &optim, &list, tch::Device::Cpu).unwrap();
         let away: Vec<f32> = model.params.to_flat().iter().map(|x| x + 1.0).collect();
@@ -278,5 +282,10 @@ fn methods_apply_in_the_order_of_the_list() {
 }
 
 fn shrink_perturb(shrink: f64, perturb: f64, every_updates: u64) -> InterventionConfig {
-    InterventionConfig::ShrinkPerturb { shrink, perturb, every_updates, on_task_change: false }
+    InterventionConfig::from(ShrinkPerturb {
+        shrink,
+        perturb,
+        every_updates,
+        on_task_change: false,
+    })
 }

@@ -4,11 +4,11 @@
 use networks::{
     arch::mlp::{Activation, InitKind, MlpConfig},
     init::Init,
-    interventions::{Clock, InterventionConfig},
+    interventions::{ClipGradNorm, Clock, InterventionConfig, L2Init, ShrinkPerturb},
     layers::{Norm, NormConfig},
     model::Model,
     network::ArchConfig,
-    optim::{OptimConfig, OptimKind},
+    optim::{OptimConfig, Sgd},
     params::{Params, Role, StateDict},
     random,
     trace::Trace,
@@ -209,7 +209,7 @@ fn tracking_is_the_formula() {
 /// gradient has nothing of it.
 #[test]
 fn minimize_leaves_other_models_alone() {
-    let optim = OptimConfig { kind: OptimKind::Sgd, lr: 0.1, ..OptimConfig::default() };
+    let optim = OptimConfig::new(Sgd::default(), 0.1);
     let x = input();
     let mut rng = random::stream(1, 1);
     let (mut a, mut b) = (model("a", 1, &optim, &[]), model("b", 2, &optim, &[]));
@@ -237,7 +237,7 @@ fn minimize_leaves_other_models_alone() {
 #[test]
 fn the_reported_norm_is_the_gradients() {
     // SGD with rate 1 moves by exactly the gradient.
-    let optim = OptimConfig { kind: OptimKind::Sgd, lr: 1.0, ..OptimConfig::default() };
+    let optim = OptimConfig::new(Sgd::default(), 1.0);
     let mut m = model("m", 3, &optim, &[]);
     let before = m.params.to_flat();
     let (loss, trace) = loss_of(&m, &input());
@@ -313,8 +313,8 @@ fn a_loss_that_is_not_finite_is_blamed_and_changes_nothing() {
 #[test]
 fn a_saved_model_goes_on_bit_for_bit() {
     let interventions = [
-        InterventionConfig::ClipGradNorm { max_norm: 0.1 },
-        InterventionConfig::L2Init { strength: 0.3 },
+        InterventionConfig::from(ClipGradNorm { max_norm: 0.1 }),
+        InterventionConfig::from(L2Init { strength: 0.3 }),
         shrink_perturb(0.9, 0.1, 4),
     ];
     let optim = OptimConfig { lr: 0.01, ..OptimConfig::default() };
@@ -363,5 +363,10 @@ fn targets_follow_only_when_told() {
 }
 
 fn shrink_perturb(shrink: f64, perturb: f64, every_updates: u64) -> InterventionConfig {
-    InterventionConfig::ShrinkPerturb { shrink, perturb, every_updates, on_task_change: false }
+    InterventionConfig::from(ShrinkPerturb {
+        shrink,
+        perturb,
+        every_updates,
+        on_task_change: false,
+    })
 }

@@ -11,11 +11,13 @@ use networks::{
         simba_v2::SimbaV2Config,
     },
     init::Init,
-    interventions::{Clock, InterventionConfig, NapGains, StepCx},
+    interventions::{
+        ClipGradNorm, Clock, InterventionConfig, L2Init, Nap, NapGains, ShrinkPerturb, StepCx,
+    },
     layers::{Norm, NormConfig},
     model::Model,
     network::ArchConfig,
-    optim::{OptimConfig, OptimKind, Restart, Schedule},
+    optim::{Adam, OptimConfig, Restart, Schedule, Sgd},
     params::{Params, Role, StateDict},
     random,
     trace::Trace,
@@ -33,7 +35,7 @@ fn close(got: &Tensor, want: &Value, what: &str) {
 }
 
 fn nap(every_updates: u64, gains: NapGains) -> InterventionConfig {
-    InterventionConfig::Nap { every_updates, gains }
+    InterventionConfig::from(Nap { every_updates, gains })
 }
 
 /// Lets `method` see one step at update `update`.
@@ -43,7 +45,7 @@ fn after_step(method: &InterventionConfig, p: &mut Params, change: impl FnOnce(&
     let trace = Trace::off();
     let mut rng = random::stream(1, 0);
     let mut cx = StepCx::new(&trace, Clock::default(), 1, &mut rng);
-    built.after_step(p, &mut cx);
+    built.weights(p, &mut cx);
 }
 
 #[test]
@@ -113,7 +115,7 @@ fn the_pull_is_a_gradient() {
     let trace = Trace::off();
     let mut rng = random::stream(1, 0);
     let mut cx = StepCx::new(&trace, Clock::default(), 1, &mut rng);
-    built.before_step(&p, &mut grads, &mut cx);
+    built.gradients(&p, &mut grads, &mut cx);
     let got: Vec<f64> = grads.iter().map(|g| g.double_value(&[0])).collect();
     for (got, want) in got.iter().zip([7.0, 7.1, 6.9]) {
         assert!((got - want).abs() < 1e-12, "{got} instead of {want}");
@@ -126,14 +128,14 @@ fn l2_init_is_the_squared_distance() {
     let mut p = Params::default();
     let w = p.add_value("w".to_owned(), Role::Hidden, Init::He, &tensor(&v["w0"]));
     let mut built =
-        InterventionConfig::L2Init { strength: v["lam"].as_f64().unwrap() }.build(&mut p);
+        InterventionConfig::from(L2Init { strength: v["lam"].as_f64().unwrap() }).build(&mut p);
     let _guard = no_grad_guard();
     p.get_mut(w).copy_(&tensor(&v["w"]));
     let mut grads = vec![p.get(w).zeros_like()];
     let trace = Trace::off();
     let mut rng = random::stream(1, 0);
     let mut cx = StepCx::new(&trace, Clock::default(), 1, &mut rng);
-    built.before_step(&p, &mut grads, &mut cx);
+    built.gradients(&p, &mut grads, &mut cx);
     close(&grads[0], &v["grad"], "gradient");
 }
 
@@ -235,18 +237,18 @@ proptest! {
         hidden in prop::collection::vec(3i64..12, 1..4),
         bias in any::<bool>(),
         norm in prop::sample::select(vec![LAYER, NormConfig::LayerNorm { affine: true }, RMS]),
-        kind in prop::sample::select(vec![OptimKind::Adam, OptimKind::Sgd]),
+        rule in prop::sample::select(vec![OptimConfig::default().rule, Sgd::default().into()]),
         lr in 1e-4f64..1.0,
         others in prop::sample::subsequence(
             vec![
                 shrink_perturb(0.5, 0.5, 2),
-                InterventionConfig::L2Init { strength: 0.1 },
-                InterventionConfig::ClipGradNorm { max_norm: 1.0 },
+                InterventionConfig::from(L2Init { strength: 0.1 }),
+                InterventionConfig::from(ClipGradNorm { max_norm: 1.0 }),
             ],
             0..=3,
         ).prop_shuffle(),
     ) {
-        let optim = OptimConfig { kind, lr, ..OptimConfig::default() };
+        let optim = OptimConfig::new(rule, lr);
         let interventions = [others, vec![nap(1, NapGains::Joint {})]].concat();
         let mut m = build(&mlp(&hidden, norm, bias), &optim, &interventions).unwrap();
         let start = norms(&m);
@@ -308,7 +310,7 @@ fn a_saved_model_goes_on_bit_for_bit() {
 #[test]
 fn what_nap_cannot_work_on_is_refused() {
     let plain = OptimConfig::default();
-    let decay = OptimConfig { weight_decay: 0.1, ..OptimConfig::default() };
+    let decay = OptimConfig::new(Adam { weight_decay: 0.1, ..Adam::default() }, 1e-3);
     let one = [nap(1, NapGains::default())];
     let two = [one[0].clone(), one[0].clone()];
     let simba = ArchConfig::Simba(SimbaConfig { width: 4, blocks: 1, expansion: 2 });
@@ -362,5 +364,10 @@ fn the_schedule_restarts() {
 }
 
 fn shrink_perturb(shrink: f64, perturb: f64, every_updates: u64) -> InterventionConfig {
-    InterventionConfig::ShrinkPerturb { shrink, perturb, every_updates, on_task_change: false }
+    InterventionConfig::from(ShrinkPerturb {
+        shrink,
+        perturb,
+        every_updates,
+        on_task_change: false,
+    })
 }

@@ -7,7 +7,7 @@
 
 use networks::{
     init::Init,
-    optim::{Optim, OptimConfig, OptimKind, Schedule},
+    optim::{Adam, AdamW, Optim, OptimConfig, Schedule, Sgd},
     params::{Params, Role, StateDict},
     random,
 };
@@ -26,21 +26,22 @@ struct Scalar {
 impl Scalar {
     /// Step number `t`, counted from 1.
     fn step(&mut self, c: &OptimConfig, lr: f64, g: f64, t: i32) {
-        match c.kind {
-            OptimKind::Adam | OptimKind::Adamw => {
-                let mut g = g;
-                if c.kind == OptimKind::Adam {
-                    g += c.weight_decay * self.theta;
+        match c.rule.settings::<Sgd>() {
+            None => {
+                let (mut g, decay) = (g, c.rule.weight_decay());
+                if c.rule.kind() == "adam" {
+                    g += decay * self.theta;
                 } else {
-                    self.theta -= lr * c.weight_decay * self.theta;
+                    self.theta -= lr * decay * self.theta;
                 }
+                let c = c.rule.as_adam().unwrap();
                 self.m = c.beta1 * self.m + (1.0 - c.beta1) * g;
                 self.v = c.beta2 * self.v + (1.0 - c.beta2) * g * g;
                 let m_hat = self.m / (1.0 - c.beta1.powi(t));
                 let v_hat = self.v / (1.0 - c.beta2.powi(t));
                 self.theta -= lr * m_hat / (v_hat.sqrt() + c.eps);
             }
-            OptimKind::Sgd => {
+            Some(c) => {
                 self.m = c.momentum * self.m + g + c.weight_decay * self.theta;
                 self.theta -= lr * self.m;
             }
@@ -75,21 +76,16 @@ fn values(p: &Params) -> Vec<f64> {
 }
 
 fn configs() -> Vec<OptimConfig> {
-    let base = OptimConfig { lr: 1e-3, ..OptimConfig::default() };
-    let adam = |kind, weight_decay| OptimConfig { kind, weight_decay, ..base.clone() };
-    let sgd = |momentum, weight_decay| OptimConfig {
-        kind: OptimKind::Sgd,
-        lr: 1e-4,
-        momentum,
-        weight_decay,
-        ..base.clone()
-    };
-    let other = OptimConfig { beta1: 0.5, beta2: 0.9, eps: 1e-2, lr: 0.01, ..base.clone() };
+    let adam = |weight_decay| OptimConfig::new(Adam { weight_decay, ..Adam::default() }, 1e-3);
+    let adamw = |weight_decay| OptimConfig::new(AdamW { weight_decay, ..AdamW::default() }, 1e-3);
+    let sgd = |momentum, weight_decay| OptimConfig::new(Sgd { momentum, weight_decay }, 1e-4);
+    let other = Adam { beta1: 0.5, beta2: 0.9, eps: 1e-2, weight_decay: 0.0 };
+    let other = OptimConfig::new(other, 0.01);
     vec![
-        adam(OptimKind::Adam, 0.0),
-        adam(OptimKind::Adam, 0.1),
-        adam(OptimKind::Adamw, 0.0),
-        adam(OptimKind::Adamw, 0.1),
+        adam(0.0),
+        adam(0.1),
+        adamw(0.0),
+        adamw(0.1),
         other.clone(),
         OptimConfig {
             schedule: Schedule::Linear { end_factor: 0.1, updates: 40 },
@@ -194,10 +190,8 @@ fn a_saved_optimiser_goes_on_bit_for_bit() {
         q.save("m", &mut b);
         again.save("m", &mut b);
         assert_eq!(a["m/optim#steps"].int64_value(&[0]), STEPS as i64);
-        let moments = match config.kind {
-            OptimKind::Adam | OptimKind::Adamw => 2,
-            OptimKind::Sgd => usize::from(config.momentum > 0.0),
-        };
+        let sgd = config.rule.settings::<Sgd>();
+        let moments = sgd.map_or(2, |sgd| usize::from(sgd.momentum > 0.0));
         assert_eq!(a.len(), 1 + 2 * (1 + moments), "{config:?}: {:?}", a.keys());
         for (name, tensor) in &a {
             assert_eq!(host(tensor), host(&b[name]), "{config:?}: {name}");

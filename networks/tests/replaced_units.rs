@@ -8,7 +8,7 @@ mod vectors;
 use networks::{
     arch::{mlp::MlpConfig, simba_v2::SimbaV2Config},
     init::Init,
-    interventions::{CbpConfig, Clock, InterventionConfig, NapGains, StepCx, Utility},
+    interventions::{Cbp, Clock, InterventionConfig, Nap, NapGains, Redo, StepCx, Utility},
     layers::{NormConfig, l2_normalize},
     model::Model,
     network::ArchConfig,
@@ -29,23 +29,23 @@ fn outputs(model: &Model, x: &Tensor) -> Tensor {
 
 /// Replaces the two least useful units of the first layer at once, after one gradient-free look.
 fn replace_two(arch: &ArchConfig, transfer_mean: bool) -> (Model, Tensor, Tensor, Vec<i64>) {
-    let config = CbpConfig {
+    let config = Cbp {
         replacement_rate: 1.0,
         maturity_threshold: 0,
         decay_rate: 0.0,
         transfer_mean,
-        ..CbpConfig::default()
+        ..Cbp::default()
     };
     let mut m = build(arch, &[], &OptimConfig::default());
     let width = m.params.get(m.params.neurons()[0].incoming).size()[0] as f64;
-    let config = CbpConfig { replacement_rate: 2.5 / width, ..config };
-    let mut cbp = InterventionConfig::Cbp(config).build(&mut m.params);
+    let config = Cbp { replacement_rate: 2.5 / width, ..config };
+    let mut cbp = InterventionConfig::from(config).build(&mut m.params);
     let x = random::normal(&[512, INPUT], &mut random::stream(11, 0));
     let before = outputs(&m, &x);
     let trace = m.trace(&x);
     let mut rng = random::stream(5, 0);
     let mut cx = StepCx::new(&trace, Clock::default(), 1, &mut rng);
-    cbp.after_step(&mut m.params, &mut cx);
+    cbp.weights(&mut m.params, &mut cx);
     let new = newborn(&mut m.params, 0, 1);
     assert_eq!(new.len(), 2);
     m.params.project_to_hypersphere();
@@ -145,20 +145,16 @@ fn a_unit_on_the_sphere_as_published() {
     close(&(hidden(&p) + 1e-8).squeeze_dim(0), "h", 1e-12);
     // The one unit that contributes least among the eligible ones of the file is made eligible.
     let selected = v["selected"].as_u64().unwrap() as usize;
-    let config = CbpConfig {
-        replacement_rate: 1.0,
-        maturity_threshold: 1,
-        decay_rate: 0.0,
-        ..CbpConfig::default()
-    };
-    let mut cbp = InterventionConfig::Cbp(config).build(&mut p);
+    let config =
+        Cbp { replacement_rate: 1.0, maturity_threshold: 1, decay_rate: 0.0, ..Cbp::default() };
+    let mut cbp = InterventionConfig::from(config).build(&mut p);
     p.births(0).fill(1);
     p.births(0)[selected] = 0;
     let mut trace = Trace::on();
     trace.record("up", Activity::Relu, &(hidden(&p) + 1e-8));
     let mut rng = random::stream(5, 0);
     let mut cx = StepCx::new(&trace, Clock::default(), 2, &mut rng);
-    cbp.after_step(&mut p, &mut cx);
+    cbp.weights(&mut p, &mut cx);
     assert_eq!(newborn(&mut p, 0, 2), [selected as i64]);
     let utility = p.iter().find(|(_, q)| q.name == "up@utility").unwrap().1;
     let mut want = Vec::<f64>::try_from(&tensor(&v["utility_l1"])).unwrap();
@@ -221,13 +217,13 @@ fn methods_that_cannot_work_are_refused() {
     let mlp = ArchConfig::Mlp(MlpConfig { hidden: vec![8], norm, ..MlpConfig::default() });
     let no_blocks =
         ArchConfig::SimbaV2(SimbaV2Config { width: 4, blocks: 0, ..SimbaV2Config::default() });
-    let redo = || InterventionConfig::Redo { threshold: 0.1, every_updates: 1 };
+    let redo = || InterventionConfig::from(Redo { threshold: 0.1, every_updates: 1 });
     let cbp = || eager(Utility::Contribution, true);
-    let nap = || InterventionConfig::Nap { every_updates: 1, gains: NapGains::Joint {} };
+    let nap = || InterventionConfig::from(Nap { every_updates: 1, gains: NapGains::Joint {} });
     let refuse = |arch: &ArchConfig, interventions: &[InterventionConfig]| {
         let mut p = Params::default();
         arch.build(&mut p, "q", &[INPUT], &[("a", 2)], &mut random::stream(7, 0)).unwrap();
-        InterventionConfig::check(interventions, &p, &OptimConfig::default()).unwrap_err()
+        networks::interventions::check(interventions, &p, &OptimConfig::default()).unwrap_err()
     };
     let nothing = refuse(&flat, &[cbp()]);
     assert!(

@@ -61,7 +61,7 @@ fn the_network_is_its_formulas() {
     assert!(gap(&trace.entries()[1].values, &hidden[1]) < 1e-12);
 }
 
-/// Weights and biases of Linear layers and two vectors for each normalisation, for the actor (width
+/// Weights and biases of linear layers and two vectors for each normalisation, for the actor (width
 /// 128, one block) and the critic (512, two) of a task with 17 observations and 6 actions.
 #[test]
 fn sizes_and_laws() {

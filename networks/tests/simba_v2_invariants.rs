@@ -5,13 +5,14 @@
 use networks::{
     arch::{mlp::MlpConfig, simba_v2::SimbaV2Config},
     categorical::Support,
-    interventions::{Clock, InterventionConfig},
+    interventions::{ClipGradNorm, Clock, InterventionConfig, L2Init, ShrinkPerturb},
     layers::l2_normalize,
     model::Model,
     network::ArchConfig,
-    optim::{OptimConfig, OptimKind},
+    optim::{Adam, AdamW, OptimConfig, OptimSettings, Sgd},
     params::{Params, Role},
     random,
+    registry::Named,
     squashed_gaussian::LogStd,
     trace::Trace,
 };
@@ -46,6 +47,14 @@ fn step(m: &mut Model, input: i64, update: u64) {
     m.minimize(&loss, &trace, &[], clock, &mut rng).unwrap();
 }
 
+fn rules() -> Vec<Named<dyn OptimSettings>> {
+    vec![
+        Adam { weight_decay: 0.01, ..Adam::default() }.into(),
+        AdamW { weight_decay: 0.01, ..AdamW::default() }.into(),
+        Sgd { weight_decay: 0.01, ..Sgd::default() }.into(),
+    ]
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
@@ -57,17 +66,17 @@ proptest! {
         blocks in 0i64..3,
         input in 1i64..9,
         lr in 1e-4f64..10.0,
-        kind in prop::sample::select(vec![OptimKind::Adam, OptimKind::Adamw, OptimKind::Sgd]),
+        rule in prop::sample::select(rules()),
         interventions in prop::sample::subsequence(
             vec![
                 shrink_perturb(0.5, 0.5, 2),
-                InterventionConfig::L2Init { strength: 0.1 },
-                InterventionConfig::ClipGradNorm { max_norm: 1.0 },
+                InterventionConfig::from(L2Init { strength: 0.1 }),
+                InterventionConfig::from(ClipGradNorm { max_norm: 1.0 }),
             ],
             0..=3,
         ).prop_shuffle(),
     ) {
-        let optim = OptimConfig { kind, lr, weight_decay: 0.01, ..OptimConfig::default() };
+        let optim = OptimConfig::new(rule, lr);
         let mut m = model(width, blocks, input, &optim, &interventions);
         prop_assert!(m.params.hypersphere_error() <= 1e-6, "at the start");
         for update in 0..4 {
@@ -229,5 +238,10 @@ fn networks_start_as_the_official_ones() {
 }
 
 fn shrink_perturb(shrink: f64, perturb: f64, every_updates: u64) -> InterventionConfig {
-    InterventionConfig::ShrinkPerturb { shrink, perturb, every_updates, on_task_change: false }
+    InterventionConfig::from(ShrinkPerturb {
+        shrink,
+        perturb,
+        every_updates,
+        on_task_change: false,
+    })
 }

@@ -4,6 +4,7 @@
 
 mod replacing;
 
+use networks::registry::Named;
 use networks::{
     arch::{
         mlp::{Activation, InitKind, MlpConfig},
@@ -11,11 +12,14 @@ use networks::{
         simba_v2::SimbaV2Config,
     },
     init::Init,
-    interventions::{Clock, InterventionConfig, Layers, NapGains, Utility},
+    interventions::{
+        ClipGradNorm, Clock, InterventionConfig, L2Init, Layers, Nap, NapGains, Redo, ResetLayers,
+        ShrinkPerturb, Utility,
+    },
     layers::NormConfig,
     model::{FrozenNetwork, Model},
     network::ArchConfig,
-    optim::{OptimConfig, OptimKind},
+    optim::{Adam, AdamW, OptimConfig, OptimSettings, Sgd},
     params::{Params, Role, StateDict},
     random::{self, Rng},
     trace::Trace,
@@ -64,10 +68,14 @@ fn step(model: &mut Model, update: u64, task: usize, rng: &mut Rng) {
     model.minimize(&loss, &trace, &[], clock, rng).unwrap();
 }
 
+fn rules() -> Vec<Named<dyn OptimSettings>> {
+    vec![Adam::default().into(), AdamW::default().into(), Sgd::default().into()]
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 40, ..ProptestConfig::default() })]
 
-    /// A replaced unit says nothing to its outgoing; its own numbers are those of the start, its
+    /// A replaced unit says nothing to the layers behind; its own numbers are those of the start, its
     /// moments zero; and the Polyak target has the same row, numbers and silence.
     #[test]
     fn a_replaced_unit_is_new_everywhere(arch in archs(), transfer in any::<bool>()) {
@@ -150,7 +158,7 @@ proptest! {
     #[test]
     fn what_is_new_moves(arch in archs_of(12..24), all in any::<bool>()) {
         let layers = if all { Layers::All } else { Layers::Heads };
-        let reset = InterventionConfig::ResetLayers { layers, every_updates: 3, on_task_change: false };
+        let reset = InterventionConfig::from(ResetLayers { layers, every_updates: 3, on_task_change: false });
         let mut m = build(&arch, &[reset], &OptimConfig { lr: 1e-2, ..OptimConfig::default() });
         let mut rng = random::stream(5, 0);
         let copies = |m: &Model| -> Vec<(String, Tensor, bool)> {
@@ -200,17 +208,17 @@ proptest! {
     #[test]
     fn methods_compose_and_resume(
         arch in archs(),
-        kind in prop::sample::select(vec![OptimKind::Adam, OptimKind::Adamw, OptimKind::Sgd]),
+        rule in prop::sample::select(rules()),
         others in prop::sample::subsequence(
             vec![
-                InterventionConfig::ShrinkPerturb {
+                InterventionConfig::from(ShrinkPerturb {
                     shrink: 0.9, perturb: 0.1, every_updates: 4, on_task_change: true,
-                },
-                InterventionConfig::ResetLayers {
+                }),
+                InterventionConfig::from(ResetLayers {
                     layers: Layers::Heads, every_updates: 5, on_task_change: false,
-                },
-                InterventionConfig::L2Init { strength: 0.01 },
-                InterventionConfig::ClipGradNorm { max_norm: 1.0 },
+                }),
+                InterventionConfig::from(L2Init { strength: 0.01 }),
+                InterventionConfig::from(ClipGradNorm { max_norm: 1.0 }),
             ],
             0..=4,
         ).prop_shuffle(),
@@ -218,16 +226,16 @@ proptest! {
             Just(eager(Utility::Contribution, true)),
             Just(eager(Utility::AdaptableContribution, false)),
             Just(eager(Utility::Random, true)),
-            Just(InterventionConfig::Redo { threshold: 0.3, every_updates: 2 }),
+            Just(InterventionConfig::from(Redo { threshold: 0.3, every_updates: 2 })),
         ],
         at in 0usize..5,
     ) {
-        let optim = OptimConfig { kind, lr: 1e-2, ..OptimConfig::default() };
+        let optim = OptimConfig::new(rule, 1e-2);
         let mut interventions = others;
         interventions.insert(at.min(interventions.len()), replacing);
         let scale_invariant = matches!(&arch, ArchConfig::Mlp(c) if c.norm != NormConfig::None {});
         if scale_invariant {
-            interventions.push(InterventionConfig::Nap { every_updates: 1, gains: NapGains::Free {} });
+            interventions.push(InterventionConfig::from(Nap { every_updates: 1, gains: NapGains::Free {} }));
         }
         let mut m = build(&arch, &interventions, &optim);
         let mut target = m.target();

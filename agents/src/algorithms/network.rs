@@ -3,8 +3,13 @@
 use std::sync::Arc;
 
 use networks::{
-    arch::mlp::MlpConfig, interventions::InterventionConfig, model::Model, network::ArchConfig,
-    network::Network, optim::OptimConfig, params::Params,
+    arch::mlp::MlpConfig,
+    interventions::{self, InterventionConfig},
+    model::Model,
+    network::ArchConfig,
+    network::Network,
+    optim::OptimConfig,
+    params::Params,
 };
 use serde::{Deserialize, Serialize};
 use tch::Device;
@@ -55,8 +60,5 @@ pub fn validate_network(key: &str, c: &NetworkConfig) -> Result<(), String> {
     check_floats(key, &table)?;
     c.arch.validate().map_err(|e| format!("{key}.arch.{e}"))?;
     OptimConfig::validate(&c.optim).map_err(|e| format!("{key}.{e}"))?;
-    c.interventions
-        .iter()
-        .try_for_each(InterventionConfig::validate)
-        .map_err(|e| format!("{key}.interventions: {e}"))
+    interventions::validate(&c.interventions).map_err(|e| format!("{key}.interventions: {e}"))
 }

@@ -2,7 +2,7 @@
 //! Nothing here is an error; `supple train` and `supple resume` say it before the run.
 
 use envs::EnvSpec;
-use networks::{interventions::InterventionConfig, network::ArchConfig, params::Params, random};
+use networks::{interventions::Cbp, network::ArchConfig, params::Params, random};
 
 use crate::{
     algorithms::{
@@ -73,9 +73,8 @@ fn target(c: &DqnConfig, updates: u64) -> Option<String> {
 
 /// Without `accumulate`, continual backprop replaces whole units only once more than one is due.
 fn fractions(key: &str, network: &NetworkConfig, spec: &EnvSpec) -> Option<String> {
-    let rate = network.interventions.iter().find_map(|method| match method {
-        InterventionConfig::Cbp(c) if !c.accumulate => Some(c.replacement_rate),
-        _ => None,
+    let rate = network.interventions.iter().find_map(|intervention| {
+        intervention.settings::<Cbp>().filter(|c| !c.accumulate).map(|c| c.replacement_rate)
     })?;
     let thrown_away = |units: &i64| {
         let due = rate * *units as f64;

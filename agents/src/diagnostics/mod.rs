@@ -189,9 +189,9 @@ fn weights(probe: &NetworkProbe<'_>, initial: &StateDict, out: &mut Vec<Measure>
         let sum = replaced.iter().sum::<u64>() as f64;
         out.push(Measure::new(probe.net, WHOLE, "replaced", sum));
     }
-    for shown in probe.model.show() {
-        if let [value] = shown.values.as_slice() {
-            out.push(Measure::new(probe.net, &shown.layer, shown.measure, *value));
+    for stats in probe.model.neuron_stats() {
+        if let [value] = stats.values.as_slice() {
+            out.push(Measure::new(probe.net, &stats.layer, stats.measure, *value));
         }
     }
 }
@@ -236,8 +236,8 @@ pub fn histograms(probes: &[NetworkProbe<'_>]) -> Vec<Record> {
             let values = values.iter().map(|&v| v as f32).collect();
             out.push(Record::Histogram { tag: plasticity_tag(probe.net, layer, measure), values });
         };
-        for shown in probe.model.show().iter().filter(|s| s.values.len() > 1) {
-            add(&shown.layer, shown.measure, &shown.values);
+        for stats in probe.model.neuron_stats().iter().filter(|s| s.values.len() > 1) {
+            add(&stats.layer, stats.measure, &stats.values);
         }
         let params = &probe.model.params;
         for (group, units) in params.neurons().iter().enumerate() {

@@ -137,7 +137,7 @@ impl BatchView {
         out
     }
 
-    /// What changed since `before`, an batch_view on the same batch.
+    /// What changed since `before`, a view of the same batch.
     pub fn churn(&self, before: &BatchView) -> Vec<(&'static str, &'static str, f64)> {
         let _guard = no_grad_guard();
         let policy = self.policy.0;

@@ -80,6 +80,9 @@ impl Scalars {
     pub fn step(&mut self, model: &str, stats: &StepStats, lr: f64) {
         self.scalar(&format!("loss/{model}"), stats.loss);
         self.scalar(&format!("lr/{model}"), lr);
+        for (kind, term) in &stats.terms {
+            self.scalar(&format!("loss/{model}/{kind}"), *term);
+        }
         if let Some(norm) = stats.grad_norm {
             self.scalar(&format!("grad_norm/{model}"), norm);
         }
@@ -110,10 +113,25 @@ mod tests {
     #[test]
     fn scalars_are_taken_once() {
         let mut scalars = Scalars::default();
-        scalars.step("q", &StepStats { loss: 2.0, grad_norm: Some(3.0), layers: vec![] }, 0.1);
+        scalars.step(
+            "q",
+            &StepStats {
+                loss: 2.0,
+                terms: vec![("parseval", 0.5)],
+                grad_norm: Some(3.0),
+                layers: vec![],
+            },
+            0.1,
+        );
         scalars.scalar("x", 4.0);
         let tags: Vec<_> = scalars.take().into_iter().collect();
-        let want = [("loss/q", 2.0), ("lr/q", 0.1), ("grad_norm/q", 3.0), ("x", 4.0)];
+        let want = [
+            ("loss/q", 2.0),
+            ("lr/q", 0.1),
+            ("loss/q/parseval", 0.5),
+            ("grad_norm/q", 3.0),
+            ("x", 4.0),
+        ];
         assert_eq!(tags, want.map(|(tag, value)| (tag.to_owned(), value)));
         assert!(scalars.take().is_empty());
     }

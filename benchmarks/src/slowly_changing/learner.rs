@@ -10,7 +10,7 @@ use networks::{
     model::Model,
     network::Network,
     neurons::NeuronGroup,
-    optim::{OptimConfig, OptimKind},
+    optim::{OptimConfig, Sgd},
     params::{Params, Role},
     random::{self, Rng},
     trace::{Activity, Trace},
@@ -46,7 +46,7 @@ impl LearnerConfig {
     /// # Errors
     /// When a method cannot work here.
     pub fn build(&self, inputs: u32, rng: &mut Rng) -> Result<Model, String> {
-        let optim = OptimConfig { kind: OptimKind::Sgd, lr: self.lr, ..OptimConfig::default() };
+        let optim = OptimConfig::new(Sgd::default(), self.lr);
         self.build_with(inputs, &optim, rng)
     }
 

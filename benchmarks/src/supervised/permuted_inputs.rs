@@ -6,7 +6,7 @@ use agents::algorithms::network::{NetworkConfig, validate_network};
 use networks::{
     arch::mlp::{InitKind, MlpConfig},
     network::ArchConfig,
-    optim::{OptimConfig, OptimKind},
+    optim::{OptimConfig, Sgd},
 };
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
@@ -60,7 +60,7 @@ impl Default for PermutedInputs {
             images: ImagesConfig::Digits { items: 10_000, styles: 3, noise: 0.2 },
             network: NetworkConfig {
                 arch: ArchConfig::Mlp(mlp),
-                optim: OptimConfig { kind: OptimKind::Sgd, lr: 0.03, ..OptimConfig::default() },
+                optim: OptimConfig::new(Sgd::default(), 0.03),
                 interventions: Vec::new(),
             },
         }

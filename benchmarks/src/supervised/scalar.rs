@@ -12,13 +12,24 @@ use std::ops::Range;
 
 use networks::{
     arch::mlp::Activation,
-    interventions::{CbpConfig, Utility},
-    optim::OptimKind,
+    interventions::{Cbp, InterventionSettings, Utility},
     random::Rng,
 };
 use rand::RngExt;
 use rand_distr::StandardNormal;
 use serde::{Deserialize, Serialize};
+
+/// How a learner's weights follow their gradients.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UpdateRule {
+    /// `theta <- theta - lr g`
+    Sgd,
+    /// Kingma & Ba 2015; weight decay is L2 in the gradient.
+    Adam,
+    /// Loshchilov & Hutter 2019; weight decay is decoupled.
+    Adamw,
+}
 
 /// `[learner]` of a bit-flipping run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -29,7 +40,7 @@ pub struct ScalarConfig {
     /// Their nonlinearity.
     pub activation: Activation,
     /// Update rule.
-    pub kind: OptimKind,
+    pub kind: UpdateRule,
     /// Step size.
     pub lr: f64,
     /// Decay of the first moment (Adam).
@@ -45,7 +56,7 @@ pub struct ScalarConfig {
     pub noise_std: f64,
     /// Continual backprop, if any.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub cbp: Option<CbpConfig>,
+    pub cbp: Option<Cbp>,
 }
 
 /// The paper's backpropagation with its largest step size, which loses most; Adam's numbers are
@@ -55,7 +66,7 @@ impl Default for ScalarConfig {
         ScalarConfig {
             hidden: 5,
             activation: Activation::Relu,
-            kind: OptimKind::Sgd,
+            kind: UpdateRule::Sgd,
             lr: 0.01,
             beta1: 0.9,
             beta2: 0.999,
@@ -198,8 +209,8 @@ impl Scalar {
         let error = self.forward(x) - y;
         self.backward(2.0 * error);
         match self.config.kind {
-            OptimKind::Sgd => self.sgd(),
-            OptimKind::Adam | OptimKind::Adamw => self.adam(),
+            UpdateRule::Sgd => self.sgd(),
+            UpdateRule::Adam | UpdateRule::Adamw => self.adam(),
         }
         if self.config.noise_std > 0.0 {
             for w in &mut self.weights {
@@ -280,7 +291,7 @@ impl Scalar {
     /// As [`networks::optim`]: bias corrections count from the birth of the unit.
     fn adam(&mut self) {
         let c = &self.config;
-        let decoupled = c.kind == OptimKind::Adamw;
+        let decoupled = c.kind == UpdateRule::Adamw;
         let (kept, decay) =
             if decoupled { (1.0 - c.lr * c.weight_decay, 0.0) } else { (1.0, c.weight_decay) };
         for [first, second] in &mut self.powers {
@@ -303,7 +314,7 @@ impl Scalar {
     }
 
     /// As [`networks::interventions`]' `cbp`, whose module says what it is.
-    fn replace_units(&mut self, c: &CbpConfig) {
+    fn replace_units(&mut self, c: &Cbp) {
         let (n, m, eta) = (self.config.hidden, self.inputs, c.decay_rate);
         for (i, unit) in self.units.iter_mut().enumerate() {
             unit.age += 1;

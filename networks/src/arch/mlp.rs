@@ -80,7 +80,7 @@ impl InitKind {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct MlpConfig {
-    /// NeuronGroup of each hidden layer.
+    /// Units of each hidden layer.
     pub hidden: Vec<i64>,
     /// Nonlinearity after each hidden layer.
     pub activation: Activation,

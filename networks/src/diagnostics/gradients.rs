@@ -7,7 +7,10 @@ use tch::{Kind, Tensor};
 
 pub use super::units::mean_cosine;
 use super::{directions, double, flat, fraction, row_norms, squared};
-use crate::{optim::OptimConfig, params::Params};
+use crate::{
+    optim::{Adam, OptimConfig},
+    params::Params,
+};
 
 /// Sum of `|g|`. With [`l2`] it tells a gradient that vanished from one that is sparse (Abbas et al.
 /// 2023, arXiv 2303.07507).
@@ -106,7 +109,7 @@ pub struct AdamHealth {
 
 impl AdamHealth {
     /// Of raw moments, one tensor per parameter, after `steps` (at least 1) of an Adam with `config`.
-    pub fn of(m: &[Tensor], v: &[Tensor], config: &OptimConfig, steps: u64) -> Self {
+    pub fn of(m: &[Tensor], v: &[Tensor], config: Adam, steps: u64) -> Self {
         let correction = |beta: f64| 1.0 - beta.powf(steps as f64);
         let m = flat(m) / correction(config.beta1);
         let v = flat(v) / correction(config.beta2);
@@ -120,6 +123,7 @@ impl AdamHealth {
 
     /// Of the moments beside `params`; `None` if their optimiser is no Adam or took no step.
     pub fn of_params(params: &Params, config: &OptimConfig, steps: u64) -> Option<Self> {
+        let config = config.rule.as_adam()?;
         let (mut first, mut second) = (Vec::new(), Vec::new());
         for p in params.trainable() {
             let [m, v] = p.moments.as_slice() else { return None };

@@ -15,18 +15,19 @@
 //! Where the paper and its code differ we follow the code: `mean |W_out|` instead of the sum (the
 //! order within a layer is the same), bias correction by age, only mature units are eligible. Against
 //! the code: new weights follow the layer's own law; the mean contribution does go over to the
-//! outgoing' biases (there it is zeroed first, so that nothing goes over); moments and bias correction
+//! biases of the layers behind (there it is zeroed first, so that nothing goes over); moments and bias correction
 //! of a new unit start again, by the published rule of Adam (there, a factor of it is lost).
 
 use rand::RngExt;
 use serde::{Deserialize, Serialize};
 use tch::{Kind, Tensor};
 
-use super::{Intervention, Shown, StepCx};
+use super::{Effects, Intervention, InterventionSettings, NeuronStats, StepCx};
 use crate::{
     fused,
     init::Init,
     params::{ParamId, Params, Role},
+    registry::Part,
     unread::unread,
 };
 
@@ -82,25 +83,25 @@ impl Utility {
 /// `kind = "cbp"`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct CbpConfig {
+pub struct Cbp {
     /// What the use of a unit is.
     pub utility: Utility,
     /// Fraction of the mature units of each layer that is replaced per update.
     pub replacement_rate: f64,
-    /// NeuronGroup of at most this age, in updates, are left alone.
+    /// Neurons of at most this age, in updates, are left alone.
     pub maturity_threshold: u64,
     /// Decay of the running averages; 0 takes the last minibatch alone.
     pub decay_rate: f64,
     /// Fractions of a unit add up over updates; otherwise each is a probability.
     pub accumulate: bool,
-    /// A unit's mean contribution goes over to the biases of its outgoing, where they have any.
+    /// A unit's mean contribution goes over to the biases of the layers behind, where they have any.
     pub transfer_mean: bool,
 }
 
-impl Default for CbpConfig {
+impl Default for Cbp {
     /// A tenth of the rate that the paper takes in PPO with 256 units; the rest is as there.
     fn default() -> Self {
-        CbpConfig {
+        Cbp {
             utility: Utility::default(),
             replacement_rate: 1e-5,
             maturity_threshold: 10_000,
@@ -111,10 +112,15 @@ impl Default for CbpConfig {
     }
 }
 
-impl CbpConfig {
-    /// # Errors
-    /// One sentence about the first value that cannot work.
-    pub fn validate(&self) -> Result<(), String> {
+impl Part for Cbp {
+    const KIND: &'static str = "cbp";
+    const SUMMARY: &'static str =
+        "replaces the units of least utility among the mature, a fraction of them";
+    const SOURCE: &'static str = "Dohare et al. 2024, Nature 632, Algorithm 1";
+}
+
+impl InterventionSettings for Cbp {
+    fn validate(&self) -> Result<(), String> {
         for (key, value, ok, range) in [
             (
                 "replacement_rate",
@@ -130,30 +136,17 @@ impl CbpConfig {
         }
         if self.utility == Utility::Random && !self.transfer_mean {
             let (default, beside) =
-                (CbpConfig::default().decay_rate, "utility = \"random\" and transfer_mean = false");
+                (Cbp::default().decay_rate, "utility = \"random\" and transfer_mean = false");
             unread("decay_rate", &self.decay_rate, &default, beside)?;
         }
         Ok(())
     }
-}
 
-/// The state of one group of units: f64, on the CPU.
-struct Group {
-    /// Running averages `f` and `u`, `[n]` each.
-    mean: ParamId,
-    utility: ParamId,
-    /// The fraction of a unit that is replacement_accumulator, a scalar.
-    replacement_accumulator: ParamId,
-}
+    fn effects(&self) -> Effects {
+        Effects { replaces_neurons: true, disturbs_norms: true }
+    }
 
-pub(super) struct Cbp {
-    config: CbpConfig,
-    /// In the order of [`Params::units`].
-    groups: Vec<Group>,
-}
-
-impl Cbp {
-    pub(super) fn new(config: CbpConfig, p: &mut Params) -> Self {
+    fn build(&self, p: &mut Params) -> Box<dyn Intervention> {
         p.remember_births();
         let layers: Vec<(String, i64)> =
             p.neurons().iter().map(|u| (u.layer.clone(), p.get(u.incoming).size()[0])).collect();
@@ -172,9 +165,26 @@ impl Cbp {
                 }
             })
             .collect();
-        Cbp { config, groups }
+        Box::new(Replacing { config: *self, groups })
     }
+}
 
+/// The state of one group of units: f64, on the CPU.
+struct Group {
+    /// Running averages `f` and `u`, `[n]` each.
+    mean: ParamId,
+    utility: ParamId,
+    /// Fractions of a unit that are due, a scalar.
+    replacement_accumulator: ParamId,
+}
+
+struct Replacing {
+    config: Cbp,
+    /// In the order of [`Params::neurons`].
+    groups: Vec<Group>,
+}
+
+impl Replacing {
     /// Brings a group's averages up to date; `(f^, u^)` of every unit.
     fn observe(
         &self,
@@ -235,12 +245,11 @@ impl Cbp {
         }
         let due = self.config.replacement_rate * eligible.len() as f64;
         let count = if self.config.accumulate {
-            let replacement_accumulator = &mut fused::host_slice::<f64>(
-                p.get_mut(self.groups[index].replacement_accumulator),
-            )[0];
-            *replacement_accumulator += due;
-            let whole = replacement_accumulator.floor();
-            *replacement_accumulator -= whole;
+            let accumulator = p.get_mut(self.groups[index].replacement_accumulator);
+            let accumulated = &mut fused::host_slice::<f64>(accumulator)[0];
+            *accumulated += due;
+            let whole = accumulated.floor();
+            *accumulated -= whole;
             whole
         } else if due < 1.0 {
             f64::from(u8::from(cx.rng.random::<f64>() < due))
@@ -255,8 +264,8 @@ impl Cbp {
     }
 }
 
-impl Intervention for Cbp {
-    fn after_step(&mut self, p: &mut Params, cx: &mut StepCx<'_>) {
+impl Intervention for Replacing {
+    fn weights(&mut self, p: &mut Params, cx: &mut StepCx<'_>) {
         let _guard = tch::no_grad_guard();
         for index in 0..self.groups.len() {
             let ages: Vec<u64> = p.births(index).iter().map(|&b| cx.step - b as u64).collect();
@@ -276,11 +285,11 @@ impl Intervention for Cbp {
         }
     }
 
-    fn show(&self, p: &Params, step: u64) -> Vec<Shown> {
+    fn neuron_stats(&self, p: &Params, step: u64) -> Vec<NeuronStats> {
         let mut out = Vec::new();
         for (index, units) in p.neurons().iter().enumerate() {
             let mut add = |measure, values| {
-                out.push(Shown { layer: units.layer.clone(), measure, values });
+                out.push(NeuronStats { layer: units.layer.clone(), measure, values });
             };
             let utility = p.get(self.groups[index].utility);
             add("utility", Vec::try_from(utility).expect("f64 on the CPU"));
@@ -305,7 +314,7 @@ fn corrections(eta: f64, ages: &[u64]) -> Vec<f64> {
     ages.iter().map(one).collect()
 }
 
-/// `mean_k |W_out|` of every unit, over all its outgoing.
+/// `mean_k |W_out|` of every unit, over all layers behind.
 fn outgoing(p: &Params, units: &crate::neurons::NeuronGroup) -> Vec<f64> {
     let n = p.get(units.incoming).size()[0] as usize;
     let (mut sum, mut rows) = (vec![0.0; n], 0.0);

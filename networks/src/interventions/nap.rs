@@ -19,11 +19,11 @@
 use serde::{Deserialize, Serialize};
 use tch::{Kind, Tensor, no_grad_guard};
 
-use super::{Intervention, StepCx};
+use super::{Host, Intervention, InterventionSettings, StepCx, settings::at_least_0};
 use crate::{
     fused,
-    optim::OptimConfig,
-    params::{L2_EPS, ParamId, Params, Role},
+    params::{L2_EPS, Param, ParamId, Params, Role},
+    registry::Part,
 };
 
 /// What happens to learned gains and offsets of the norms.
@@ -47,50 +47,97 @@ impl Default for NapGains {
     }
 }
 
+/// `kind = "nap"`
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Nap {
+    /// Period in updates.
+    pub every_updates: u64,
+    /// What happens to learned gains and offsets of the norms.
+    pub gains: NapGains,
+}
+
+impl Default for Nap {
+    fn default() -> Self {
+        Nap { every_updates: 1, gains: NapGains::default() }
+    }
+}
+
+impl Part for Nap {
+    const KIND: &'static str = "nap";
+    const SUMMARY: &'static str =
+        "`W <- ||W_0|| W / ||W||` for every hidden matrix, together with its bias";
+    const SOURCE: &'static str = "Lyle et al. 2024, arXiv 2407.01800, section 4";
+}
+
+impl InterventionSettings for Nap {
+    fn validate(&self) -> Result<(), String> {
+        if self.every_updates == 0 {
+            return Err("every_updates is 0; it must be at least 1".to_owned());
+        }
+        match self.gains {
+            NapGains::Pull { strength } => at_least_0("gains.strength", strength),
+            NapGains::Joint {} | NapGains::Free {} => Ok(()),
+        }
+    }
+
+    fn check(&self, host: &Host<'_>) -> Result<(), String> {
+        fits(host).map_err(|e| format!("nap cannot work here: {e}"))?;
+        if host.later().iter().any(|other| other.kind() == Self::KIND) {
+            return Err("nap is in the list twice; once is enough".to_owned());
+        }
+        if let Some(late) = host.later().iter().find(|other| other.effects().disturbs_norms) {
+            let kind = late.kind();
+            return Err(format!(
+                "{kind} comes after nap and would leave norms that nap must keep; put {kind} before nap"
+            ));
+        }
+        Ok(())
+    }
+
+    fn build(&self, p: &mut Params) -> Box<dyn Intervention> {
+        let mut groups = pairs(p, Role::ScaleInvariant, Role::Bias);
+        if self.gains == (NapGains::Joint {}) {
+            groups.extend(pairs(p, Role::NormGain, Role::NormOffset));
+        }
+        let spheres = groups.into_iter().map(|members| Sphere::new(members, p)).collect();
+        Box::new(Projection { settings: *self, spheres })
+    }
+}
+
+/// Why NaP cannot work on a network, or beside an optimiser.
+fn fits(host: &Host<'_>) -> Result<(), String> {
+    let p = host.params;
+    let layer = |q: &Param| q.name.trim_end_matches("/weight").to_owned();
+    if let Some((_, q)) = p.iter().find(|(_, q)| q.role == Role::Hidden) {
+        return Err(format!(
+            "layer `{}` has no norm before its nonlinearity; give an mlp with `arch.norm`",
+            layer(q)
+        ));
+    }
+    if !p.iter().any(|(_, q)| q.role == Role::ScaleInvariant) {
+        let message = "there is no hidden matrix with a norm behind it; give an mlp with hidden \
+                       layers and `arch.norm`";
+        return Err(message.to_owned());
+    }
+    let decay = host.optim.rule.weight_decay();
+    if decay > 0.0 {
+        return Err(format!(
+            "it keeps norms that optim.weight_decay = {decay} would shrink; set that to 0"
+        ));
+    }
+    Ok(())
+}
+
 /// Tensors that share one norm, and that norm at the start (a [`Role::State`] f64 on the CPU).
 struct Sphere {
     members: Vec<ParamId>,
     radius: ParamId,
 }
 
-pub(super) struct Nap {
-    every_updates: u64,
-    gains: NapGains,
+struct Projection {
+    settings: Nap,
     spheres: Vec<Sphere>,
-}
-
-impl Nap {
-    pub(super) fn new(every_updates: u64, gains: NapGains, p: &mut Params) -> Self {
-        let mut groups = pairs(p, Role::ScaleInvariant, Role::Bias);
-        if gains == (NapGains::Joint {}) {
-            groups.extend(pairs(p, Role::NormGain, Role::NormOffset));
-        }
-        let spheres = groups.into_iter().map(|members| Sphere::new(members, p)).collect();
-        Nap { every_updates, gains, spheres }
-    }
-
-    /// Why NaP cannot work on a network, or beside an optimiser.
-    pub(super) fn check(p: &Params, optim: &OptimConfig) -> Result<(), String> {
-        let layer = |q: &crate::params::Param| q.name.trim_end_matches("/weight").to_owned();
-        if let Some((_, q)) = p.iter().find(|(_, q)| q.role == Role::Hidden) {
-            return Err(format!(
-                "layer `{}` has no norm before its nonlinearity; give an mlp with `arch.norm`",
-                layer(q)
-            ));
-        }
-        if !p.iter().any(|(_, q)| q.role == Role::ScaleInvariant) {
-            let message = "there is no hidden matrix with a norm behind it; give an mlp with hidden \
-                           layers and `arch.norm`";
-            return Err(message.to_owned());
-        }
-        if optim.weight_decay > 0.0 {
-            return Err(format!(
-                "it keeps norms that optim.weight_decay = {} would shrink; set that to 0",
-                optim.weight_decay
-            ));
-        }
-        Ok(())
-    }
 }
 
 /// Each parameter of the `first` role, with the one of the `second` role if that comes right after it:
@@ -135,9 +182,9 @@ fn joint_norm(members: &[ParamId], p: &Params) -> Tensor {
     Tensor::stack(&norms, 0).norm()
 }
 
-impl Intervention for Nap {
-    fn before_step(&mut self, p: &Params, grads: &mut [Tensor], _cx: &mut StepCx<'_>) {
-        let NapGains::Pull { strength } = self.gains else { return };
+impl Intervention for Projection {
+    fn gradients(&mut self, p: &Params, grads: &mut [Tensor], _cx: &mut StepCx<'_>) {
+        let NapGains::Pull { strength } = self.settings.gains else { return };
         let _guard = no_grad_guard();
         for (q, grad) in p.trainable().zip(grads) {
             let start = match q.role {
@@ -149,8 +196,8 @@ impl Intervention for Nap {
         }
     }
 
-    fn after_step(&mut self, p: &mut Params, cx: &mut StepCx<'_>) {
-        if !cx.is_due(self.every_updates, false) {
+    fn weights(&mut self, p: &mut Params, cx: &mut StepCx<'_>) {
+        if !cx.is_due(self.settings.every_updates, false) {
             return;
         }
         cx.count += 1;
@@ -162,7 +209,7 @@ impl Intervention for Nap {
     }
 }
 
-impl Nap {
+impl Projection {
     /// NaN is not judged here: the next loss is, with its cause. Zero has no direction: the reader of
     /// units that were all replaced at once stays there until its next gradient.
     fn holds(&self, p: &Params) -> bool {

@@ -4,8 +4,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Intervention, StepCx};
-use crate::params::{ParamId, Params, Role};
+use super::{Effects, Intervention, InterventionSettings, StepCx, settings::some_time};
+use crate::{
+    params::{ParamId, Params, Role},
+    registry::Part,
+};
 
 /// Which layers are drawn again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,14 +20,43 @@ pub enum Layers {
     All,
 }
 
-pub(super) struct ResetLayers {
-    pub(super) layers: Layers,
-    pub(super) every_updates: u64,
-    pub(super) on_task_change: bool,
+/// `kind = "reset_layers"`
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ResetLayers {
+    /// Which.
+    pub layers: Layers,
+    /// Period in updates; 0: not by period.
+    #[serde(default)]
+    pub every_updates: u64,
+    /// Whether when the task changes.
+    #[serde(default)]
+    pub on_task_change: bool,
+}
+
+impl Part for ResetLayers {
+    const KIND: &'static str = "reset_layers";
+    const SUMMARY: &'static str =
+        "draws the heads, or everything, again from their own distributions";
+    const SOURCE: &'static str = "Nikishin et al. 2022, arXiv 2205.07802, section 4";
+}
+
+impl InterventionSettings for ResetLayers {
+    fn validate(&self) -> Result<(), String> {
+        some_time(self.every_updates, self.on_task_change)
+    }
+
+    fn effects(&self) -> Effects {
+        Effects { disturbs_norms: true, ..Effects::default() }
+    }
+
+    fn build(&self, _p: &mut Params) -> Box<dyn Intervention> {
+        Box::new(*self)
+    }
 }
 
 impl Intervention for ResetLayers {
-    fn after_step(&mut self, p: &mut Params, cx: &mut StepCx<'_>) {
+    fn weights(&mut self, p: &mut Params, cx: &mut StepCx<'_>) {
         if !cx.is_due(self.every_updates, self.on_task_change) {
             return;
         }

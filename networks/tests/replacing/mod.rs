@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use networks::{
-    interventions::{CbpConfig, InterventionConfig, Utility},
+    interventions::{Cbp, InterventionConfig, Utility},
     model::Model,
     network::{ArchConfig, Ensemble},
     optim::OptimConfig,
@@ -35,7 +35,7 @@ pub(crate) fn gap(a: &Tensor, b: &Tensor) -> f64 {
 
 /// Continual backprop that replaces something at almost every update.
 pub(crate) fn eager(utility: Utility, transfer_mean: bool) -> InterventionConfig {
-    InterventionConfig::Cbp(CbpConfig {
+    InterventionConfig::from(Cbp {
         utility,
         replacement_rate: 0.3,
         maturity_threshold: 2,
@@ -45,7 +45,7 @@ pub(crate) fn eager(utility: Utility, transfer_mean: bool) -> InterventionConfig
     })
 }
 
-/// NeuronGroup of a group born at this optimiser step.
+/// Neurons of a group born at this optimiser step.
 pub(crate) fn newborn(p: &mut Params, group: usize, step: u64) -> Vec<i64> {
     let births = p.births(group).to_vec();
     (0..births.len() as i64).filter(|&i| births[i as usize] == step as i64).collect()

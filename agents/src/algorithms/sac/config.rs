@@ -30,7 +30,7 @@ pub struct SacConfig {
     pub alpha: f64,
     /// Whether the temperature is learned (equation 18) or stays `alpha`.
     pub learn_alpha: bool,
-    /// FrozenNetwork entropy per action dimension; the target is this times the number of dimensions.
+    /// Target entropy per action dimension; the target is this times the number of dimensions.
     pub target_entropy_per_dim: f64,
     /// The policy network.
     pub actor: NetworkConfig,

@@ -10,6 +10,18 @@ pub(super) fn explain(message: &str, table: &Table) -> String {
     let message = lines.next().unwrap_or_default();
     let place = lines.next().and_then(|l| l.strip_prefix("in `")?.strip_suffix('`')).unwrap_or("");
     let quoted: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
+    if let Some((key, rest)) = message.strip_prefix('`').and_then(|m| m.split_once('`')) {
+        // A key that another kind reads.
+        let kind = rest.split('"').nth(1).unwrap_or("");
+        let mut leaves = Vec::new();
+        collect_leaves(&Value::Table(table.clone()), "", &mut leaves);
+        let of_kind = |value: &Value| {
+            let own = value.get("kind").and_then(Value::as_str);
+            value.get(key).is_some() && own.is_none_or(|own| own == kind)
+        };
+        let path = leaves.iter().find(|(_, value)| of_kind(value)).map(|(path, _)| path);
+        return path.map_or(message.to_owned(), |path| format!("{path}.{key}{rest}"));
+    }
     let (Some((&found, known)), true) = (quoted.split_first(), message.starts_with("unknown"))
     else {
         let place = find_misfit(message, place, table).unwrap_or_else(|| place.to_owned());

@@ -1,4 +1,4 @@
-//! Adam where weights have ages: the bias corrections of each weight count the steps since it was
+//! Adam and AdamW, where weights have ages: the bias corrections of each weight count the steps since it was
 //! last drawn, not since the start.
 //!
 //! Zeroed moments under an old step count would make the first steps after a reset up to 6.6 times
@@ -7,21 +7,156 @@
 //! On the CPU this is the only Adam: a matrix of 256x256 takes two thirds of the time that libtorch's
 //! fused kernel takes.
 
+use serde::{Deserialize, Serialize};
 use tch::{Device, Tensor};
 
+use super::{OptimSettings, StepAt, settings::check_ranges};
 use crate::{
     fused::{self, AdamStep},
     params::Params,
+    registry::Part,
 };
 
+/// `kind = "adam"`. Names and defaults are PyTorch's.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Adam {
+    /// Decay of the first moment.
+    pub beta1: f64,
+    /// Decay of the second moment.
+    pub beta2: f64,
+    /// Added to the root of the second moment.
+    pub eps: f64,
+    /// L2 in the gradient.
+    pub weight_decay: f64,
+}
+
+impl Default for Adam {
+    fn default() -> Self {
+        Adam { beta1: 0.9, beta2: 0.999, eps: 1e-8, weight_decay: 0.0 }
+    }
+}
+
+/// `kind = "adamw"`: Adam with decoupled weight decay. PyTorch's defaults but for the decay, which is 0.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AdamW {
+    /// Decay of the first moment.
+    pub beta1: f64,
+    /// Decay of the second moment.
+    pub beta2: f64,
+    /// Added to the root of the second moment.
+    pub eps: f64,
+    /// `theta <- (1 - lr weight_decay) theta` before each step.
+    pub weight_decay: f64,
+}
+
+impl Default for AdamW {
+    fn default() -> Self {
+        let Adam { beta1, beta2, eps, weight_decay } = Adam::default();
+        AdamW { beta1, beta2, eps, weight_decay }
+    }
+}
+
+impl Part for Adam {
+    const KIND: &'static str = "adam";
+    const SUMMARY: &'static str =
+        "steps by running means of gradients over the roots of those of their squares";
+    const SOURCE: &'static str = "Kingma & Ba 2015, arXiv 1412.6980, Algorithm 1";
+}
+
+impl Part for AdamW {
+    const KIND: &'static str = "adamw";
+    const SUMMARY: &'static str =
+        "Adam with decoupled weight decay, `theta <- (1 - lr weight_decay) theta`";
+    const SOURCE: &'static str = "Loshchilov & Hutter 2019, arXiv 1711.05101, Algorithm 2";
+}
+
+impl OptimSettings for Adam {
+    fn validate(&self) -> Result<(), String> {
+        check_ranges(&[
+            ("beta1", self.beta1, (0.0..1.0).contains(&self.beta1), "in [0, 1)"),
+            ("beta2", self.beta2, (0.0..1.0).contains(&self.beta2), "in [0, 1)"),
+            ("eps", self.eps, self.eps > 0.0, "greater than 0"),
+            ("weight_decay", self.weight_decay, self.weight_decay >= 0.0, "at least 0"),
+        ])
+    }
+
+    fn moments(&self, value: &Tensor) -> Vec<Tensor> {
+        vec![value.zeros_like(), value.zeros_like()]
+    }
+
+    fn weight_decay(&self) -> f64 {
+        self.weight_decay
+    }
+
+    fn as_adam(&self) -> Option<Adam> {
+        Some(*self)
+    }
+
+    fn step(&self, params: &mut Params, grads: &[Tensor], at: &StepAt<'_>) {
+        any_device(params, grads, at, self.kernel(at, false));
+    }
+}
+
+impl OptimSettings for AdamW {
+    fn validate(&self) -> Result<(), String> {
+        self.adam().validate()
+    }
+
+    fn moments(&self, value: &Tensor) -> Vec<Tensor> {
+        self.adam().moments(value)
+    }
+
+    fn weight_decay(&self) -> f64 {
+        self.weight_decay
+    }
+
+    fn as_adam(&self) -> Option<Adam> {
+        Some(self.adam())
+    }
+
+    fn step(&self, params: &mut Params, grads: &[Tensor], at: &StepAt<'_>) {
+        any_device(params, grads, at, self.adam().kernel(at, true));
+    }
+}
+
+impl AdamW {
+    fn adam(self) -> Adam {
+        let AdamW { beta1, beta2, eps, weight_decay } = self;
+        Adam { beta1, beta2, eps, weight_decay }
+    }
+}
+
+impl Adam {
+    fn kernel(self, at: &StepAt<'_>, decoupled: bool) -> AdamStep {
+        let Adam { beta1, beta2, eps, weight_decay } = self;
+        AdamStep { lr: at.lr, beta1, beta2, eps, weight_decay, decoupled }
+    }
+}
+
+fn any_device(params: &mut Params, grads: &[Tensor], at: &StepAt<'_>, h: AdamStep) {
+    if at.step_tensor.device() == Device::Cpu || has_ages(params) {
+        return step(params, grads, at.steps, h);
+    }
+    // f32 counts exactly to 2^24; beyond that both bias corrections are 1 to the last bit.
+    let mut step_tensor = at.step_tensor.shallow_clone();
+    let _ = step_tensor.fill_(at.steps as f64);
+    let grads: Vec<&Tensor> = grads.iter().collect();
+    let values: Vec<&Tensor> = params.trainable().map(|p| &p.value).collect();
+    let first: Vec<&Tensor> = params.trainable().map(|p| &p.moments[0]).collect();
+    let second: Vec<&Tensor> = params.trainable().map(|p| &p.moments[1]).collect();
+    fused::adam_(&values, &grads, &first, &second, &step_tensor, h);
+}
+
 /// Whether any weight may be younger than the run.
-pub(crate) fn has_ages(params: &Params) -> bool {
+fn has_ages(params: &Params) -> bool {
     params.neurons().iter().any(|u| u.history.is_some()) || params.trainable().any(|p| p.birth > 0)
 }
 
 /// Step number `steps` of all trainable parameters. An element between two units is as young as the
 /// younger of them.
-pub(crate) fn step(params: &mut Params, grads: &[Tensor], steps: u64, h: AdamStep) {
+fn step(params: &mut Params, grads: &[Tensor], steps: u64, h: AdamStep) {
     let corrections: Vec<Option<Corrections>> = (0..params.neurons().len())
         .map(|i| {
             params.neurons()[i].history?;

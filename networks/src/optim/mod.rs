@@ -1,0 +1,119 @@
+//! Optimisers: how gradients change weights.
+//!
+//! One paper per file, with its keys, their defaults and what it refuses. What an optimiser remembers of a
+//! parameter lies beside that parameter, so that resets reach it and checkpoints hold it.
+
+mod adam;
+mod config;
+mod novograd;
+pub mod schedule;
+mod settings;
+mod sgd;
+
+pub use adam::{Adam, AdamW};
+pub use config::OptimConfig;
+pub use novograd::NovoGrad;
+pub use schedule::{Restart, Schedule};
+pub use settings::{OptimSettings, StepAt};
+pub use sgd::Sgd;
+
+use tch::{Device, Kind, Tensor, no_grad_guard};
+
+use crate::{
+    params::{LoadError, Params, StateDict, copy_from},
+    registry::Family,
+};
+
+/// What comes with this crate: one line each.
+pub(crate) fn builtin() -> Family<dyn OptimSettings> {
+    let mut family = Family::default();
+    family.add::<Adam>();
+    family.add::<AdamW>();
+    family.add::<NovoGrad>();
+    family.add::<Sgd>();
+    family
+}
+
+/// An optimiser for one [`Params`].
+#[derive(Debug)]
+pub struct Optim {
+    config: OptimConfig,
+    /// Steps taken so far.
+    steps: u64,
+    /// Of these, when the schedule's cycle began.
+    cycle: u64,
+    /// The task of the last step, if there was one.
+    task: Option<usize>,
+    /// `steps` as a device scalar, for fused kernels.
+    step_tensor: Tensor,
+}
+
+/// Saved in place of a task before the first step.
+const NO_TASK: i64 = -1;
+
+impl Optim {
+    /// Gives every trainable parameter its zeroed moments.
+    pub fn new(config: OptimConfig, params: &mut Params, device: Device) -> Self {
+        for p in params.trainable_mut() {
+            p.moments = config.rule.moments(&p.value.detach());
+        }
+        let step_tensor = Tensor::zeros([], (Kind::Float, device));
+        Optim { config, steps: 0, cycle: 0, task: None, step_tensor }
+    }
+
+    /// The learning rate of the next step.
+    pub fn lr(&self) -> f64 {
+        self.config.lr * self.config.schedule.factor(self.steps - self.cycle)
+    }
+
+    /// What it was made with.
+    pub fn config(&self) -> &OptimConfig {
+        &self.config
+    }
+
+    /// Steps taken so far.
+    pub fn steps(&self) -> u64 {
+        self.steps
+    }
+
+    /// Whether a step on data of `task` is the first after a task change. The task of the first step
+    /// is no change: a run may begin in a later task, or see its first one end before it learns.
+    pub fn is_new_task(&self, task: usize) -> bool {
+        self.task.is_some_and(|last| last != task)
+    }
+
+    /// One step in place, on data of `task`; `grads` in the order of [`Params::trainable`].
+    pub fn step(&mut self, params: &mut Params, grads: &[Tensor], task: usize) {
+        let _guard = no_grad_guard();
+        if self.is_new_task(task)
+            && let Schedule::CosineRestarts { restart: Restart::Task, .. } = self.config.schedule
+        {
+            self.cycle = self.steps;
+        }
+        self.task = Some(task);
+        let lr = self.lr();
+        self.steps += 1;
+        let at = StepAt { lr, steps: self.steps, step_tensor: &self.step_tensor };
+        self.config.rule.step(params, grads, &at);
+    }
+
+    /// Adds the counts to `out`; the moments are saved with the parameters.
+    pub fn save(&self, prefix: &str, out: &mut StateDict) {
+        let task = self.task.map_or(NO_TASK, |task| task as i64);
+        let counts = [self.steps as i64, self.cycle as i64, task];
+        out.insert(format!("{prefix}/optim#steps"), Tensor::from_slice(&counts));
+    }
+
+    /// Reverse of [`Optim::save`].
+    ///
+    /// # Errors
+    /// When the count is missing.
+    pub fn load(&mut self, prefix: &str, from: &StateDict) -> Result<(), LoadError> {
+        let mut counts = Tensor::from_slice(&[0i64; 3]);
+        copy_from(&mut counts, &format!("{prefix}/optim#steps"), from)?;
+        self.steps = counts.int64_value(&[0]) as u64;
+        self.cycle = counts.int64_value(&[1]) as u64;
+        self.task = usize::try_from(counts.int64_value(&[2])).ok(); // NO_TASK is negative
+        Ok(())
+    }
+}

@@ -1,0 +1,75 @@
+//! What an optimiser is to the models that use it.
+
+use std::{fmt::Debug, sync::Arc};
+
+use tch::Tensor;
+
+use super::Adam;
+use crate::{
+    params::Params,
+    registry::{Family, Named, Open, Part, Registries},
+};
+
+/// The settings of one optimiser, and its step.
+pub trait OptimSettings: Debug + Send + Sync {
+    /// # Errors
+    /// One sentence about the first value that cannot work, beginning with its key.
+    fn validate(&self) -> Result<(), String>;
+
+    /// Whether it can step these parameters.
+    ///
+    /// # Errors
+    /// One sentence about what is in the way.
+    fn check(&self, _params: &Params) -> Result<(), String> {
+        Ok(())
+    }
+
+    /// What it remembers of a parameter, as at the start: zeros of any shapes. A tensor of the parameter's
+    /// own shape forgets rows and columns that are drawn again; others are the layer's and do not.
+    fn moments(&self, value: &Tensor) -> Vec<Tensor>;
+
+    /// The coefficient by which it shrinks weights, 0 if it does not.
+    fn weight_decay(&self) -> f64 {
+        0.0
+    }
+
+    /// The numbers of Adam, if its two moments are Adam's; diagnostics read them.
+    fn as_adam(&self) -> Option<Adam> {
+        None
+    }
+
+    /// One step in place, under `no_grad`; `grads` in the order of [`Params::trainable`].
+    fn step(&self, params: &mut Params, grads: &[Tensor], at: &StepAt<'_>);
+}
+
+/// Which step it is.
+pub struct StepAt<'a> {
+    /// The learning rate, schedule included.
+    pub lr: f64,
+    /// Steps, this one included.
+    pub steps: u64,
+    /// A scalar f32 on the parameters' device, for kernels that want `steps` there.
+    pub step_tensor: &'a Tensor,
+}
+
+impl Open for dyn OptimSettings {
+    fn family(registries: &Registries) -> &Family<Self> {
+        &registries.optimizers
+    }
+}
+
+impl<P: Part + OptimSettings> From<P> for Named<dyn OptimSettings> {
+    fn from(settings: P) -> Self {
+        Named::new(settings, |s: Arc<P>| -> Arc<dyn OptimSettings> { s })
+    }
+}
+
+/// Refuses the first number that is outside its range.
+pub(super) fn check_ranges(checks: &[(&str, f64, bool, &str)]) -> Result<(), String> {
+    for (key, value, ok, range) in checks {
+        if !ok || !value.is_finite() {
+            return Err(format!("{key} is {value}; it must be {range}"));
+        }
+    }
+    Ok(())
+}
