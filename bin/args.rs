@@ -7,6 +7,7 @@ use clap::{Parser, Subcommand, builder::RangedU64ValueParser};
 const OVERVIEW: &str = "\
 Examples:
   supple envs                            what there is to solve
+  supple kinds                           what a configuration can name
   supple train configs/quickstart.toml   learn, into runs/quickstart-1
   supple resume runs/quickstart-1        go on after a stop or a crash
   supple eval runs/quickstart-1          play with the best weights
@@ -327,6 +328,12 @@ pub(crate) enum Command {
     /// List the environments that can be made here
     #[command(after_help = ENVS)]
     Envs,
+    /// List what a configuration can name by `kind`, with source and keys
+    Kinds {
+        /// Print the page docs/kinds.md
+        #[arg(long)]
+        markdown: bool,
+    },
     /// Check an environment and say what is wrong, where, and how to mend it
     #[command(after_help = CHECK_ENV)]
     CheckEnv {

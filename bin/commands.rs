@@ -5,6 +5,7 @@ mod check_env;
 mod diagnose;
 mod envs;
 mod eval;
+mod kinds;
 mod report;
 mod resume;
 mod stream;
@@ -56,6 +57,7 @@ pub(crate) fn run(args: Args, registry: &Registry) -> Result<ExitCode> {
         }
         Command::Report { dirs, out, steps } => report::run(&dirs, out.as_deref(), steps),
         Command::Envs => envs::run(registry),
+        Command::Kinds { markdown } => kinds::run(markdown),
         Command::CheckEnv { id, set, seconds } => check_env::run(registry, &id, &set, seconds),
     }
 }

@@ -1,31 +1,35 @@
-//! The command line, as a library: a downstream crate calls [`run`] with a registry that holds its
-//! own environments and gets the same commands, files and messages as the stock `supple`.
+//! The command line, as a library: a downstream crate calls [`run`] with registries that hold its own
+//! environments, optimisers and interventions, and gets the same commands, files and messages as the stock `supple`.
 
 mod args;
 mod commands;
 mod output;
 mod progress;
+mod registries;
 mod stop;
 mod video;
 
 pub use envs;
+pub use networks;
+pub use registries::Registries;
+pub use tch;
 
 use std::process::ExitCode;
 
 use clap::Parser;
-use envs::{Registry, sentence_and_details};
+use envs::sentence_and_details;
 
 /// Parses the command line, runs the command, prints an error: one line that begins with
 /// `error:`, and below it the traceback where Python raised it.
 ///
 /// Exit codes: 0 done, 1 error, 2 wrong usage, 101 a bug, 130 interrupted with a checkpoint saved.
-#[expect(clippy::needless_pass_by_value, reason = "the last line of main is shorter without &")]
-pub fn run(registry: Registry) -> ExitCode {
+pub fn run(registries: impl Into<Registries>) -> ExitCode {
+    let Registries { envs, networks } = registries.into();
     // Threads are joined and their panics reported with the thread's name; the default hook would
     // print each twice, with a backtrace hint.
     std::panic::set_hook(Box::new(|_| {}));
     let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-        commands::run(args::Args::parse(), &registry)
+        networks.scope(|| commands::run(args::Args::parse(), &envs))
     }));
     match result {
         Ok(Ok(code)) => code,

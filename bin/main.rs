@@ -1,5 +1,5 @@
-//! `supple`: the stock command line, with the built-in environments.
+//! `supple`: the stock command line, with what is built in.
 
 fn main() -> std::process::ExitCode {
-    supple::run(envs::Registry::builtin())
+    supple::run(supple::Registries::builtin())
 }

@@ -1,5 +1,5 @@
-//! The README's custom environment: a program of its own, in thirty lines, with the whole command
-//! line.
+//! The README's custom environment and custom intervention: programs of their own, in thirty and fifty lines,
+//! with the whole command line.
 
 mod cli;
 
@@ -12,22 +12,24 @@ use cli::{SUPPLE, Scratch, last_json, start_in};
 
 const SOURCE: &str = include_str!("../examples/custom_env.rs");
 
-/// Builds the example where and as the stock binary was built, and returns its path.
-fn example() -> PathBuf {
+const INTERVENTION: &str = include_str!("../examples/custom_intervention.rs");
+
+/// Builds an example where and as the stock binary was built, and returns its path.
+fn example(name: &str) -> PathBuf {
     let folder = Path::new(SUPPLE).parent().expect("the binary lies in a folder");
     let profile = match folder.file_name().and_then(|n| n.to_str()) {
         Some("debug") | None => "dev",
         Some(name) => name,
     };
     let mut args =
-        vec!["build", "--quiet", "--workspace", "--example", "custom_env", "--profile", profile];
+        vec!["build", "--quiet", "--workspace", "--example", name, "--profile", profile];
     if cfg!(feature = "mujoco") {
         // As this test was built: otherwise all would be compiled a second time.
         args.extend(["--features", "mujoco"]);
     }
     let ended = start_in(Path::new(env!("CARGO_MANIFEST_DIR")), env!("CARGO"), &args).wait();
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
-    folder.join("examples/custom_env")
+    folder.join("examples").join(name)
 }
 
 #[test]
@@ -35,7 +37,7 @@ fn a_custom_environment_is_short_checked_and_trained() {
     let lines = SOURCE.lines().filter(|line| !line.trim().is_empty()).count();
     assert!(lines < 30, "{lines} lines are not under 30");
 
-    let example = example();
+    let example = example("custom_env");
     let s = Scratch::new();
     let ended = s.start_program(&example, &["check-env", "thermostat"]).wait();
     assert_eq!((ended.code, ended.stdout.as_str()), (Some(0), "thermostat: nothing to mend\n"));
@@ -88,4 +90,70 @@ fn the_readme_shows_this_very_program() {
     let readme = fs::read_to_string(&path).expect("README.md");
     let block = format!("```rust\n{SOURCE}```\n");
     assert!(readme.contains(&block), "README.md must contain, verbatim:\n{block}");
+}
+
+/// An intervention from outside is read, listed, refused, counted and resumed like one from inside, also in a suite.
+#[test]
+fn a_custom_intervention_is_one_of_the_others() {
+    let lines = INTERVENTION.lines().filter(|line| !line.trim().is_empty()).count();
+    assert!(lines <= 50, "{lines} lines are more than 50");
+
+    let example = example("custom_intervention");
+    let s = Scratch::quick();
+    let run = |args: &[&str]| s.start_program(&example, args).wait();
+    let succeed = |args: &[&str]| {
+        let ended = run(args);
+        assert_eq!(ended.code, Some(0), "{args:?}: {}", ended.stderr);
+        ended.stdout
+    };
+    let kinds = succeed(&["kinds"]);
+    assert!(kinds.contains("gradient_noise") && kinds.contains("keys: std, decay"), "{kinds}");
+
+    for (item, said) in [
+        ("[{ kind = 'gradient_noise', std = 0 }]", "interventions: gradient_noise: std is 0; it must"),
+        ("[{ kind = 'gradient_noise', sdt = 1 }]", "sdt`; did you mean `std`?"),
+        ("[{ kind = 'gradient_nose' }]", "did you mean `gradient_noise`?"),
+    ] {
+        let set = format!("agent.network.interventions={item}");
+        let ended = run(&["train", "quick.toml", "--set", &set]);
+        assert_eq!(ended.code, Some(1), "{item}");
+        assert!(ended.stderr.contains(said), "{item}: {}", ended.stderr);
+    }
+    let ours = "agent.network.interventions=[{ kind = 'gradient_noise', std = 0.5 }]";
+    let foreign = s.run(&["train", "quick.toml", "--set", ours]);
+    assert!(foreign.stderr.contains("unknown value `") && foreign.code == Some(1), "{}", foreign.stderr);
+
+    // Whole, and stopped and resumed: the same bits.
+    let whole =
+        ["train", "quick.toml", "--set", ours, "--set", "checkpoint.every_steps=200", "--json"];
+    let json = last_json(&succeed(&[&whole[..], &["--run-dir", "whole"]].concat()));
+    assert_eq!(json["interventions"][0]["kind"], "gradient_noise", "{json}");
+    assert_eq!(json["interventions"][0]["count"], json["updates"], "{json}");
+    let config = fs::read_to_string(s.path("whole/config.toml")).expect("a run folder");
+    assert!(config.contains("decay = 0.55"), "every default is in the file:\n{config}");
+    succeed(&[&whole[..], &["--run-dir", "part", "--set", "total_steps=200"]].concat());
+    succeed(&["resume", "part", "--set", "total_steps=400"]);
+    let weights = |run: &str| {
+        let file = s.path(&format!("{run}/checkpoints/step-000000000400/model.safetensors"));
+        fs::read(file).expect("a checkpoint")
+    };
+    assert!(weights("whole") == weights("part"), "a resume changed the bits");
+    succeed(&["train", "quick.toml", "--run-dir", "plain"]);
+    assert!(weights("whole") != weights("plain"), "the noise is there");
+
+    // A suite's runs are processes of this program too.
+    s.write(
+        "grid.toml",
+        "title = 'Noise'\nabout = 'Does noise help?'\nseeds = 1\n\
+         [score]\nmetric = 'train/episode_return'\nbin = 200\n\
+         [config]\ntotal_steps = 400\nreplay = { learning_starts = 50, batch_size = 16 }\n\
+         eval = { episodes = 0 }\n[config.agent]\nkind = 'dqn'\n\
+         network = { arch = { kind = 'mlp', hidden = [8] } }\n\
+         [[methods]]\nname = 'plain'\nbaseline = true\n\
+         [[methods]]\nname = 'noise'\nset.agent.network.interventions = [{ kind = 'gradient_noise' }]\n",
+    );
+    let report = succeed(&["bench", "grid.toml", "--out", "out", "--jobs", "1"]);
+    assert!(report.contains("noise"), "{report}");
+    let config = fs::read_to_string(s.path("out/runs/noise/seed-1/config.toml"));
+    assert!(config.expect("a run folder").contains("gradient_noise"), "the run had it");
 }

@@ -1,0 +1,71 @@
+//! `supple kinds`: what a configuration can name by `kind`, with source and keys.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use networks::registry::{Entry, Registries};
+
+use crate::output::print;
+
+/// Prints all families, for people or as a page of the documentation.
+pub(super) fn run(markdown: bool) -> Result<ExitCode> {
+    let registries = Registries::current();
+    print(&if markdown { page(&registries) } else { listing(&registries) })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// One part of any family.
+struct Row {
+    kind: &'static str,
+    summary: &'static str,
+    source: &'static str,
+    keys: &'static [&'static str],
+}
+
+fn row<T: ?Sized>(entry: &Entry<T>) -> Row {
+    Row { kind: entry.kind, summary: entry.summary, source: entry.source, keys: entry.keys }
+}
+
+/// Each family by its key in a configuration, and its parts in the order of the alphabet.
+fn families(registries: &Registries) -> Vec<(&'static str, Vec<Row>)> {
+    vec![
+        ("agent.*.optim", registries.optimizers.entries().map(row).collect()),
+        ("agent.*.interventions", registries.interventions.entries().map(row).collect()),
+    ]
+}
+
+fn listing(registries: &Registries) -> String {
+    let families = families(registries);
+    let kinds = families.iter().flat_map(|(_, rows)| rows).map(|row| row.kind.len());
+    let width = kinds.max().unwrap_or(0);
+    let mut blocks = Vec::new();
+    for (family, rows) in &families {
+        let mut lines = vec![(*family).to_owned()];
+        for Row { kind, summary, source, keys } in rows {
+            lines.push(format!("  {kind:width$}  {summary}"));
+            lines.push(format!("  {:width$}  {source}", ""));
+            if !keys.is_empty() {
+                lines.push(format!("  {:width$}  keys: {}", "", keys.join(", ")));
+            }
+        }
+        blocks.push(lines.join("\n"));
+    }
+    blocks.join("\n\n")
+}
+
+fn page(registries: &Registries) -> String {
+    let mut text = "# Kinds\n\nWhat a configuration can name by `kind`, as `supple kinds` lists it; a program of your \
+                    own adds to it.\nMade by `supple kinds --markdown`."
+        .to_owned();
+    for (family, rows) in families(registries) {
+        text += &format!(
+            "\n\n## `{family}`\n\n| kind | what it does | source | keys |\n| --- | --- | --- | --- |"
+        );
+        for Row { kind, summary, source, keys } in rows {
+            let summary = summary.replace('|', "\\|");
+            let keys: Vec<String> = keys.iter().map(|key| format!("`{key}`")).collect();
+            text += &format!("\n| `{kind}` | {summary} | {source} | {} |", keys.join(", "));
+        }
+    }
+    text
+}
