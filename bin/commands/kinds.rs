@@ -54,18 +54,21 @@ fn listing(registries: &Registries) -> String {
 }
 
 fn page(registries: &Registries) -> String {
-    let mut text = "# Kinds\n\nWhat a configuration can name by `kind`, as `supple kinds` lists it; a program of your \
-                    own adds to it.\nMade by `supple kinds --markdown`."
-        .to_owned();
+    let mut lines = vec![
+        "# Kinds\n".to_owned(),
+        "What a configuration can name by `kind`, as `supple kinds` lists it; a program of your own adds to it."
+            .to_owned(),
+        "Made by `supple kinds --markdown`.".to_owned(),
+    ];
     for (family, rows) in families(registries) {
-        text += &format!(
-            "\n\n## `{family}`\n\n| kind | what it does | source | keys |\n| --- | --- | --- | --- |"
-        );
+        lines.push(format!("\n## `{family}`\n"));
+        lines.push("| kind | what it does | source | keys |".to_owned());
+        lines.push("| --- | --- | --- | --- |".to_owned());
         for Row { kind, summary, source, keys } in rows {
             let summary = summary.replace('|', "\\|");
             let keys: Vec<String> = keys.iter().map(|key| format!("`{key}`")).collect();
-            text += &format!("\n| `{kind}` | {summary} | {source} | {} |", keys.join(", "));
+            lines.push(format!("| `{kind}` | {summary} | {source} | {} |", keys.join(", ")));
         }
     }
-    text
+    lines.join("\n")
 }

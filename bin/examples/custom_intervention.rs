@@ -26,7 +26,11 @@ impl Part for GradientNoise {
 
 impl InterventionSettings for GradientNoise {
     fn validate(&self) -> Result<(), String> {
-        if self.std > 0.0 { Ok(()) } else { Err(format!("std is {}; it must be above 0", self.std)) }
+        if self.std > 0.0 {
+            Ok(())
+        } else {
+            Err(format!("std is {}; it must be above 0", self.std))
+        }
     }
     fn build(&self, _params: &mut Params) -> Box<dyn Intervention> {
         Box::new(*self)

@@ -21,8 +21,7 @@ fn example(name: &str) -> PathBuf {
         Some("debug") | None => "dev",
         Some(name) => name,
     };
-    let mut args =
-        vec!["build", "--quiet", "--workspace", "--example", name, "--profile", profile];
+    let mut args = vec!["build", "--quiet", "--workspace", "--example", name, "--profile", profile];
     if cfg!(feature = "mujoco") {
         // As this test was built: otherwise all would be compiled a second time.
         args.extend(["--features", "mujoco"]);
@@ -110,7 +109,10 @@ fn a_custom_intervention_is_one_of_the_others() {
     assert!(kinds.contains("gradient_noise") && kinds.contains("keys: std, decay"), "{kinds}");
 
     for (item, said) in [
-        ("[{ kind = 'gradient_noise', std = 0 }]", "interventions: gradient_noise: std is 0; it must"),
+        (
+            "[{ kind = 'gradient_noise', std = 0 }]",
+            "interventions: gradient_noise: std is 0; it must",
+        ),
         ("[{ kind = 'gradient_noise', sdt = 1 }]", "sdt`; did you mean `std`?"),
         ("[{ kind = 'gradient_nose' }]", "did you mean `gradient_noise`?"),
     ] {
@@ -121,7 +123,11 @@ fn a_custom_intervention_is_one_of_the_others() {
     }
     let ours = "agent.network.interventions=[{ kind = 'gradient_noise', std = 0.5 }]";
     let foreign = s.run(&["train", "quick.toml", "--set", ours]);
-    assert!(foreign.stderr.contains("unknown value `") && foreign.code == Some(1), "{}", foreign.stderr);
+    assert!(
+        foreign.stderr.contains("unknown value `") && foreign.code == Some(1),
+        "{}",
+        foreign.stderr
+    );
 
     // Whole, and stopped and resumed: the same bits.
     let whole =

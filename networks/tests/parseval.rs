@@ -12,7 +12,7 @@ use networks::{
 };
 use tch::{Device, Kind, Tensor};
 
-fn model(parseval: Parseval, arch: ArchConfig, lr: f64) -> Result<Model, String> {
+fn model(parseval: Parseval, arch: &ArchConfig, lr: f64) -> Result<Model, String> {
     let (mut p, mut rng) = (Params::default(), random::stream(1, 0));
     let net = arch.build(&mut p, "f", &[3], &[("y", 2)], &mut rng).expect("fits");
     let optim = OptimConfig::new(Sgd::default(), lr);
@@ -51,7 +51,7 @@ fn step(m: &mut Model) -> networks::model::StepStats {
 #[test]
 fn the_term_is_in_the_reported_loss() {
     let settings = Parseval { strength: 0.25, scale: 1.5 };
-    let mut m = model(settings, mlp(&[5, 4]), 1e-9).expect("fits").to_kind(Kind::Double);
+    let mut m = model(settings, &mlp(&[5, 4]), 1e-9).expect("fits").to_kind(Kind::Double);
     let want = 0.25 * distance(&m, 1.5);
     let stats = step(&mut m);
     assert!((stats.loss - want).abs() < 1e-12 * want, "{} instead of {want}", stats.loss);
@@ -64,7 +64,7 @@ fn the_term_is_in_the_reported_loss() {
 fn its_gradient_is_the_formula() {
     let (strength, scale, lr) = (0.25, 1.5, 0.01);
     let mut m =
-        model(Parseval { strength, scale }, mlp(&[5]), lr).expect("fits").to_kind(Kind::Double);
+        model(Parseval { strength, scale }, &mlp(&[5]), lr).expect("fits").to_kind(Kind::Double);
     let before: Vec<Tensor> = m.params.trainable().map(|p| p.value.detach().copy()).collect();
     step(&mut m);
     for (p, w) in m.params.trainable().zip(&before) {
@@ -86,7 +86,7 @@ fn its_gradient_is_the_formula() {
 fn rows_become_orthogonal() {
     for (units, floor) in [(3, 0.0), (5, 8.0)] {
         let settings = Parseval { strength: 1.0, scale: 2.0 };
-        let mut m = model(settings, mlp(&[units]), 0.02).expect("fits").to_kind(Kind::Double);
+        let mut m = model(settings, &mlp(&[units]), 0.02).expect("fits").to_kind(Kind::Double);
         let start = distance(&m, 2.0);
         for _ in 0..2_000 {
             step(&mut m);
@@ -111,7 +111,7 @@ fn networks_without_free_hidden_matrices_are_refused() {
             "parseval cannot work here: the rows of this network keep unit length whatever the loss says",
         ),
     ] {
-        assert_eq!(model(Parseval::default(), arch, 0.1).err().expect("refused"), said);
+        assert_eq!(model(Parseval::default(), &arch, 0.1).err().expect("refused"), said);
     }
     for (settings, said) in [
         (
@@ -120,6 +120,6 @@ fn networks_without_free_hidden_matrices_are_refused() {
         ),
         (Parseval { strength: 1.0, scale: 0.0 }, "parseval: scale is 0; it must be greater than 0"),
     ] {
-        assert_eq!(model(settings, mlp(&[4]), 0.1).err().expect("refused"), said);
+        assert_eq!(model(settings, &mlp(&[4]), 0.1).err().expect("refused"), said);
     }
 }

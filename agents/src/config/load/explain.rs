@@ -13,8 +13,8 @@ pub(super) fn explain(message: &str, table: &Table) -> String {
     if let Some((key, rest)) = message.strip_prefix('`').and_then(|m| m.split_once('`')) {
         // A key that another kind reads.
         let kind = rest.split('"').nth(1).unwrap_or("");
-        let mut leaves = Vec::new();
-        collect_leaves(&Value::Table(table.clone()), "", &mut leaves);
+        let (root, mut leaves) = (Value::Table(table.clone()), Vec::new());
+        collect_leaves(&root, "", &mut leaves);
         let of_kind = |value: &Value| {
             let own = value.get("kind").and_then(Value::as_str);
             value.get(key).is_some() && own.is_none_or(|own| own == kind)
