@@ -1,12 +1,14 @@
 """Says whether two builds train every shipped configuration to the same bits.
 
     cargo build --release --features mujoco
-    python benchmarks/compare_builds.py OLD_CHECKOUT OLD_PROGRAM NEW_CHECKOUT NEW_PROGRAM
+    python benchmarks/compare_builds.py take CHECKOUT PROGRAM before.json    # in a checkout of the commit before
+    python benchmarks/compare_builds.py take CHECKOUT PROGRAM after.json
+    python benchmarks/compare_builds.py compare before.json after.json
 
 For changes that should move nothing. Each build trains the files of its own `configs/`, so that keys may be renamed:
-some hundred steps in lockstep with one thread, evaluations and diagnostics included. Compared are the bits of every
-tensor of the last checkpoint, whatever it is called, and the values in `metrics.jsonl`. Needs Python 3.9, nothing else.
-Prints one line per configuration; the exit code is 1 if any differs.
+some hundred steps in lockstep with one thread, evaluations and diagnostics included. Taken are a hash of every tensor
+of the last checkpoint, whatever it is called, and the values in `metrics.jsonl`. Needs Python 3.9, nothing else.
+`compare` prints one line per configuration; its exit code is 1 if any differs.
 """
 
 import argparse
@@ -30,17 +32,17 @@ SETTINGS = [
 
 
 def tensors(path):
-    """Counts of (type, shape, hash of the bytes)."""
+    """Type, shape and hash of the bytes of each tensor, sorted."""
     data = path.read_bytes()
     (length,) = struct.unpack("<Q", data[:8])
     body = 8 + length
-    found = Counter()
+    found = []
     for name, entry in json.loads(data[8:body]).items():
         if name != "__metadata__":
             start, end = entry["data_offsets"]
             digest = hashlib.sha256(data[body + start : body + end]).hexdigest()
-            found[entry["dtype"], tuple(entry["shape"]), digest] += 1
-    return found
+            found.append(f"{entry['dtype']} {entry['shape']} {digest}")
+    return sorted(found)
 
 
 def trained(checkout, program, config, folder):
@@ -53,43 +55,65 @@ def trained(checkout, program, config, folder):
     if ended.returncode:
         return f"failed: {ended.stderr.strip().splitlines()[-1:]}"
     (checkpoint,) = sorted((run / "checkpoints").glob("step-*"))[-1:]
-    values = Counter()
+    values = []
     for line in (run / "metrics.jsonl").read_text().splitlines():
         row = json.loads(line)
         timed = ("time/", "throughput/", "perf/", "steps_per", "updates_per")
-        values.update((row["step"], repr(v)) for tag, v in row["metrics"].items() if not any(t in tag for t in timed))
-    return tensors(checkpoint / "model.safetensors"), values
+        values += [f"{row['step']} {v!r}" for tag, v in row["metrics"].items() if not any(t in tag for t in timed)]
+    return {"tensors": tensors(checkpoint / "model.safetensors"), "values": sorted(values)}
+
+
+def take(a):
+    """Trains every configuration and writes what it came to."""
+    configs = sorted((a.checkout / "configs").rglob("*.toml"))
+    configs = [c.relative_to(a.checkout / "configs") for c in configs]
+    configs = [c for c in configs if c.parts[0] not in ("bench", "stream")]
+
+    def one(config):
+        with tempfile.TemporaryDirectory() as folder:
+            return str(config), trained(a.checkout.resolve(), a.program.resolve(), config, folder)
+
+    with ThreadPoolExecutor(a.jobs) as pool:
+        a.file.write_text(json.dumps(dict(pool.map(one, configs)), indent=1))
+
+
+def compare(a):
+    """Prints a verdict per configuration."""
+    before, after = (json.loads(file.read_text()) for file in (a.before, a.after))
+    same = True
+    for config in sorted(before.keys() | after.keys()):
+        old, new = before.get(config, "missing"), after.get(config, "missing")
+        if isinstance(old, str) or isinstance(new, str):
+            verdict = f"before: {old if isinstance(old, str) else 'trained'}, after: {new if isinstance(new, str) else 'trained'}"
+        else:
+            gone = [sum((Counter(old[key]) - Counter(new[key])).values()) for key in ("tensors", "values")]
+            came = [sum((Counter(new[key]) - Counter(old[key])).values()) for key in ("tensors", "values")]
+            sizes = [len(old[key]) for key in ("tensors", "values")]
+            verdict = f"{sizes[0]} tensors, {sizes[1]} logged values"
+            if any(gone) or any(came):
+                verdict = f"differs: {gone[0]} of {sizes[0]} tensors (new: {came[0]}), {gone[1]} of {sizes[1]} values (new: {came[1]})"
+            else:
+                verdict = f"same: {verdict}"
+        same &= verdict.startswith("same:")
+        print(f"{config}: {verdict}")
+    sys.exit(not same)
 
 
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for name in ("old_checkout", "old_program", "new_checkout", "new_program"):
-        p.add_argument(name, type=Path)
-    p.add_argument("--jobs", type=int, default=2, help="runs at a time (default %(default)s)")
+    commands = p.add_subparsers(required=True)
+    t = commands.add_parser("take", help="train every configuration of a checkout")
+    t.add_argument("checkout", type=Path)
+    t.add_argument("program", type=Path)
+    t.add_argument("file", type=Path, help="where the result goes")
+    t.add_argument("--jobs", type=int, default=2, help="runs at a time (default %(default)s)")
+    t.set_defaults(call=take)
+    c = commands.add_parser("compare", help="say which configurations differ")
+    c.add_argument("before", type=Path)
+    c.add_argument("after", type=Path)
+    c.set_defaults(call=compare)
     a = p.parse_args()
-    configs = sorted((a.old_checkout / "configs").rglob("*.toml"))
-    configs = [c.relative_to(a.old_checkout / "configs") for c in configs]
-    configs = [c for c in configs if c.parts[0] not in ("bench", "stream")]
-
-    def compare(config):
-        with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as two:
-            old = trained(a.old_checkout, a.old_program.resolve(), config, one)
-            new = trained(a.new_checkout, a.new_program.resolve(), config, two)
-        for name, found in (("old", old), ("new", new)):
-            if isinstance(found, str):
-                return f"{name} {found}"
-        gone, came = old[0] - new[0], new[0] - old[0]
-        if gone or came:
-            return f"differs: {sum(gone.values())} of {sum(old[0].values())} tensors"
-        if old[1] != new[1]:
-            return f"same tensors, differs in {sum((old[1] - new[1]).values())} of {sum(old[1].values())} logged values"
-        return f"same: {sum(old[0].values())} tensors, {sum(old[1].values())} logged values"
-
-    with ThreadPoolExecutor(a.jobs) as pool:
-        verdicts = list(pool.map(compare, configs))
-    for config, verdict in zip(configs, verdicts):
-        print(f"{config}: {verdict}")
-    sys.exit(any(not v.startswith("same:") for v in verdicts))
+    a.call(a)
 
 
 if __name__ == "__main__":
