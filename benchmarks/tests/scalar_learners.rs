@@ -57,7 +57,7 @@ fn compare(what: &str, model: Model, c: &ScalarConfig, rng: &Rng, examples: usiz
     {
         let bits: Vec<f64> = (0..M).map(|j| (x >> j & 1) as f64).collect();
         let mut trace = Trace::on();
-        let f = &model.forward_traced(&Tensor::from_slice(&bits).view([1, -1]), &mut trace)[0];
+        let f = &model.forward_train(&Tensor::from_slice(&bits).view([1, -1]), &mut trace)[0];
         let loss = f.mse_loss(&Tensor::from_slice(&[y]).view([1, 1]), Reduction::Sum);
         let clock = Clock { update: k as u64, ..Clock::default() };
         let want = model.minimize(&loss, &trace, &[], clock, &mut rng).unwrap().loss;

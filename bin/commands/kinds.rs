@@ -30,6 +30,7 @@ fn row<T: ?Sized>(entry: &Entry<T>) -> Row {
 fn families(registries: &Registries) -> Vec<(&'static str, Vec<Row>)> {
     vec![
         ("agent.*.optim", registries.optimizers.entries().map(row).collect()),
+        ("agent.*.arch.weight", registries.reparams.entries().map(row).collect()),
         ("agent.*.interventions", registries.interventions.entries().map(row).collect()),
     ]
 }

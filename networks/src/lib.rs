@@ -39,6 +39,7 @@
 pub mod arch;
 pub mod categorical;
 pub mod diagnostics;
+pub mod forward;
 mod fused;
 pub mod init;
 pub mod interventions;

@@ -6,6 +6,7 @@ use tch::{Device, Kind, Tensor};
 
 use crate::{
     diagnostics::step::{Measured, StepLook},
+    forward::Forward,
     fused,
     interventions::{self, Clock, Intervention, InterventionConfig, NeuronStats, StepCx},
     network::Network,
@@ -98,20 +99,20 @@ impl Model {
         self.optim.config()
     }
 
-    /// `[B, input]` to raw outputs.
+    /// `[B, input]` to raw outputs, for anything but its own loss.
     pub fn forward(&self, x: &Tensor) -> Vec<Tensor> {
-        self.forward_traced(x, &mut Trace::off())
+        self.net.forward(&mut Forward::eval(&self.params, &mut Trace::off()), x)
     }
 
-    /// [`Model::forward`], recording activations.
-    pub fn forward_traced(&self, x: &Tensor, trace: &mut Trace) -> Vec<Tensor> {
-        self.net.forward(&self.params, x, trace)
+    /// The pass that leads to a loss; give `trace` to [`Model::minimize`].
+    pub fn forward_train(&self, x: &Tensor, trace: &mut Trace) -> Vec<Tensor> {
+        self.net.forward(&mut Forward::train(&self.params, trace), x)
     }
 
     /// What `x` makes of the layers.
     pub fn trace(&self, x: &Tensor) -> Trace {
         let mut trace = Trace::on();
-        let _ = self.forward_traced(x, &mut trace);
+        let _ = self.net.forward(&mut Forward::eval(&self.params, &mut trace), x);
         trace
     }
 
@@ -174,6 +175,8 @@ impl Model {
         // Last, so that no intervention can leave a row off the sphere.
         self.params.project_to_hypersphere();
         debug_assert!(self.rows_are_unit(), "rows of {} left the sphere", self.name);
+        let jumped = !self.params.fresh.is_empty();
+        self.params.advance_reparams(jumped);
         let layers = look.map_or(Vec::new(), |look| look.finish(&self.params, &self.optim));
         Ok(StepStats { loss: value, terms, grad_norm, layers })
     }
@@ -278,9 +281,16 @@ pub struct FrozenNetwork {
 }
 
 impl FrozenNetwork {
+    /// The same with reparametrised weights as plain ones, for a copy that only [`Params::load_flat`] changes.
+    #[must_use]
+    pub fn folded(mut self) -> FrozenNetwork {
+        self.params.fold();
+        self
+    }
+
     /// `[B, input]` to raw outputs.
     pub fn forward(&self, x: &Tensor) -> Vec<Tensor> {
-        self.net.forward(&self.params, x, &mut Trace::off())
+        self.net.forward(&mut Forward::eval(&self.params, &mut Trace::off()), x)
     }
 
     /// The same on `device`.

@@ -13,15 +13,15 @@ use crate::{
         simba::{Simba, SimbaConfig},
         simba_v2::{SimbaV2, SimbaV2Config},
     },
+    forward::Forward,
     params::Params,
     random::Rng,
-    trace::Trace,
 };
 
 /// From input to raw outputs, as a function of its parameters.
 pub trait Network: Send + Sync {
     /// `x` is `[B, D]`, inputs of any shape flattened; one `[B, width]` tensor per requested output, in that order.
-    fn forward(&self, p: &Params, x: &Tensor, trace: &mut Trace) -> Vec<Tensor>;
+    fn forward(&self, fw: &mut Forward<'_>, x: &Tensor) -> Vec<Tensor>;
 }
 
 /// The architectures a configuration can name.
@@ -109,7 +109,7 @@ impl ArchConfig {
 pub struct Ensemble(pub Vec<Arc<dyn Network>>);
 
 impl Network for Ensemble {
-    fn forward(&self, p: &Params, x: &Tensor, trace: &mut Trace) -> Vec<Tensor> {
-        self.0.iter().flat_map(|net| net.forward(p, x, trace)).collect()
+    fn forward(&self, fw: &mut Forward<'_>, x: &Tensor) -> Vec<Tensor> {
+        self.0.iter().flat_map(|net| net.forward(fw, x)).collect()
     }
 }

@@ -10,6 +10,7 @@ use tch::{Device, Kind, Tensor, no_grad_guard};
 use crate::{
     fused,
     init::Init,
+    layers::reparam::Reparam,
     neurons::{Fresh, NeuronGroup},
     random::Rng,
 };
@@ -40,7 +41,13 @@ pub enum Role {
     NormOffset,
     /// A number outside any layer (a learned temperature, say).
     Scalar,
-    /// State of an intervention: saved, but never stepped, tracked or sent.
+    /// What a layer remembers and no gradient changes: running statistics, singular vectors. Saved, sent to actors
+    /// and copied to targets.
+    Buffer {
+        /// Whether a Polyak average of two is one: of statistics, not of directions.
+        averaged: bool,
+    },
+    /// State of an intervention: saved, but never stepped, averaged or sent.
     State,
 }
 
@@ -48,6 +55,11 @@ impl Role {
     /// Whether it is a layer's weight matrix.
     pub fn is_weight(self) -> bool {
         matches!(self, Role::Hidden | Role::ScaleInvariant | Role::Output | Role::Hyperspherical)
+    }
+
+    /// Whether gradients change it.
+    pub fn is_trainable(self) -> bool {
+        !matches!(self, Role::Buffer { .. } | Role::State)
     }
 }
 
@@ -108,11 +120,15 @@ pub struct Params {
     pub(crate) units: Vec<NeuronGroup>,
     /// What the last step made anew.
     pub(crate) fresh: Vec<Fresh>,
+    /// Functions of weights that layers multiply with, in order of creation.
+    reparams: Vec<(ParamId, Arc<dyn Reparam>)>,
+    /// Their results, where values stay as they are ([`Params::fold`]).
+    folded: Vec<(ParamId, Tensor)>,
     in_heads: bool,
 }
 
 impl Params {
-    /// Adds a parameter drawn from `init`. Everything but [`Role::State`] requires gradients.
+    /// Adds a parameter drawn from `init`. What is trainable requires gradients.
     ///
     /// # Panics
     /// If the name is taken: two layers with one name are a bug in the architecture.
@@ -134,7 +150,7 @@ impl Params {
     /// If the name is taken.
     pub fn add_value(&mut self, name: String, role: Role, init: Init, value: &Tensor) -> ParamId {
         assert!(self.list.iter().all(|p| p.name != name), "two parameters are called {name}");
-        let value = value.detach().copy().set_requires_grad(role != Role::State);
+        let value = value.detach().copy().set_requires_grad(role.is_trainable());
         let (head, moments) = (self.in_heads, Vec::new());
         self.list.push(Param { name, role, init, value, head, birth: 0, moments });
         ParamId(self.list.len() - 1)
@@ -169,13 +185,13 @@ impl Params {
         self.list.iter().enumerate().map(|(i, p)| (ParamId(i), p))
     }
 
-    /// Those that are learned: all but [`Role::State`], in order.
+    /// Those that are learned, in order.
     pub fn trainable(&self) -> impl Iterator<Item = &Param> {
-        self.list.iter().filter(|p| p.role != Role::State)
+        self.list.iter().filter(|p| p.role.is_trainable())
     }
 
     pub(crate) fn trainable_mut(&mut self) -> impl Iterator<Item = &mut Param> {
-        self.list.iter_mut().filter(|p| p.role != Role::State)
+        self.list.iter_mut().filter(|p| p.role.is_trainable())
     }
 
     /// Number of learned scalars.
@@ -183,11 +199,16 @@ impl Params {
         self.trainable().map(|p| p.value.numel()).sum()
     }
 
-    /// The learned values one after another, on the host.
+    /// What a copy of the network computes with: learned values and buffers.
+    fn sent(&self) -> impl Iterator<Item = &Param> {
+        self.list.iter().filter(|p| p.role != Role::State)
+    }
+
+    /// Learned values and buffers one after another, on the host.
     pub fn to_flat(&self) -> Arc<[f32]> {
-        let mut flat = vec![0f32; self.count()];
+        let mut flat = vec![0f32; self.sent().map(|p| p.value.numel()).sum()];
         let mut rest = flat.as_mut_slice();
-        for p in self.trainable() {
+        for p in self.sent() {
             let n = p.value.numel();
             let host = p.value.detach().to_device(Device::Cpu).to_kind(Kind::Float).contiguous();
             host.copy_data(&mut rest[..n], n);
@@ -201,23 +222,69 @@ impl Params {
     /// # Panics
     /// If `flat` has another length: it came from another network.
     pub fn load_flat(&mut self, flat: &[f32]) {
-        assert_eq!(flat.len(), self.count(), "a snapshot of another network");
+        let wanted: usize = self.sent().map(|p| p.value.numel()).sum();
+        assert_eq!(flat.len(), wanted, "a snapshot of another network");
         let _guard = no_grad_guard();
         let mut rest = flat;
-        for p in self.trainable_mut() {
+        for p in self.list.iter_mut().filter(|p| p.role != Role::State) {
             let (head, tail) = rest.split_at(p.value.numel());
             let size = p.value.size();
             p.value.copy_(&Tensor::from_slice(head).view(size.as_slice()));
             rest = tail;
         }
+        if !self.folded.is_empty() {
+            self.fold();
+        }
     }
 
-    /// Polyak average in place: `self <- (1 - tau) * self + tau * source`.
+    /// Keeps what `reparam` makes of a weight up to date.
+    pub(crate) fn add_reparam(&mut self, weight: ParamId, reparam: Arc<dyn Reparam>) {
+        self.reparams.push((weight, reparam));
+    }
+
+    /// Brings the buffers of reparametrised weights up to date with weights that changed; `jumped` after a reset.
+    pub(crate) fn advance_reparams(&mut self, jumped: bool) {
+        for (_, reparam) in self.reparams.clone() {
+            reparam.advance(self, jumped);
+        }
+    }
+
+    /// Keeps what reparametrised weights amount to at the moment, for copies whose values stay as they are: an actor
+    /// acts on one observation, where computing it would cost more than the layer.
+    pub fn fold(&mut self) {
+        let _guard = no_grad_guard();
+        self.folded.clear();
+        let effective = |(id, r): &(ParamId, Arc<dyn Reparam>)| (*id, r.effective(self.get(*id), self));
+        self.folded = self.reparams.iter().map(effective).collect();
+    }
+
+    /// What a reparametrised weight amounts to, if that was kept.
+    pub(crate) fn folded(&self, id: ParamId) -> Option<&Tensor> {
+        self.folded.iter().find(|(folded, _)| *folded == id).map(|(_, value)| value)
+    }
+
+    /// The name of a parameter.
+    pub fn name(&self, id: ParamId) -> &str {
+        &self.list[id.0].name
+    }
+
+    /// Polyak average in place: `self <- (1 - tau) * self + tau * source`, and a copy with a `tau` of 1. Buffers that have
+    /// no average follow by their own rule: directions of a weight by an iteration on the averaged weight.
     pub fn polyak_update(&mut self, source: &Params, tau: f64) {
         let _guard = no_grad_guard();
-        let targets: Vec<&Tensor> = self.trainable().map(|p| &p.value).collect();
-        let sources: Vec<&Tensor> = source.trainable().map(|p| &p.value).collect();
+        let averaged = |p: &&Param| p.role.is_trainable() || p.role == Role::Buffer { averaged: true };
+        let targets: Vec<&Tensor> = self.list.iter().filter(averaged).map(|p| &p.value).collect();
+        let sources: Vec<&Tensor> = source.list.iter().filter(averaged).map(|p| &p.value).collect();
         fused::lerp_(&targets, &sources, tau);
+        if tau < 1.0 {
+            return self.advance_reparams(false);
+        }
+        // In order of creation; a source may also have state of interventions, behind.
+        for (p, q) in self.list.iter_mut().zip(&source.list) {
+            if p.role == (Role::Buffer { averaged: false }) {
+                p.value.copy_(&q.value);
+            }
+        }
     }
 
     /// Divides every row of every [`Role::Hyperspherical`] weight by its 2-norm, in place.
@@ -258,7 +325,8 @@ impl Params {
                 ..*p
             })
             .collect();
-        Params { list, units: self.units.clone(), ..Params::default() }
+        let (units, reparams) = (self.units.clone(), self.reparams.clone());
+        Params { list, units, reparams, ..Params::default() }
     }
 
     /// Moves every tensor to `device`.

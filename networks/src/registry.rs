@@ -23,6 +23,7 @@ use toml::{Table, Value};
 
 use crate::{
     interventions::{self, InterventionSettings},
+    layers::reparam::{self, ReparamSettings},
     optim::{self, OptimSettings},
 };
 
@@ -246,10 +247,13 @@ pub struct Registries {
     pub interventions: Family<dyn InterventionSettings>,
     /// `optim`
     pub optimizers: Family<dyn OptimSettings>,
+    /// `weight` of an architecture
+    pub reparams: Family<dyn ReparamSettings>,
 }
 
 static BUILTIN: LazyLock<Arc<Registries>> = LazyLock::new(|| {
-    Arc::new(Registries { interventions: interventions::builtin(), optimizers: optim::builtin() })
+    Arc::new(Registries { interventions: interventions::builtin(), optimizers: optim::builtin(),
+        reparams: reparam::builtin() })
 });
 
 thread_local! {

@@ -3,6 +3,7 @@
 
 mod pictures;
 
+use networks::forward::Forward;
 use networks::{
     arch::{
         conv::{Channels, ConvConfig, Torso},
@@ -84,7 +85,7 @@ fn torsos_are_their_sums() {
             let x = random::uniform(&[2, size], 0.0, 256.0, &mut random::stream(2, 0)).floor();
             let x = x.to_kind(Kind::Double);
             let mut trace = Trace::on();
-            let y = &net.forward(&p, &x, &mut trace)[0];
+            let y = &net.forward(&mut Forward::eval(&p, &mut trace), &x)[0];
 
             let value = |name: &str| {
                 let found = p.iter().find(|(_, q)| q.name == format!("q/{name}"));
@@ -153,7 +154,10 @@ fn published_sizes() {
         let net = arch.build(&mut p, "q", &input, &heads, &mut random::stream(1, 0)).unwrap();
         let mut trace = Trace::on();
         let size = input.iter().product();
-        let y = net.forward(&p, &Tensor::zeros([2, size], (Kind::Float, Device::Cpu)), &mut trace);
+        let y = net.forward(
+            &mut Forward::eval(&p, &mut trace),
+            &Tensor::zeros([2, size], (Kind::Float, Device::Cpu)),
+        );
         assert_eq!(y[0].size(), [2, 4]);
         for (i, n) in positions.into_iter().enumerate() {
             assert_eq!(trace.get(&format!("q/conv_{i}")).unwrap().values.size()[2..], [n, n]);
@@ -205,7 +209,7 @@ fn shapes_of_one_picture() {
     let x = random::uniform(&[4, 30], 0.0, 255.0, &mut random::stream(3, 0));
     let run = |config: &ConvConfig, shape: &[i64], x: &Tensor| {
         let (net, p) = build(config, shape).unwrap();
-        host(&net.forward(&p, x, &mut Trace::off())[0])
+        host(&net.forward(&mut Forward::eval(&p, &mut Trace::off()), x)[0])
     };
     let plain = run(&config(None), &[5, 6], &x);
     assert_eq!(run(&config(None), &[1, 5, 6], &x), plain);

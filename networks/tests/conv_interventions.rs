@@ -5,6 +5,7 @@ mod pictures;
 
 use std::sync::Arc;
 
+use networks::forward::Forward;
 use networks::{
     arch::{
         conv::{ConvConfig, Torso},
@@ -40,9 +41,10 @@ struct Layer {
 }
 
 impl Network for Layer {
-    fn forward(&self, p: &Params, x: &Tensor, trace: &mut Trace) -> Vec<Tensor> {
+    fn forward(&self, fw: &mut Forward<'_>, x: &Tensor) -> Vec<Tensor> {
+        let p = fw.params;
         let h = x.linear(&p.get(self.weight).flatten(1, -1), Some(p.get(self.bias))).relu();
-        trace.record("hidden", Activity::Relu, &h);
+        fw.record("hidden", Activity::Relu, &h);
         vec![h.linear(p.get(self.head), None::<&Tensor>)]
     }
 }
@@ -91,7 +93,7 @@ fn four_axes_are_one_matrix() {
             for update in 0..8 {
                 let x = random::normal(&[16, 12], &mut rng);
                 let mut trace = Trace::on();
-                let loss = model.forward_traced(&x, &mut trace)[0].square().mean(Kind::Float);
+                let loss = model.forward_train(&x, &mut trace)[0].square().mean(Kind::Float);
                 let clock = Clock { update, look: true, log: true, ..Clock::default() };
                 let step = model.minimize(&loss, &trace, &[], clock, &mut rng).unwrap();
                 found.extend(step.layers.into_iter().map(|m| (m.layer, m.measure, m.value)));
@@ -136,7 +138,7 @@ fn pictures(n: i64) -> Tensor {
 fn step(model: &mut Model, update: u64) -> f64 {
     let x = pictures(16);
     let mut trace = Trace::on();
-    let y = model.forward_traced(&x, &mut trace).remove(0);
+    let y = model.forward_train(&x, &mut trace).remove(0);
     let wanted = x.narrow(1, 0, 3);
     let loss = (y - wanted).square().mean(Kind::Float);
     let clock = Clock { update, look: true, ..Clock::default() };
@@ -226,7 +228,7 @@ fn curvature_of_convolutions() {
     let mut p = p.to_kind(Kind::Double);
     let x = pictures(6).to_kind(Kind::Double);
     let loss = |p: &Params, x: &Tensor| {
-        net.forward(p, x, &mut Trace::off())[0].square().mean(Kind::Double)
+        net.forward(&mut Forward::eval(p, &mut Trace::off()), x)[0].square().mean(Kind::Double)
     };
     let gradient = |p: &Params| {
         let values: Vec<&Tensor> = p.trainable().map(|q| &q.value).collect();

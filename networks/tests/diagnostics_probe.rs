@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use networks::forward::Forward;
 use networks::{
     arch::{mlp::MlpConfig, simba_v2::SimbaV2Config},
     diagnostics::{
@@ -90,7 +91,7 @@ fn random_targets_are_normal() {
 fn minibatches_are_pairs() {
     let (net, params) = mlp(vec![16], &[("y", 2)]);
     let x = random::normal(&[40, 4], &mut stream(5, 0));
-    let y = net.forward(&params, &x, &mut Trace::off())[0].detach();
+    let y = net.forward(&mut Forward::eval(&params, &mut Trace::off()), &x)[0].detach();
     let fit = fit_random_targets(&*net, params, &x, &y, &config(20, 8, 1e-9), &mut stream(5, 1));
     assert!(fit.first < 1e-12 && fit.losses.iter().all(|&l| l < 1e-12), "{fit:?}");
 }

@@ -1,6 +1,7 @@
 //! Models: parameters, architecture, the gradient step and what it must not touch.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+use networks::forward::Forward;
 use networks::{
     arch::mlp::{Activation, InitKind, MlpConfig},
     init::Init,
@@ -53,7 +54,7 @@ fn model(
 
 fn loss_of(model: &Model, x: &Tensor) -> (Tensor, Trace) {
     let mut trace = Trace::on();
-    let y = model.forward_traced(x, &mut trace);
+    let y = model.forward_train(x, &mut trace);
     (y[0].square().mean(Kind::Float) + y[1].square().mean(Kind::Float), trace)
 }
 
@@ -94,7 +95,7 @@ fn mlp_is_its_formula() {
     };
     let hidden = (x.matmul(&get("f/hidden_0/weight").tr()) + get("f/hidden_0/bias")).tanh();
     let mut trace = Trace::on();
-    let y = net.forward(&p, &x, &mut trace);
+    let y = net.forward(&mut Forward::eval(&p, &mut trace), &x);
     for (y, head, width) in [(&y[0], "mean", 2), (&y[1], "value", 1)] {
         let want =
             hidden.matmul(&get(&format!("f/{head}/weight")).tr()) + get(&format!("f/{head}/bias"));

@@ -208,7 +208,7 @@ fn step(m: &mut Model, update: u64, task: usize) {
     let mut rng = random::stream(4, update);
     let (x, y) = (random::normal(&[8, 3], &mut rng), random::normal(&[8, 2], &mut rng) * 5.0);
     let mut trace = Trace::on();
-    let loss = (&m.forward_traced(&x, &mut trace)[0] - y).square().mean(Kind::Float);
+    let loss = (&m.forward_train(&x, &mut trace)[0] - y).square().mean(Kind::Float);
     let clock = Clock { update, task, ..Clock::default() };
     m.minimize(&loss, &trace, &[], clock, &mut rng).unwrap();
 }

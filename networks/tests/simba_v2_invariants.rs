@@ -42,7 +42,7 @@ fn step(m: &mut Model, input: i64, update: u64) {
     let x = random::normal(&[8, input], &mut rng) * 5.0;
     let y = random::normal(&[8, 3], &mut rng) * 10.0;
     let mut trace = Trace::on();
-    let loss = (&m.forward_traced(&x, &mut trace)[0] - y).square().mean(Kind::Float);
+    let loss = (&m.forward_train(&x, &mut trace)[0] - y).square().mean(Kind::Float);
     let clock = Clock { update, ..Clock::default() };
     m.minimize(&loss, &trace, &[], clock, &mut rng).unwrap();
 }
@@ -168,7 +168,7 @@ fn defaults_are_the_formulas() {
     // With weights of zero gradient the factor is 1 / (L + 1): a block moves a third of the way.
     let mut trace = Trace::on();
     let x = random::normal(&[6, 4], &mut random::stream(5, 0));
-    m.forward_traced(&x, &mut trace);
+    m.forward_train(&x, &mut trace);
     let (h, u) = (activation(&trace, "f/embed"), activation(&trace, "f/block_0/up"));
     let (_, down) = m.params.iter().find(|(_, p)| p.name == "f/block_0/down/weight").unwrap();
     let step = l2_normalize(&u.matmul(&down.value.tr())) - h;

@@ -61,7 +61,7 @@ fn archs_of(units: std::ops::Range<i64>) -> impl Strategy<Value = ArchConfig> {
 fn step(model: &mut Model, update: u64, task: usize, rng: &mut Rng) {
     let x = random::normal(&[16, INPUT], &mut random::stream(3, update));
     let mut trace = Trace::on();
-    let outputs = model.forward_traced(&x, &mut trace);
+    let outputs = model.forward_train(&x, &mut trace);
     let aim = (&x * 2.0).sin().narrow(1, 0, 1);
     let loss: Tensor = outputs.iter().map(|y| (y - &aim).square().mean(Kind::Float)).sum();
     let clock = Clock { update, task, ..Clock::default() };

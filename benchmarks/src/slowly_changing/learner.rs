@@ -6,6 +6,7 @@ use networks::{
     diagnostics,
     init::Init,
     interventions::{Clock, InterventionConfig},
+    forward::Forward,
     layers::Linear,
     model::Model,
     network::Network,
@@ -99,10 +100,11 @@ impl Regressor {
 }
 
 impl Network for Regressor {
-    fn forward(&self, p: &Params, x: &Tensor, trace: &mut Trace) -> Vec<Tensor> {
+    fn forward(&self, fw: &mut Forward<'_>, x: &Tensor) -> Vec<Tensor> {
+        let p = fw.params;
         let Some(hidden) = &self.hidden else { return vec![self.output.forward(p, x)] };
         let h = hidden.forward(p, x).relu();
-        trace.record("hidden", Activity::Relu, &h);
+        fw.record("hidden", Activity::Relu, &h);
         vec![self.output.forward(p, &h)]
     }
 }
@@ -144,7 +146,7 @@ pub fn run(
         for i in 0..n {
             let (x, y) = (xs.narrow(0, i as i64, 1), ys.narrow(0, i as i64, 1));
             let mut trace = if learner.methods.is_empty() { Trace::off() } else { Trace::on() };
-            let f = &model.forward_traced(&x, &mut trace)[0];
+            let f = &model.forward_train(&x, &mut trace)[0];
             let loss = f.mse_loss(&y, Reduction::Sum);
             let update = (seen + i) as u64;
             let task = (update / stream.flip_after) as usize;

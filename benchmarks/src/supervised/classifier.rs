@@ -46,7 +46,7 @@ impl Classifier {
         seen: u64,
     ) -> Result<i64, String> {
         let mut trace = if self.traced { Trace::on() } else { Trace::off() };
-        let logits = &self.model.forward_traced(x, &mut trace)[0]; // [B, classes]
+        let logits = &self.model.forward_train(x, &mut trace)[0]; // [B, classes]
         let right = right(logits, classes);
         let loss = logits.cross_entropy_for_logits(classes);
         let (env_step, update, task) = (seen, self.updates, task as usize);

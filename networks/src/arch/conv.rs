@@ -15,11 +15,12 @@ use tch::Tensor;
 
 use crate::{
     arch::mlp::MlpConfig,
+    forward::Forward,
     init::Init,
     network::{ArchConfig, Network},
     params::{ParamId, Params, Role},
     random::Rng,
-    trace::{Activity, Trace},
+    trace::Activity,
 };
 
 /// The published convolutions.
@@ -231,15 +232,15 @@ impl Conv {
 }
 
 impl Network for Conv {
-    fn forward(&self, p: &Params, x: &Tensor, trace: &mut Trace) -> Vec<Tensor> {
+    fn forward(&self, fw: &mut Forward<'_>, x: &Tensor) -> Vec<Tensor> {
         debug_assert_eq!(x.dim(), 2, "input is [B, D], not {:?}", x.size());
         let mut x = self.pictures(x) / self.divide_by; // [B, K * C, H, W]
         for layer in &self.layers {
-            let (weight, bias) = (p.get(layer.weight), p.get(layer.bias));
+            let (weight, bias) = (fw.params.get(layer.weight), fw.params.get(layer.bias));
             let strides = [layer.stride; 2];
             x = x.conv2d(weight, Some(bias), strides, [0, 0], [1, 1], 1).relu(); // [B, out, h, w]
-            trace.record(&layer.name, Activity::Relu, &x);
+            fw.record(&layer.name, Activity::Relu, &x);
         }
-        self.body.forward(p, &x.flatten(1, -1), trace)
+        self.body.forward(fw, &x.flatten(1, -1))
     }
 }

@@ -8,13 +8,17 @@ use tch::Tensor;
 
 use crate::{
     arch,
+    forward::Forward,
     init::Init,
-    layers::{Linear, Norm, NormConfig},
+    layers::{
+        Linear, Norm, NormConfig,
+        reparam::{ReparamConfig, Stored, WeightLayers},
+    },
     network::Network,
     neurons::NeuronGroup,
     params::{Params, Role},
     random::Rng,
-    trace::{Activity, Trace},
+    trace::Activity,
 };
 
 /// Nonlinearity of hidden layers.
@@ -90,6 +94,8 @@ pub struct MlpConfig {
     pub bias: bool,
     /// Law of the initial weights.
     pub init: InitKind,
+    /// What layers multiply with in place of their weights.
+    pub weight: ReparamConfig,
 }
 
 impl Default for MlpConfig {
@@ -101,6 +107,7 @@ impl Default for MlpConfig {
             norm: NormConfig::None {},
             bias: true,
             init: InitKind::TorchDefault,
+            weight: Stored {}.into(),
         }
     }
 }
@@ -113,6 +120,28 @@ impl MlpConfig {
             ));
         }
         self.norm.validate().map_err(|e| format!("norm.{e}"))?;
+        self.weight.validate().map_err(|e| format!("weight.{e}"))?;
+        let only_heads = |layers: WeightLayers| layers == WeightLayers::Heads;
+        if self.norm != (NormConfig::None {}) && self.weight.layers().is_some_and(|l| !only_heads(l)) {
+            return Err(format!(
+                "weight.kind = \"{}\" does nothing on hidden layers with a norm, which takes the scale of their weights \
+                 away; leave out arch.norm, or give weight.layers = \"heads\"",
+                self.weight.kind()
+            ));
+        }
+        if let Some(layers) = self.weight.layers() {
+            let least = match layers {
+                WeightLayers::Penultimate | WeightLayers::Hidden => 1,
+                WeightLayers::Intermediate => 2,
+                WeightLayers::Heads | WeightLayers::All => 0,
+            };
+            if self.hidden.len() < least {
+                return Err(format!(
+                    "weight.layers chooses none of {} hidden layers; give `hidden` more, or take another choice",
+                    self.hidden.len()
+                ));
+            }
+        }
         arch::check_weights("hidden", self.hidden.windows(2).map(|w| w[0] * w[1]).sum())
     }
 }
@@ -152,7 +181,10 @@ impl Mlp {
             let scale_invariant = config.norm != (NormConfig::None {});
             let role = if scale_invariant { Role::ScaleInvariant } else { Role::Hidden };
             let bias = config.bias.then_some(bias);
-            let dense = Linear::new(p, &name, role, width, units, weight, bias, rng);
+            let mut dense = Linear::new(p, &name, role, width, units, weight, bias, rng);
+            if config.weight.layers().is_some_and(|l| l.has_hidden(i, config.hidden.len())) {
+                dense = dense.reparametrised(&config.weight, p);
+            }
             let norm = format!("{prefix}/norm_{i}");
             let norm = Norm::new(p, &norm, config.norm, units, NORM_EPS, rng);
             hidden.push(Hidden { name, dense, norm });
@@ -164,7 +196,13 @@ impl Mlp {
             .map(|(name, output)| {
                 let (weight, bias) = config.init.laws(Role::Output, width);
                 let name = format!("{prefix}/{name}");
-                Linear::new(p, &name, Role::Output, width, *output, weight, Some(bias), rng)
+                let head =
+                    Linear::new(p, &name, Role::Output, width, *output, weight, Some(bias), rng);
+                if config.weight.layers().is_some_and(WeightLayers::has_heads) {
+                    head.reparametrised(&config.weight, p)
+                } else {
+                    head
+                }
             })
             .collect();
         p.in_heads(false);
@@ -182,16 +220,17 @@ impl Mlp {
 }
 
 impl Network for Mlp {
-    fn forward(&self, p: &Params, x: &Tensor, trace: &mut Trace) -> Vec<Tensor> {
+    fn forward(&self, fw: &mut Forward<'_>, x: &Tensor) -> Vec<Tensor> {
         debug_assert_eq!(x.dim(), 2, "input is [B, D], not {:?}", x.size());
         let mut x = x.shallow_clone(); // [B, D]
+        let p = fw.params;
         for layer in &self.hidden {
             x = layer.dense.forward(p, &x); // [B, units]
             if let Some(norm) = &layer.norm {
                 x = norm.forward(p, &x);
             }
             x = self.activation.apply(&x);
-            trace.record(&layer.name, self.activation.activity(), &x);
+            fw.record(&layer.name, self.activation.activity(), &x);
         }
         self.heads.iter().map(|head| head.forward(p, &x)).collect()
     }

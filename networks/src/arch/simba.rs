@@ -14,13 +14,14 @@ use tch::Tensor;
 
 use crate::{
     arch,
+    forward::Forward,
     init::Init,
     layers::{Linear, Norm, NormConfig},
     network::Network,
     neurons::NeuronGroup,
     params::{Params, Role},
     random::Rng,
-    trace::{Activity, Trace},
+    trace::Activity,
 };
 
 /// Flax's default, which the official code takes.
@@ -116,16 +117,17 @@ fn layer_norm(p: &mut Params, name: &str, width: i64, rng: &mut Rng) -> Norm {
 }
 
 impl Network for Simba {
-    fn forward(&self, p: &Params, x: &Tensor, trace: &mut Trace) -> Vec<Tensor> {
+    fn forward(&self, fw: &mut Forward<'_>, x: &Tensor) -> Vec<Tensor> {
         debug_assert_eq!(x.dim(), 2, "input is [B, D], not {:?}", x.size());
+        let p = fw.params;
         let mut h = self.embed.forward(p, x); // [B, d]
         for block in &self.blocks {
             let u = block.up.forward(p, &block.norm.forward(p, &h)).relu(); // [B, expansion * d]
-            trace.record(&format!("{}/up", block.name), Activity::Relu, &u);
+            fw.record(&format!("{}/up", block.name), Activity::Relu, &u);
             h = block.down.forward(p, &u) + h;
         }
         let h = self.norm.forward(p, &h);
-        trace.record(&self.norm_name, Activity::Linear, &h);
+        fw.record(&self.norm_name, Activity::Linear, &h);
         self.heads.iter().map(|head| head.forward(p, &h)).collect()
     }
 }

@@ -17,12 +17,13 @@ use tch::Tensor;
 
 use crate::{
     arch,
+    forward::Forward,
     layers::{HypersphericalLinear, Scaler, l2_normalize},
     network::Network,
     neurons::NeuronGroup,
     params::Params,
     random::Rng,
-    trace::{Activity, Trace},
+    trace::Activity,
 };
 
 /// `[agent.*.arch]` with `kind = "simba_v2"`. `None` takes the paper's formula of `width` and
@@ -178,33 +179,36 @@ impl SimbaV2 {
     }
 
     /// `[B, input] -> [B, d]`, rows on the unit sphere.
-    fn embed(&self, p: &Params, x: &Tensor, trace: &mut Trace) -> Tensor {
+    fn embed(&self, fw: &mut Forward<'_>, x: &Tensor) -> Tensor {
+        let p = fw.params;
         let shift = Tensor::full([x.size()[0], 1], self.shift, (x.kind(), x.device()));
         let x = l2_normalize(&Tensor::cat(&[x, &shift], 1)); // [B, input + 1]
         let h = l2_normalize(&self.embed_scaler.forward(p, &self.embed.forward(p, &x)));
-        trace.record(&self.name, Activity::Linear, &h);
+        fw.record(&self.name, Activity::Linear, &h);
         h
     }
 
     /// `[B, d] -> [B, d]`, rows on the unit sphere.
-    fn block(&self, block: &Block, p: &Params, x: &Tensor, trace: &mut Trace) -> Tensor {
+    fn block(&self, block: &Block, fw: &mut Forward<'_>, x: &Tensor) -> Tensor {
+        let p = fw.params;
         let u = block.scaler.forward(p, &block.up.forward(p, x)); // [B, expansion * d]
         let u = u.relu();
-        trace.record(&format!("{}/up", block.name), Activity::Relu, &u);
+        fw.record(&format!("{}/up", block.name), Activity::Relu, &u);
         let u = l2_normalize(&block.down.forward(p, &(u + self.relu_eps))); // [B, d]
         let y = l2_normalize(&(x + block.alpha.forward(p, &(u - x))));
-        trace.record(&block.name, Activity::Linear, &y);
+        fw.record(&block.name, Activity::Linear, &y);
         y
     }
 }
 
 impl Network for SimbaV2 {
-    fn forward(&self, p: &Params, x: &Tensor, trace: &mut Trace) -> Vec<Tensor> {
+    fn forward(&self, fw: &mut Forward<'_>, x: &Tensor) -> Vec<Tensor> {
         debug_assert_eq!(x.dim(), 2, "input is [B, D], not {:?}", x.size());
-        let mut h = self.embed(p, x, trace);
+        let mut h = self.embed(fw, x);
         for block in &self.blocks {
-            h = self.block(block, p, &h, trace);
+            h = self.block(block, fw, &h);
         }
+        let p = fw.params;
         let head =
             |head: &Head| head.out.forward(p, &head.scaler.forward(p, &head.hidden.forward(p, &h)));
         self.heads.iter().map(head).collect()

@@ -9,6 +9,7 @@ use rand::RngExt;
 use tch::{Kind, Tensor};
 
 use crate::{
+    forward::Forward,
     network::Network,
     optim::{Optim, OptimConfig},
     params::Params,
@@ -87,6 +88,7 @@ pub fn fit_random_targets(
         drop(values);
         optim.step(&mut params, &grads, 0);
         params.project_to_hypersphere();
+        params.advance_reparams(false);
     }
     let last = whole(net, &params, inputs, targets);
     let auc = losses.iter().sum::<f64>() / losses.len() as f64;
@@ -95,7 +97,7 @@ pub fn fit_random_targets(
 
 /// Mean squared error.
 fn error(net: &dyn Network, params: &Params, inputs: &Tensor, targets: &Tensor) -> Tensor {
-    let outputs = Tensor::cat(&net.forward(params, inputs, &mut Trace::off()), 1);
+    let outputs = Tensor::cat(&net.forward(&mut Forward::eval(params, &mut Trace::off()), inputs), 1);
     assert_eq!(outputs.size(), targets.size(), "targets are [N, sum of the outputs' widths]");
     (outputs - targets).square().mean(targets.kind())
 }

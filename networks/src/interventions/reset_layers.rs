@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Effects, Intervention, InterventionSettings, StepCx, settings::some_time};
 use crate::{
-    params::{ParamId, Params, Role},
+    params::{ParamId, Params},
     registry::Part,
 };
 
@@ -62,7 +62,7 @@ impl Intervention for ResetLayers {
         }
         let chosen: Vec<ParamId> = p
             .iter()
-            .filter(|(_, q)| q.role != Role::State && (q.head || self.layers == Layers::All))
+            .filter(|(_, q)| q.role.is_trainable() && (q.head || self.layers == Layers::All))
             .map(|(id, _)| id)
             .collect();
         for id in chosen {

@@ -127,7 +127,7 @@ impl Agent for Dqn {
         let value = self.config.value;
         let y = self.targets(b);
         let mut trace = Trace::on();
-        let q = per_action(&self.online.forward_traced(&b.obs, &mut trace), value.width());
+        let q = per_action(&self.online.forward_train(&b.obs, &mut trace), value.width());
         let q = gather_actions(&q, &b.action); // [B, W]
         let loss = self.loss(&q, &y);
         let step = self.online.minimize(&loss, &trace, &b.fields(), clock, rng)?;
@@ -173,7 +173,7 @@ impl Agent for Dqn {
 
     fn policy(&self) -> Box<dyn Policy> {
         Box::new(DqnPolicy {
-            net: self.online.target().to_device(Device::Cpu),
+            net: self.online.target().to_device(Device::Cpu).folded(),
             epsilon: self.config.epsilon.clone(),
             actions: self.actions,
             value: self.config.value,

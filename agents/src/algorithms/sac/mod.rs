@@ -233,7 +233,7 @@ impl Sac {
         let (batch, value) = (b.fields(), self.config.value);
 
         let mut trace = Trace::on();
-        let dist = self.dist(&self.actor.forward_traced(&b.obs, &mut trace));
+        let dist = self.dist(&self.actor.forward_train(&b.obs, &mut trace));
         let pi = dist.sample_with(&noise.obs); // [B, A], [B]
         let loss = self.actor_loss(&b.obs, &pi);
         let actor = self.actor.minimize(&loss, &trace, &batch, clock, rng)?;
@@ -249,7 +249,7 @@ impl Sac {
         // Critic: (Q_i(s, a) - y)^2                                                 SAC eq. 5
         let y = self.targets(b, noise);
         let mut trace = Trace::on();
-        let q = self.critic.forward_traced(&critic_input(&b.obs, &b.action), &mut trace);
+        let q = self.critic.forward_train(&critic_input(&b.obs, &b.action), &mut trace);
         let loss = self.critic_loss(&q, &y);
         let critic = self.critic.minimize(&loss, &trace, &batch, clock, rng)?;
 
@@ -303,7 +303,7 @@ impl Agent for Sac {
     }
 
     fn policy(&self) -> Box<dyn Policy> {
-        let net = self.actor.target().to_device(Device::Cpu);
+        let net = self.actor.target().to_device(Device::Cpu).folded();
         Box::new(SacPolicy { net, dim: self.action_dim, log_std: self.config.log_std })
     }
 

@@ -1,0 +1,55 @@
+//! Affine layers.
+
+use tch::Tensor;
+
+use super::{Weight, reparam::ReparamConfig};
+use crate::{
+    init::Init,
+    neurons::Outgoing,
+    params::{ParamId, Params, Role},
+    random::Rng,
+};
+
+/// Affine layer `y = x W^T (+ b)`.
+#[derive(Clone, Debug)]
+pub struct Linear {
+    weight: Weight,
+    bias: Option<ParamId>,
+}
+
+impl Linear {
+    /// `name/weight` of `role` drawn from `init`; `name/bias` from `bias`, if there is one.
+    #[expect(clippy::too_many_arguments, reason = "a layer is its shape, role and two laws")]
+    pub fn new(
+        p: &mut Params,
+        name: &str,
+        role: Role,
+        input: i64,
+        output: i64,
+        init: Init,
+        bias: Option<Init>,
+        rng: &mut Rng,
+    ) -> Self {
+        let weight = p.add(format!("{name}/weight"), role, &[output, input], init, rng);
+        let bias = bias.map(|law| p.add(format!("{name}/bias"), Role::Bias, &[output], law, rng));
+        Linear { weight: Weight::stored(weight), bias }
+    }
+
+    /// The same layer with a function of its weight instead of the weight.
+    #[must_use]
+    pub fn reparametrised(self, config: &ReparamConfig, p: &mut Params) -> Self {
+        let id = self.weight.id();
+        let reparam = config.build(id, p);
+        Linear { weight: Weight::reparametrised(id, reparam, p), ..self }
+    }
+
+    /// The layer as a reader of the units before it.
+    pub fn outgoing(&self) -> Outgoing {
+        Outgoing { weight: self.weight.id(), bias: self.bias }
+    }
+
+    /// `[B, in] -> [B, out]`
+    pub fn forward(&self, p: &Params, x: &Tensor) -> Tensor {
+        x.linear(&self.weight.effective(p), self.bias.map(|b| p.get(b)))
+    }
+}

@@ -1,0 +1,46 @@
+//! A weight as it is stored, and as a layer multiplies with it.
+
+use std::sync::Arc;
+
+use tch::Tensor;
+
+use crate::{
+    layers::reparam::Reparam,
+    params::{ParamId, Params},
+};
+
+/// A stored weight, and perhaps a function of it that takes its place.
+#[derive(Clone, Debug)]
+pub struct Weight {
+    id: ParamId,
+    reparam: Option<Arc<dyn Reparam>>,
+}
+
+impl Weight {
+    /// The weight as it is stored.
+    pub fn stored(id: ParamId) -> Self {
+        Weight { id, reparam: None }
+    }
+
+    /// `reparam` of the weight, which `p` keeps up to date from now on.
+    pub fn reparametrised(id: ParamId, reparam: Arc<dyn Reparam>, p: &mut Params) -> Self {
+        p.add_reparam(id, Arc::clone(&reparam));
+        Weight { id, reparam: Some(reparam) }
+    }
+
+    /// The stored tensor, which an optimiser changes.
+    pub fn id(&self) -> ParamId {
+        self.id
+    }
+
+    /// What the layer multiplies with.
+    pub fn effective(&self, p: &Params) -> Tensor {
+        match &self.reparam {
+            None => p.get(self.id).shallow_clone(),
+            Some(reparam) => match p.folded(self.id) {
+                Some(folded) => folded.shallow_clone(),
+                None => reparam.effective(p.get(self.id), p),
+            },
+        }
+    }
+}
