@@ -254,7 +254,8 @@ impl Params {
     pub fn fold(&mut self) {
         let _guard = no_grad_guard();
         self.folded.clear();
-        let effective = |(id, r): &(ParamId, Arc<dyn Reparam>)| (*id, r.effective(self.get(*id), self));
+        let effective =
+            |(id, r): &(ParamId, Arc<dyn Reparam>)| (*id, r.effective(self.get(*id), self));
         self.folded = self.reparams.iter().map(effective).collect();
     }
 
@@ -272,7 +273,8 @@ impl Params {
     /// no average follow by their own rule: directions of a weight by an iteration on the averaged weight.
     pub fn polyak_update(&mut self, source: &Params, tau: f64) {
         let _guard = no_grad_guard();
-        let averaged = |p: &&Param| p.role.is_trainable() || p.role == Role::Buffer { averaged: true };
+        let averaged =
+            |p: &&Param| p.role.is_trainable() || p.role == Role::Buffer { averaged: true };
         let targets: Vec<&Tensor> = self.list.iter().filter(averaged).map(|p| &p.value).collect();
         let sources: Vec<&Tensor> = source.list.iter().filter(averaged).map(|p| &p.value).collect();
         fused::lerp_(&targets, &sources, tau);

@@ -252,8 +252,11 @@ pub struct Registries {
 }
 
 static BUILTIN: LazyLock<Arc<Registries>> = LazyLock::new(|| {
-    Arc::new(Registries { interventions: interventions::builtin(), optimizers: optim::builtin(),
-        reparams: reparam::builtin() })
+    Arc::new(Registries {
+        interventions: interventions::builtin(),
+        optimizers: optim::builtin(),
+        reparams: reparam::builtin(),
+    })
 });
 
 thread_local! {

@@ -120,7 +120,7 @@ fn dead_units_fit_worse_and_order_is_nothing() {
         }
     }
     let mut trace = Trace::on();
-    let _ = net.forward(&dead, &x, &mut trace);
+    let _ = net.forward(&mut Forward::eval(&dead, &mut trace), &x);
     assert_eq!(dead_fraction(&trace.entries()[0].values), 0.9);
     let (fresh, dead, shuffled) = (fit(fresh), fit(dead), fit(shuffled));
     assert!(dead.against(&fresh) > 2.0, "{} {}", dead.last, fresh.last);

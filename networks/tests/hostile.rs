@@ -3,7 +3,7 @@
 
 use networks::{
     interventions::InterventionConfig, model::Model, network::ArchConfig, optim::OptimConfig,
-    params::Params, random, trace::Trace,
+    params::Params, random,
 };
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -76,7 +76,7 @@ proptest! {
             Err(sentence) => prop_assert!(sentence.len() > 10),
             Ok(model) => {
                 let x = Tensor::zeros([2, size], (Kind::Float, Device::Cpu));
-                let out = model.network().forward(&model.params, &x, &mut Trace::off());
+                let out = model.forward(&x);
                 let widths: Vec<i64> = out.iter().map(|y| y.size()[1]).collect();
                 prop_assert_eq!(widths, outputs.iter().copied().take(2).collect::<Vec<_>>());
             }

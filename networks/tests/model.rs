@@ -36,6 +36,7 @@ fn mlp(
         norm: if layer_norm { NormConfig::LayerNorm { affine: true } } else { NormConfig::None {} },
         bias: true,
         init: InitKind::Orthogonal,
+        ..MlpConfig::default()
     };
     let mut rng = random::stream(seed, 0);
     ArchConfig::Mlp(config).build(p, "f", &[3], &[("mean", 2), ("value", 1)], &mut rng).unwrap()
@@ -147,7 +148,7 @@ fn flat_values_round_trip_in_order() {
         assert!(q.value.requires_grad(), "{} still learns", q.name);
     }
     let x = input();
-    let y = |p: &Params| host(&net.forward(p, &x, &mut Trace::off())[0]);
+    let y = |p: &Params| host(&net.forward(&mut Forward::eval(p, &mut Trace::off()), &x)[0]);
     assert_eq!(y(&a), y(&b), "the same outputs");
     // Order of creation: the first layer's weight comes first, row by row.
     let first = host(&a.iter().next().unwrap().1.value);

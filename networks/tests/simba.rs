@@ -50,7 +50,7 @@ fn the_network_is_its_formulas() {
     }
     let h = norm(&p, "norm", &h);
     let mut trace = Trace::on();
-    let y = net.forward(&p, &x, &mut trace);
+    let y = net.forward(&mut networks::forward::Forward::eval(&p, &mut trace), &x);
     let gap = |a: &Tensor, b: &Tensor| (a - b).abs().max().double_value(&[]);
     for (y, head) in y.iter().zip(["mean", "log_std"]) {
         let gap = gap(y, &affine(&p, head, &h));

@@ -109,7 +109,7 @@ fn run(
     assert_eq!(state.len(), p.iter().count(), "every parameter is in the file");
     p.load("m", &state).unwrap();
     let mut trace = Trace::on();
-    let y = built.forward(&p, x, &mut trace);
+    let y = built.forward(&mut networks::forward::Forward::eval(&p, &mut trace), x);
     (y, trace)
 }
 

@@ -2,6 +2,7 @@
 //! and how networks start.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+use networks::forward::Forward;
 use networks::{
     arch::{mlp::MlpConfig, simba_v2::SimbaV2Config},
     categorical::Support,
@@ -144,7 +145,7 @@ fn the_shift_keeps_magnitudes() {
     });
     let mut p = Params::default();
     let net = none.build(&mut p, "f", &[4], &[("y", 3)], &mut random::stream(2, 0)).unwrap();
-    let y = |x: &Tensor| net.forward(&p, x, &mut Trace::off()).remove(0);
+    let y = |x: &Tensor| net.forward(&mut Forward::eval(&p, &mut Trace::off()), x).remove(0);
     assert!((y(&x) - y(&(&x * 2.0))).abs().max().double_value(&[]) < 1e-5);
 }
 
@@ -216,7 +217,7 @@ fn networks_start_as_the_official_ones() {
         let mut p = Params::default();
         let arch = ArchConfig::SimbaV2(SimbaV2Config { width, blocks, ..SimbaV2Config::default() });
         let net = arch.build(&mut p, "f", &[input], outputs, rng).unwrap();
-        move |x: &Tensor| net.forward(&p, x, &mut Trace::off())
+        move |x: &Tensor| net.forward(&mut Forward::eval(&p, &mut Trace::off()), x)
     };
     let number = |t: Tensor| t.double_value(&[]);
     let (mut spread, mut from_zero) = (0.0, 0.0);

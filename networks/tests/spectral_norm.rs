@@ -18,18 +18,19 @@ use networks::{
 use serde_json::Value;
 use tch::{Device, Kind, Tensor, no_grad_guard};
 
+fn collect(value: &Value, flat: &mut Vec<f64>) {
+    match value {
+        Value::Array(list) => list.iter().for_each(|v| collect(v, flat)),
+        number => flat.push(number.as_f64().expect("a number")),
+    }
+}
+
 /// Nested lists of any depth.
 fn tensor(value: &Value) -> Tensor {
     let (mut shape, mut flat, mut at) = (Vec::new(), Vec::new(), value);
     while let Value::Array(list) = at {
         shape.push(list.len() as i64);
         at = &list[0];
-    }
-    fn collect(value: &Value, flat: &mut Vec<f64>) {
-        match value {
-            Value::Array(list) => list.iter().for_each(|v| collect(v, flat)),
-            number => flat.push(number.as_f64().expect("a number")),
-        }
     }
     collect(value, &mut flat);
     Tensor::from_slice(&flat).view(shape.as_slice())
@@ -93,7 +94,10 @@ fn arch(layers: WeightLayers) -> ArchConfig {
     ArchConfig::Mlp(MlpConfig { hidden: vec![6, 5], weight, ..MlpConfig::default() })
 }
 
-fn model(arch: &ArchConfig, interventions: &[networks::interventions::InterventionConfig]) -> Model {
+fn model(
+    arch: &ArchConfig,
+    interventions: &[networks::interventions::InterventionConfig],
+) -> Model {
     let (mut p, mut rng) = (Params::default(), random::stream(1, 0));
     let net = arch.build(&mut p, "f", &[3], &[("y", 2)], &mut rng).expect("fits");
     let optim = OptimConfig::new(Sgd::default(), 0.3);
@@ -203,7 +207,11 @@ fn what_it_does_nothing_for_is_refused() {
     for (error, said) in [
         (with(vec![4], norm, SpectralNorm::default()), "does nothing on hidden layers with a norm"),
         (
-            with(vec![4], none, SpectralNorm { layers: WeightLayers::Intermediate, ..SpectralNorm::default() }),
+            with(
+                vec![4],
+                none,
+                SpectralNorm { layers: WeightLayers::Intermediate, ..SpectralNorm::default() },
+            ),
             "weight.layers chooses none of 1 hidden layers",
         ),
         (

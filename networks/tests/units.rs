@@ -46,7 +46,7 @@ fn archs_of(units: std::ops::Range<i64>) -> impl Strategy<Value = ArchConfig> {
     let activation = prop_oneof![Just(Activation::Relu), Just(Activation::Tanh)];
     let mlp = (prop::collection::vec(units, 1..4), norm, init, activation, any::<bool>());
     let mlp = mlp.prop_map(|(hidden, norm, init, activation, bias)| {
-        ArchConfig::Mlp(MlpConfig { hidden, activation, norm, bias, init })
+        ArchConfig::Mlp(MlpConfig { hidden, activation, norm, bias, init, ..MlpConfig::default() })
     });
     let trunk = || (4i64..8, 1i64..3, 2i64..4);
     let simba = trunk().prop_map(|(width, blocks, expansion)| {

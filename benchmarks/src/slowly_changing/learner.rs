@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use networks::{
     diagnostics,
+    forward::Forward,
     init::Init,
     interventions::{Clock, InterventionConfig},
-    forward::Forward,
     layers::Linear,
     model::Model,
     network::Network,
@@ -87,7 +87,7 @@ impl Regressor {
         };
         let law = uniform(1.0, features);
         let output = Linear::new(p, "output", Role::Output, features, 1, law, zero, rng);
-        if let Some(fed) = layer.map(|layer| layer.outgoing()) {
+        if let Some(fed) = layer.as_ref().map(Linear::outgoing) {
             p.add_neurons(NeuronGroup::new(
                 "hidden",
                 fed.weight,

@@ -122,7 +122,9 @@ impl MlpConfig {
         self.norm.validate().map_err(|e| format!("norm.{e}"))?;
         self.weight.validate().map_err(|e| format!("weight.{e}"))?;
         let only_heads = |layers: WeightLayers| layers == WeightLayers::Heads;
-        if self.norm != (NormConfig::None {}) && self.weight.layers().is_some_and(|l| !only_heads(l)) {
+        if self.norm != (NormConfig::None {})
+            && self.weight.layers().is_some_and(|l| !only_heads(l))
+        {
             return Err(format!(
                 "weight.kind = \"{}\" does nothing on hidden layers with a norm, which takes the scale of their weights \
                  away; leave out arch.norm, or give weight.layers = \"heads\"",

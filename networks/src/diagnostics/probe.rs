@@ -97,7 +97,8 @@ pub fn fit_random_targets(
 
 /// Mean squared error.
 fn error(net: &dyn Network, params: &Params, inputs: &Tensor, targets: &Tensor) -> Tensor {
-    let outputs = Tensor::cat(&net.forward(&mut Forward::eval(params, &mut Trace::off()), inputs), 1);
+    let outputs =
+        Tensor::cat(&net.forward(&mut Forward::eval(params, &mut Trace::off()), inputs), 1);
     assert_eq!(outputs.size(), targets.size(), "targets are [N, sum of the outputs' widths]");
     (outputs - targets).square().mean(targets.kind())
 }

@@ -60,7 +60,8 @@ impl Default for SpectralNorm {
 impl Part for SpectralNorm {
     const KIND: &'static str = "spectral_norm";
     const SUMMARY: &'static str = "`W / sigma`, `sigma` an estimate of the largest singular value";
-    const SOURCE: &'static str = "Miyato et al. 2018, arXiv 1802.05957; Gogianu et al. 2021, arXiv 2105.05246";
+    const SOURCE: &'static str =
+        "Miyato et al. 2018, arXiv 1802.05957; Gogianu et al. 2021, arXiv 2105.05246";
 }
 
 impl ReparamSettings for SpectralNorm {
@@ -86,7 +87,12 @@ impl ReparamSettings for SpectralNorm {
         let sign = u.index_select(0, &u.abs().argmax(0, true)).sign();
         let mut add = |part: &str, x: Tensor| {
             let x = (x * &sign).to_kind(w.kind());
-            p.add_value(format!("{name}@{part}"), Role::Buffer { averaged: false }, Init::Constant(0.0), &x)
+            p.add_value(
+                format!("{name}@{part}"),
+                Role::Buffer { averaged: false },
+                Init::Constant(0.0),
+                &x,
+            )
         };
         Arc::new(PowerIteration { settings: *self, weight: id, u: add("u", u), v: add("v", v) })
     }
@@ -125,7 +131,11 @@ impl Reparam for PowerIteration {
         let w = matrix(p.get(self.weight));
         let mut u = p.get(self.u).shallow_clone();
         let mut v = p.get(self.v).shallow_clone();
-        for _ in 0..if jumped { AFTER_RESET.max(self.settings.iterations) } else { self.settings.iterations } {
+        for _ in 0..if jumped {
+            AFTER_RESET.max(self.settings.iterations)
+        } else {
+            self.settings.iterations
+        } {
             v = unit(&w.tr().mv(&u));
             u = unit(&w.mv(&v));
         }
