@@ -99,7 +99,7 @@ fn it_is_known_only_where_it_was_registered() {
 #[test]
 fn mistakes_are_sentences() {
     for (text, said) in [
-        ("kind = 'louder'\nfaktor = 1", "unknown field `faktor`, expected `factor`"),
+        ("kind = 'louder'\nfaktor = 1", "unknown field `faktor`, expected one of `factor`"),
         ("kind = 'louder'\nfactor = 'x'", "invalid type: string \"x\", expected f64"),
         ("factor = 1", "missing field `kind`"),
         ("kind = 3", "invalid type: integer, expected a kind"),

@@ -82,8 +82,8 @@ impl ReparamSettings for SpectralNorm {
 
     fn build(&self, id: ParamId, p: &mut Params) -> Arc<dyn Reparam> {
         let (name, w) = (p.name(id).to_owned(), matrix(p.get(id)));
-        let (u, _, vh) = Tensor::linalg_svd(&w.to_kind(Kind::Double), false, "");
-        let (u, v) = (u.select(1, 0), vh.select(0, 0));
+        let (u, _, v) = w.to_kind(Kind::Double).svd(true, true);
+        let (u, v) = (u.select(1, 0), v.select(1, 0));
         let sign = u.index_select(0, &u.abs().argmax(0, true)).sign();
         let mut add = |part: &str, x: Tensor| {
             let x = (x * &sign).to_kind(w.kind());
