@@ -20,6 +20,7 @@ use agents::{
         Normalized,
         moments::{ReturnScale, ReturnScaleConfig, RunningMoments},
     },
+    replay::draws::{NoReplay, Sampler},
 };
 use envs::{ActionSpace, Actions, EnvSpec, Outcome};
 use harness::{Run, config, within};
@@ -151,6 +152,7 @@ impl Agent for Tape {
     fn update(
         &mut self,
         b: &Batch,
+        _replay: &mut dyn Sampler,
         _clock: Clock,
         _rng: &mut Rng,
         _log: &mut Scalars,
@@ -210,6 +212,8 @@ fn batch(reward: f32) -> Batch {
         discount: Tensor::from_slice(&[0.5f32]),
         next_obs: column(50.0),
         between: None,
+        weights: None,
+        rows: Vec::new(),
     }
 }
 
@@ -230,7 +234,9 @@ fn the_first_reward_after_silence_is_within_the_bound() {
             let round = [experience(reward, 3.0, None), experience(0.0, 9.0, None)];
             agent.receive(&round);
             let (mut rng, mut log) = (random::stream(1, 0), Scalars::default());
-            agent.update(&batch(reward), Clock::default(), &mut rng, &mut log).unwrap();
+            agent
+                .update(&batch(reward), &mut NoReplay, Clock::default(), &mut rng, &mut log)
+                .unwrap();
             seen = tape.take()[0][2];
             agent.observe(&round);
         }
@@ -268,7 +274,7 @@ fn an_agent_behind_statistics() {
     let mut rng = random::stream(1, 0);
     let clock = Clock { log: true, ..Clock::default() };
     let mut log = Scalars::default();
-    agent.update(&batch, clock, &mut rng, &mut log).unwrap();
+    agent.update(&batch, &mut NoReplay, clock, &mut rng, &mut log).unwrap();
     let seen = tape.take().remove(0);
     assert_eq!(seen[..2], moments.apply(&[3.0, 50.0]));
     assert!((f64::from(seen[2]) - 8.0 / scale.denominator()).abs() < 1e-6, "{seen:?}");

@@ -88,6 +88,8 @@ impl Config {
         for optim in self.agent.optimisers() {
             optim.schedule.resolve(updates.max(1));
         }
+        let updates = self.updates_after(self.total_steps);
+        self.replay.sampler.resolve(updates.max(1));
     }
 
     /// The configuration as the TOML file that a run folder keeps.
@@ -112,7 +114,9 @@ impl Config {
     /// The end of a sentence that the file's name begins, with the keys that differ and may not.
     pub fn check_resumes(&self, before: &str) -> Result<(), String> {
         let now = table(&self.to_toml().map_err(|e| e.to_string())?)?;
-        let mut keys = tables::differences(&table(before)?, &now);
+        let mut before = table(before)?;
+        tables::as_it_was(&mut before);
+        let mut keys = tables::differences(&before, &now);
         keys.retain(|key| !Config::may_change_on_resume(key));
         if keys.is_empty() {
             return Ok(());

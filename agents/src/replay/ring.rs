@@ -4,11 +4,17 @@
 //! those of the rows before it, back to the first row of the episode, whose frame stands for all that
 //! there would be before it.
 
-use std::ops::Range;
+mod sequence;
+mod steps;
+
+use std::{collections::VecDeque, ops::Range};
 
 use envs::{Action, ActionSpace, Actions, Dtype, EnvSpec};
 
-use crate::storage::tensor_file::{Saved, TensorFile};
+use crate::{
+    experience::Row,
+    storage::tensor_file::{Saved, TensorFile},
+};
 
 /// The row has an action: it starts a transition.
 pub(crate) const ACTED: u8 = 1;
@@ -31,19 +37,31 @@ pub(crate) struct Scratch {
     pub(crate) between: Vec<f32>,
     pub(crate) between_u8: Vec<u8>,
     pub(crate) between_discount: Vec<f32>,
+    pub(crate) mask: Vec<f32>,
+    pub(crate) rows: Vec<Row>,
 }
 
 impl Scratch {
     pub(crate) fn clear(&mut self) {
-        let Scratch { obs, next_obs, action, reward, discount, between, between_discount, .. } =
-            self;
-        for v in [obs, next_obs, action, reward, discount, between, between_discount] {
+        let Scratch {
+            obs,
+            next_obs,
+            action,
+            reward,
+            discount,
+            between,
+            between_discount,
+            mask,
+            ..
+        } = self;
+        for v in [obs, next_obs, action, reward, discount, between, between_discount, mask] {
             v.clear();
         }
         for v in [&mut self.obs_u8, &mut self.next_obs_u8, &mut self.between_u8] {
             v.clear();
         }
         self.choice.clear();
+        self.rows.clear();
     }
 }
 
@@ -71,6 +89,9 @@ pub(crate) struct Ring {
     action: ActionColumn,
     reward: Vec<f32>,
     flags: Vec<u8>,
+    /// Rows that never get an action, oldest first: the last observations of episodes. It follows
+    /// from the flags and is not saved.
+    idle: VecDeque<u64>,
 }
 
 impl Ring {
@@ -97,7 +118,12 @@ impl Ring {
             },
             reward: vec![0.0; rows],
             flags: vec![0; rows],
+            idle: VecDeque::new(),
         }
+    }
+
+    pub(crate) fn rows(&self) -> usize {
+        self.rows
     }
 
     pub(crate) fn held(&self) -> usize {
@@ -153,6 +179,9 @@ impl Ring {
 
     /// Appends a row with an observation and no action yet.
     pub(crate) fn open_row(&mut self, obs: &[f32]) {
+        if self.written > 0 && self.flags(self.written - 1) & ACTED == 0 {
+            self.idle.push_back(self.written - 1);
+        }
         let at = self.at(self.written);
         let span = self.span(self.written);
         let obs = &obs[obs.len() - self.frame_dim..]; // the newest frame
@@ -166,6 +195,10 @@ impl Ring {
         }
         self.flags[at] = 0;
         self.written += 1;
+        let oldest = self.oldest();
+        while self.idle.front().is_some_and(|&row| row < oldest) {
+            self.idle.pop_front();
+        }
     }
 
     /// Completes the newest row.
@@ -200,14 +233,17 @@ impl Ring {
     }
 
     /// The environment restarted in the middle of an episode (a resume without environment state):
-    /// the last step becomes a truncation.
-    pub(crate) fn cut(&mut self) {
-        if self.held() >= 2 {
-            let at = self.at(self.written - 2);
-            if self.flags[at] == ACTED {
-                self.flags[at] |= TRUNCATED;
-            }
+    /// the last step becomes a truncation, if it was none and did not end the episode.
+    pub(crate) fn cut(&mut self) -> bool {
+        if self.held() < 2 {
+            return false;
         }
+        let at = self.at(self.written - 2);
+        let open = self.flags[at] == ACTED;
+        if open {
+            self.flags[at] |= TRUNCATED;
+        }
+        open
     }
 
     /// `(reward, discount, row of the next observation)` of the n-step transition from `row`, or
@@ -241,16 +277,26 @@ impl Ring {
         let (Some(rows), Some(next_rows)) = (self.stack(row), self.stack(next)) else {
             return false;
         };
+        self.add_frames(rows, &mut s.obs, &mut s.obs_u8);
+        self.add_frames(next_rows, &mut s.next_obs, &mut s.next_obs_u8);
+        self.add_action(row, s);
+        true
+    }
+
+    /// Adds the frames of `rows` to the buffer of their element type.
+    fn add_frames(
+        &self,
+        rows: impl Iterator<Item = u64>,
+        floats: &mut Vec<f32>,
+        bytes: &mut Vec<u8>,
+    ) {
         match &self.obs {
-            ObsColumn::F32(column) => {
-                rows.for_each(|r| s.obs.extend_from_slice(&column[self.span(r)]));
-                next_rows.for_each(|r| s.next_obs.extend_from_slice(&column[self.span(r)]));
-            }
-            ObsColumn::U8(column) => {
-                rows.for_each(|r| s.obs_u8.extend_from_slice(&column[self.span(r)]));
-                next_rows.for_each(|r| s.next_obs_u8.extend_from_slice(&column[self.span(r)]));
-            }
+            ObsColumn::F32(v) => rows.for_each(|r| floats.extend_from_slice(&v[self.span(r)])),
+            ObsColumn::U8(v) => rows.for_each(|r| bytes.extend_from_slice(&v[self.span(r)])),
         }
+    }
+
+    fn add_action(&self, row: u64, s: &mut Scratch) {
         let at = self.at(row);
         match &self.action {
             ActionColumn::Discrete(column) => s.choice.push(i64::from(column[at])),
@@ -259,7 +305,6 @@ impl Ring {
                 s.action.extend_from_slice(&column[at * a..(at + 1) * a]);
             }
         }
-        true
     }
 
     /// Adds what lies between `row` and `next`, for `n` steps: an episode that ended earlier is filled up with its
@@ -267,14 +312,7 @@ impl Ring {
     pub(crate) fn gather_between(&self, row: u64, next: u64, discounts: &[f32], s: &mut Scratch) {
         for (k, &gamma_k) in (1..).zip(&discounts[1..discounts.len() - 1]) {
             let rows = self.stack((row + k).min(next)).into_iter().flatten();
-            match &self.obs {
-                ObsColumn::F32(v) => {
-                    rows.for_each(|r| s.between.extend_from_slice(&v[self.span(r)]));
-                }
-                ObsColumn::U8(v) => {
-                    rows.for_each(|r| s.between_u8.extend_from_slice(&v[self.span(r)]));
-                }
-            }
+            self.add_frames(rows, &mut s.between, &mut s.between_u8);
             s.between_discount.push(if row + k < next { gamma_k } else { 0.0 });
         }
     }
@@ -316,6 +354,10 @@ impl Ring {
             }
         }
         file.read_f32(&name("reward"), &mut self.reward[..n])?;
-        file.read_u8(&name("flags"), &mut self.flags[..n])
+        file.read_u8(&name("flags"), &mut self.flags[..n])?;
+        let newest = self.written.saturating_sub(1);
+        let idle = self.indices().filter(|&row| row < newest && self.flags(row) & ACTED == 0);
+        self.idle = idle.collect();
+        Ok(())
     }
 }

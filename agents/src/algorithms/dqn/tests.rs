@@ -1,7 +1,7 @@
 use super::*;
 use envs::Actions;
 
-use crate::{agent::ActMode, algorithms::network::NetworkConfig};
+use crate::{agent::ActMode, algorithms::network::NetworkConfig, replay::draws::NoReplay};
 use networks::{arch::mlp::MlpConfig, network::ArchConfig, random};
 
 /// Linear Q of one observation and two actions: parameters are `w0 w1 b0 b1`.
@@ -22,6 +22,8 @@ fn batch() -> Batch {
         discount: Tensor::from_slice(&[0.5f32]),
         next_obs: column(1.0),
         between: None,
+        weights: None,
+        rows: Vec::new(),
     }
 }
 
@@ -35,7 +37,7 @@ fn double_learning_by_hand() {
         dqn.target.params.load_flat(&[4.0, 2.0, 6.0, 3.0]);
         let clock = Clock { log: true, ..Clock::default() };
         let mut log = Scalars::default();
-        dqn.update(&batch(), clock, &mut random::stream(1, 1), &mut log).unwrap();
+        dqn.update(&batch(), &mut NoReplay, clock, &mut random::stream(1, 1), &mut log).unwrap();
         let numbers = log.take();
         let (_, y) = numbers.iter().find(|(tag, _)| tag == "q/target").unwrap();
         assert!((y - wanted).abs() < 1e-6, "double {double}: {y}, not {wanted}");

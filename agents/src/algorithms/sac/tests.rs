@@ -1,7 +1,7 @@
 use super::*;
 use envs::Actions;
 
-use crate::{agent::ActMode, algorithms::network::NetworkConfig};
+use crate::{agent::ActMode, algorithms::network::NetworkConfig, replay::draws::NoReplay};
 use networks::{arch::mlp::MlpConfig, network::ArchConfig};
 
 /// Linear actor of one observation and one action: parameters are the weight and bias of the
@@ -23,6 +23,8 @@ fn batch() -> Batch {
         discount: column(0.9).squeeze_dim(1),
         next_obs: column(-0.2),
         between: None,
+        weights: None,
+        rows: Vec::new(),
     }
 }
 
@@ -36,7 +38,8 @@ fn the_temperature_follows_the_entropy() {
         let before = sac.alpha().double_value(&[]);
         assert!((before - 0.5).abs() < 1e-6, "{before}");
         let mut log = Scalars::default();
-        sac.update(&batch(), Clock::default(), &mut random::stream(1, 1), &mut log).unwrap();
+        sac.update(&batch(), &mut NoReplay, Clock::default(), &mut random::stream(1, 1), &mut log)
+            .unwrap();
         let after = sac.alpha().double_value(&[]);
         assert_eq!(after > before, rises, "log std {log_std}: {before} to {after}");
         assert!(after != before);
@@ -48,7 +51,8 @@ fn a_fixed_temperature_stays() {
     let mut sac = linear(SacConfig { learn_alpha: false, alpha: 0.2, ..SacConfig::default() });
     let before = sac.temperature.params.to_flat();
     let mut log = Scalars::default();
-    sac.update(&batch(), Clock::default(), &mut random::stream(1, 1), &mut log).unwrap();
+    sac.update(&batch(), &mut NoReplay, Clock::default(), &mut random::stream(1, 1), &mut log)
+        .unwrap();
     assert_eq!(sac.temperature.params.to_flat(), before);
 }
 
