@@ -14,7 +14,7 @@ use agents::config::Config;
 use agents::{
     agent::{ActMode, Agent, Policy, Snapshot},
     algorithms::{gamma_heuristic, value::ValueConfig},
-    experience::{Batch, Experience},
+    experience::{Batch, Experience, Row, Sequences},
     logging::record::Scalars,
     normalize::{
         Normalized,
@@ -152,12 +152,19 @@ impl Agent for Tape {
     fn update(
         &mut self,
         b: &Batch,
-        _replay: &mut dyn Sampler,
+        replay: &mut dyn Sampler,
         _clock: Clock,
         _rng: &mut Rng,
         _log: &mut Scalars,
     ) -> Result<(), NonFinite> {
         self.note([&b.obs, &b.next_obs, &b.reward].into_iter().flat_map(host).collect());
+        if b.weights.is_some() {
+            let second = replay.sample(1);
+            self.note([&second.obs, &second.next_obs, &second.reward].map(host).concat());
+            let s = replay.sequences(1, 2);
+            self.note([&s.obs, &s.reward].map(host).concat());
+            replay.report(&b.rows, &b.reward);
+        }
         Ok(())
     }
     fn policy(&self) -> Box<dyn Policy> {
@@ -242,6 +249,50 @@ fn the_first_reward_after_silence_is_within_the_bound() {
         }
         assert!(seen <= largest && (largest < 10.0 || seen > 1_000.0), "{order}: {seen}");
     }
+}
+
+/// A replay of one transition, which notes the errors it is told.
+struct One(Vec<f32>);
+
+impl Sampler for One {
+    fn sample(&mut self, _batch: usize) -> Batch {
+        batch(6.0)
+    }
+    fn sequences(&mut self, _batch: usize, _steps: usize) -> Sequences {
+        Sequences {
+            obs: Tensor::from_slice(&[3f32, 50.0, 50.0]).view([1, 3, 1]),
+            action: Tensor::from_slice(&[0i64, 0]).view([1, 2, 1]),
+            reward: Tensor::from_slice(&[6f32, 0.0]).view([1, 2]),
+            discount: Tensor::from_slice(&[0f32, 0.0]).view([1, 2]),
+            mask: Tensor::from_slice(&[1f32, 0.0]).view([1, 2]),
+            weights: None,
+            rows: Vec::new(),
+        }
+    }
+    fn report(&mut self, _rows: &[Row], errors: &Tensor) {
+        self.0.extend(host(errors));
+    }
+}
+
+/// What an agent draws during an update is normalised as the batch it was given.
+#[test]
+fn second_batches_and_sequences_are_normalised_too() {
+    let spec = EnvSpec::vector(1, ActionSpace::Discrete(2));
+    let tape = Tape::default();
+    let mut agent = wrap(Box::new(tape.clone()), &config(BOTH), &spec);
+    let round = [experience(1.0, 3.0, None), experience(-2.0, 9.0, None)];
+    agent.receive(&round);
+    agent.observe(&round);
+    let rows = vec![Row { env: 0, number: 0, age: 0 }];
+    let b = Batch { weights: Some(Tensor::from_slice(&[1f32])), rows, ..batch(6.0) };
+    let (mut replay, mut log) = (One(Vec::new()), Scalars::default());
+    agent.update(&b, &mut replay, Clock::default(), &mut random::stream(1, 0), &mut log).unwrap();
+    let [first, second, sequence] = tape.take().try_into().unwrap();
+    assert_eq!(second, first);
+    let [obs, next, reward] = first[..] else { panic!("{first:?}") };
+    assert!(reward > 0.0 && reward != 6.0 && obs != 3.0);
+    assert_eq!(sequence, [obs, next, next, reward, 0.0]);
+    assert_eq!(replay.0, [reward]);
 }
 
 /// Two actors for two rounds. Counted are the observations that the next actions answer, all

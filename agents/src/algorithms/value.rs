@@ -233,6 +233,30 @@ mod tests {
         assert_eq!(ValueConfig::Scalar {}.floor(&target), 0.0);
     }
 
+    /// Each sample's own loss is its error where there is a distribution, and the loss is their weighted mean.
+    #[test]
+    fn weights_multiply_each_cross_entropy() {
+        let value = ValueConfig::Categorical(Support { bins: 3, min: -1.0, max: 1.0 });
+        let logits = Tensor::from_slice(&[0.5, -1.0, 2.0, 0.0, 0.3, 0.1]).view([2, 3]);
+        let target = Tensor::from_slice(&[0.2, 0.3, 0.5, 1.0, 0.0, 0.0]).view([2, 3]);
+        let loss = |weights: Option<&Tensor>| {
+            value.loss(&logits, &target, weights, |_, _, _| unreachable!()).double_value(&[])
+        };
+        let each = Vec::<f64>::try_from(&value.errors(&logits, &target)).unwrap();
+        // ln(e^0.5 + e^-1 + e^2) - (0.2 * 0.5 - 0.3 + 0.5 * 2), and ln(1 + e^0.3 + e^0.1)
+        let by_hand = [
+            (0.5f64.exp() + (-1f64).exp() + 2f64.exp()).ln() - 0.8,
+            (1.0 + 0.3f64.exp() + 0.1f64.exp()).ln(),
+        ];
+        for (got, want) in each.iter().zip(by_hand) {
+            assert!((got - want).abs() < 1e-12, "{got}, not {want}");
+        }
+        assert!((loss(None) - (by_hand[0] + by_hand[1]) / 2.0).abs() < 1e-12);
+        let weights = Tensor::from_slice(&[0.25, 1.0]);
+        let wanted = (0.25 * by_hand[0] + by_hand[1]) / 2.0;
+        assert!((loss(Some(&weights)) - wanted).abs() < 1e-12);
+    }
+
     /// Two critics, each sure of one bin of [-1, 0, 1]: the lower one's logits come through whole.
     #[test]
     fn the_lowest_of_distributions_is_one_of_them() {

@@ -4,6 +4,7 @@
 //! those of the rows before it, back to the first row of the episode, whose frame stands for all that
 //! there would be before it.
 
+mod saved;
 mod sequence;
 mod steps;
 
@@ -11,10 +12,7 @@ use std::{collections::VecDeque, ops::Range};
 
 use envs::{Action, ActionSpace, Actions, Dtype, EnvSpec};
 
-use crate::{
-    experience::Row,
-    storage::tensor_file::{Saved, TensorFile},
-};
+use crate::experience::Row;
 
 /// The row has an action: it starts a transition.
 pub(crate) const ACTED: u8 = 1;
@@ -246,31 +244,6 @@ impl Ring {
         open
     }
 
-    /// `(reward, discount, row of the next observation)` of the n-step transition from `row`, or
-    /// `None` if `row` starts none or it is not complete.
-    ///
-    /// reward = sum over k of `gamma^k r_k` until the n steps or the episode are over; discount is
-    /// `gamma^steps`, or 0 after a termination.
-    pub(crate) fn n_step(&self, row: u64, discounts: &[f32]) -> Option<(f32, f32, u64)> {
-        let mut reward = 0.0;
-        for (k, gamma_k) in discounts[..discounts.len() - 1].iter().enumerate() {
-            let here = row + k as u64;
-            let flags = self.flags(here);
-            if flags & ACTED == 0 {
-                return None;
-            }
-            reward += gamma_k * self.reward[self.at(here)];
-            if flags & TERMINATED != 0 {
-                return Some((reward, 0.0, here + 1));
-            }
-            if flags & TRUNCATED != 0 {
-                return Some((reward, discounts[k + 1], here + 1));
-            }
-        }
-        let n = discounts.len() - 1;
-        Some((reward, discounts[n], row + n as u64))
-    }
-
     /// Adds the observations of both rows and the action of the first one to `s`, or nothing if a frame
     /// of theirs was forgotten.
     pub(crate) fn gather(&self, row: u64, next: u64, s: &mut Scratch) -> bool {
@@ -315,49 +288,5 @@ impl Ring {
             self.add_frames(rows, &mut s.between, &mut s.between_u8);
             s.between_discount.push(if row + k < next { gamma_k } else { 0.0 });
         }
-    }
-
-    /// Only the rows held are saved, in storage order.
-    pub(crate) fn save(&self, i: usize) -> Vec<(String, Saved<'_>)> {
-        let n = self.held();
-        let name = |column: &str| format!("env_{i}/{column}");
-        let obs = match &self.obs {
-            ObsColumn::F32(v) => Saved::f32(&[n, self.frame_dim], &v[..n * self.frame_dim]),
-            ObsColumn::U8(v) => Saved::u8(&[n, self.frame_dim], &v[..n * self.frame_dim]),
-        };
-        let action = match &self.action {
-            ActionColumn::Discrete(v) => Saved::u32(&[n], &v[..n]),
-            ActionColumn::Continuous(v) => {
-                Saved::f32(&[n, self.action_dim], &v[..n * self.action_dim])
-            }
-        };
-        vec![
-            (name("obs"), obs),
-            (name("action"), action),
-            (name("reward"), Saved::f32(&[n], &self.reward[..n])),
-            (name("flags"), Saved::u8(&[n], &self.flags[..n])),
-        ]
-    }
-
-    pub(crate) fn load(&mut self, i: usize, written: u64, file: &TensorFile) -> Result<(), String> {
-        self.written = written;
-        let n = self.held();
-        let name = |column: &str| format!("env_{i}/{column}");
-        match &mut self.obs {
-            ObsColumn::F32(v) => file.read_f32(&name("obs"), &mut v[..n * self.frame_dim])?,
-            ObsColumn::U8(v) => file.read_u8(&name("obs"), &mut v[..n * self.frame_dim])?,
-        }
-        match &mut self.action {
-            ActionColumn::Discrete(v) => file.read_u32(&name("action"), &mut v[..n])?,
-            ActionColumn::Continuous(v) => {
-                file.read_f32(&name("action"), &mut v[..n * self.action_dim])?;
-            }
-        }
-        file.read_f32(&name("reward"), &mut self.reward[..n])?;
-        file.read_u8(&name("flags"), &mut self.flags[..n])?;
-        let newest = self.written.saturating_sub(1);
-        let idle = self.indices().filter(|&row| row < newest && self.flags(row) & ACTED == 0);
-        self.idle = idle.collect();
-        Ok(())
     }
 }

@@ -1,10 +1,36 @@
-//! What follows from the order of a ring's rows: the age of a transition, and when one can be drawn.
+//! What follows from the order of a ring's rows: n-step returns, the age of a transition, and when one can
+//! be drawn.
 
 use std::ops::Range;
 
 use super::{ACTED, Ring, TERMINATED, TRUNCATED};
 
 impl Ring {
+    /// `(reward, discount, row of the next observation)` of the n-step transition from `row`, or
+    /// `None` if `row` starts none or it is not complete.
+    ///
+    /// reward = sum over k of `gamma^k r_k` until the n steps or the episode are over; discount is
+    /// `gamma^steps`, or 0 after a termination.
+    pub(crate) fn n_step(&self, row: u64, discounts: &[f32]) -> Option<(f32, f32, u64)> {
+        let mut reward = 0.0;
+        for (k, gamma_k) in discounts[..discounts.len() - 1].iter().enumerate() {
+            let here = row + k as u64;
+            let flags = self.flags(here);
+            if flags & ACTED == 0 {
+                return None;
+            }
+            reward += gamma_k * self.reward[self.at(here)];
+            if flags & TERMINATED != 0 {
+                return Some((reward, 0.0, here + 1));
+            }
+            if flags & TRUNCATED != 0 {
+                return Some((reward, discounts[k + 1], here + 1));
+            }
+        }
+        let n = discounts.len() - 1;
+        Some((reward, discounts[n], row + n as u64))
+    }
+
     /// Steps of this environment after the one from `row`, which has an action: 0 for the newest.
     pub(crate) fn steps_since(&self, row: u64) -> u64 {
         let idle = self.idle.len() - self.idle.partition_point(|&i| i <= row);

@@ -1,13 +1,15 @@
 //! Sample weight decay (arXiv 2604.01913): new transitions are drawn more often than old ones.
 //!
 //! The probability of a transition is proportional to `max(min_weight, 1 - age / horizon)`, where its
-//! age is the number of environment steps since it was stored. Uniform replay gives a transition a
-//! share that falls with the amount of data, and with it the gradient of what is new. The loss stays as it is: the bias
-//! towards new data is the point, so there are no importance weights.
+//! age is the number of environment steps since it was stored. Under uniform replay the share of a new
+//! transition falls with the amount of data, and so does its part of the gradient. The loss stays as it
+//! is: the bias towards new data is the point, so there are no importance weights.
 //!
 //! Rows are drawn uniformly and kept with that probability, which needs no pass over the data: at most
-//! `1 / min_weight` tries on average. A negative horizon turns the weights round, `1 + age / |horizon|`,
-//! as the control of the paper's comparison.
+//! `1 / min_weight` tries on average.
+//!
+//! Our reading: with several environments age counts the steps of all of them, and a negative horizon is
+//! the paper's reversed weighting, `1 + age / |horizon|`.
 
 use networks::{random::Rng, unread::unread};
 use rand::RngExt;
