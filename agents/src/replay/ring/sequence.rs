@@ -1,6 +1,6 @@
 //! Several steps of one episode in a row.
 
-use super::{ACTED, ActionColumn, Ring, Scratch, TERMINATED, TRUNCATED};
+use super::{ACTED, ActionColumn, Ring, Scratch, TERMINATED};
 
 impl Ring {
     /// Adds `steps` steps from `row` on: `steps + 1` observations, and for each step its action,
@@ -18,12 +18,11 @@ impl Ring {
         if self.flags(row) & ACTED == 0 || self.stack(row).is_none() {
             return false;
         }
-        let (mut here, mut over) = (row, false);
+        let mut here = row;
         for _ in 0..steps {
             self.add_frames(self.stack(here).into_iter().flatten(), &mut s.obs, &mut s.obs_u8);
             let flags = self.flags(here);
-            over |= flags & ACTED == 0;
-            if over {
+            if flags & ACTED == 0 {
                 match self.action {
                     ActionColumn::Discrete(_) => s.choice.push(0),
                     ActionColumn::Continuous(_) => {
@@ -39,8 +38,7 @@ impl Ring {
             s.reward.push(self.reward[self.at(here)]);
             s.discount.push(if flags & TERMINATED != 0 { 0.0 } else { gamma });
             s.mask.push(1.0);
-            over = flags & (TERMINATED | TRUNCATED) != 0;
-            here += 1;
+            here += 1; // at the end of an episode, a row without an action
         }
         self.add_frames(self.stack(here).into_iter().flatten(), &mut s.obs, &mut s.obs_u8);
         true
