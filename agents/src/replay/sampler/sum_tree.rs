@@ -101,6 +101,9 @@ mod tests {
         assert_eq!((tree.total(), tree.find(9.0)), (9.0, 0));
         tree.set(1, 2.0);
         assert_eq!((tree.total(), tree.find(9.0), tree.get(1)), (11.0, 1, 2.0));
+        // Both below node 3, behind the 9 of node 2.
+        tree.set(2, 3.0);
+        assert_eq!((tree.total(), tree.find(10.0), tree.find(11.0)), (14.0, 1, 2));
         assert_eq!(of(&[7.0]).find(3.0), 0);
     }
 
