@@ -17,6 +17,7 @@ use crate::{
     experience::{Batch, Experience},
     logging::record::Scalars,
     normalize::moments::RunningMoments,
+    replay::draws::Sampler,
 };
 
 /// What actors need of the learner: the policy's weights, flat, and how to read observations.
@@ -75,13 +76,16 @@ impl InterventionCount {
 
 /// The learning half.
 pub trait Agent: Send {
-    /// One gradient update, in the paper's order.
+    /// One gradient update, in the paper's order. `replay` has more data where the batch is not all it
+    /// needs; where the batch has weights, they multiply the losses of values, and `replay` is told the
+    /// errors.
     ///
     /// # Errors
     /// When a loss is not finite; the parameters it would have changed are unchanged.
     fn update(
         &mut self,
         batch: &Batch,
+        replay: &mut dyn Sampler,
         clock: Clock,
         rng: &mut Rng,
         log: &mut Scalars,

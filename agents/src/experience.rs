@@ -66,6 +66,44 @@ pub struct Batch {
     pub next_obs: Tensor,
     /// What lies between, for agents whose value counts more than rewards there, and n above 1.
     pub between: Option<Between>,
+    /// `[B]` f32: what the loss of each transition is multiplied by, at most 1; `None` where all count
+    /// alike.
+    pub weights: Option<Tensor>,
+    /// `[B]` where each came from; empty where the batch is not from replay.
+    pub rows: Vec<Row>,
+}
+
+/// Where a transition is in replay.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// Its environment.
+    pub env: usize,
+    /// Its row, counted from the environment's first.
+    pub number: u64,
+    /// Environment steps, over all environments, since it was stored: 0 for those of the newest round.
+    pub age: u64,
+}
+
+/// Sampled sequences of `K` steps on the learner's device, each within one episode.
+///
+/// A sequence stops where its episode ends, and where the newest step is. Steps after that have a mask
+/// of 0, the last observation again, and zeros for action, reward and discount.
+#[derive(Debug)]
+pub struct Sequences {
+    /// `[B, K + 1, D]` f32: before each step, and after the last.
+    pub obs: Tensor,
+    /// Continuous: `[B, K, A]` f32 in [-1, 1]. Discrete: `[B, K, 1]` i64.
+    pub action: Tensor,
+    /// `[B, K]` reward of each step.
+    pub reward: Tensor,
+    /// `[B, K]`: `gamma`, or 0 where the environment *terminated*.
+    pub discount: Tensor,
+    /// `[B, K]` f32: 1 for steps that were made.
+    pub mask: Tensor,
+    /// `[B]` as in [`Batch`], for the first step.
+    pub weights: Option<Tensor>,
+    /// `[B]` where the first step of each is.
+    pub rows: Vec<Row>,
 }
 
 /// The steps of n-step transitions after the first: `k` from 1 to `n - 1`.
@@ -91,6 +129,8 @@ impl Batch {
                 obs: b.obs.shallow_clone(),
                 discount: b.discount.shallow_clone(),
             }),
+            weights: self.weights.as_ref().map(Tensor::shallow_clone),
+            rows: self.rows.clone(),
         }
     }
 
@@ -107,6 +147,7 @@ impl Batch {
             fields.push(("between_obs", &between.obs));
             fields.push(("between_discount", &between.discount));
         }
+        fields.extend(self.weights.as_ref().map(|weights| ("weights", weights)));
         fields
     }
 }

@@ -15,6 +15,7 @@ use agents::{
     },
     experience::Batch,
     logging::record::Scalars,
+    replay::draws::{NoReplay, Sampler},
 };
 use envs::{ActionSpace, EnvSpec};
 use harness::{Counting, Run, SIMBA_V2, Scripted, config, rows, scripted, within};
@@ -97,6 +98,8 @@ fn batch() -> Batch {
         discount: Tensor::full([32], 0.9, (Kind::Float, Device::Cpu)),
         next_obs: random::normal(&[32, 3], &mut rng),
         between: None,
+        weights: None,
+        rows: Vec::new(),
     }
 }
 
@@ -112,7 +115,7 @@ fn an_update_churns_and_standing_still_does_not() {
             assert!(value.abs() < 1e-7, "{net}/{measure} of nothing is {value}");
         }
         let clock = Clock { update: 0, env_step: 0, task: 0, log: false, look: false };
-        agent.update(&batch, clock, &mut rng, &mut Scalars::default()).unwrap();
+        agent.update(&batch, &mut NoReplay, clock, &mut rng, &mut Scalars::default()).unwrap();
         let churn = agent.batch_view(&batch).unwrap().churn(&before);
         let mut found: Vec<String> =
             churn.iter().map(|(net, measure, _)| format!("{net}/{measure}")).collect();
@@ -157,7 +160,7 @@ fn targets_lag_behind() {
     for (mut agent, batch, mut rng) in agents() {
         assert_eq!(target_gap(agent.as_ref(), &batch), 0.0);
         let clock = Clock::default();
-        agent.update(&batch, clock, &mut rng, &mut Scalars::default()).unwrap();
+        agent.update(&batch, &mut NoReplay, clock, &mut rng, &mut Scalars::default()).unwrap();
         assert!(target_gap(agent.as_ref(), &batch) > 1e-4);
     }
 }
@@ -169,7 +172,7 @@ fn values_are_of_what_would_be_done() {
     for (mut agent, mut batch, mut rng) in agents() {
         // Critics that agree would not tell the lowest.
         let clock = Clock::default();
-        agent.update(&batch, clock, &mut rng, &mut Scalars::default()).unwrap();
+        agent.update(&batch, &mut NoReplay, clock, &mut rng, &mut Scalars::default()).unwrap();
         let obs = Vec::<f32>::try_from(&batch.obs.flatten(0, -1)).unwrap();
         let (got, _) = agent.value(&obs, &mut rng).unwrap();
         let got = Tensor::from_slice(&got);
@@ -197,11 +200,12 @@ impl<F: FnMut(u64) + Send> Agent for Sure<F> {
     fn update(
         &mut self,
         batch: &Batch,
+        replay: &mut dyn Sampler,
         clock: Clock,
         rng: &mut Rng,
         log: &mut Scalars,
     ) -> Result<(), NonFinite> {
-        self.0.update(batch, clock, rng, log)
+        self.0.update(batch, replay, clock, rng, log)
     }
     fn value(&self, obs: &[f32], _rng: &mut Rng) -> Option<(Vec<f64>, f64)> {
         Some((vec![7.0; obs.len() / 2], 0.5))

@@ -7,7 +7,10 @@ use std::collections::BTreeMap;
 
 use agents::{
     experience::{Batch, Experience},
-    replay::Replay,
+    replay::{
+        Replay,
+        sampler::{PrioritizedConfig, SamplerConfig},
+    },
     storage::tensor_file::{self, TensorFile},
 };
 use envs::{ActionSpace, Actions, Dtype, EnvSpec, Outcome};
@@ -108,7 +111,9 @@ impl Both {
         };
         let mut whole = spec.clone();
         whole.obs.frames = 1;
-        let (stacked, plain) = (new(&spec), new(&whole));
+        let sampler = SamplerConfig::Prioritized(PrioritizedConfig::default());
+        let stacked = new(&spec).with_sampler(&sampler).unwrap();
+        let plain = new(&whole);
         let lives = (0..envs).map(|_| Life::default()).collect();
         let rows = capacity.div_ceil(envs) + 1;
         let mut both = Both { stacked, plain, spec, lives, frames: case.frames, rows, next: 1 };
@@ -252,6 +257,12 @@ fn stacks_put_together_are_the_stacks() {
         let got = transitions(&both.stacked.sample(40 * whole.len(), &mut rng()));
         assert!(!wanted.is_empty());
         assert_eq!(got, wanted);
+
+        // Priorities are of whole stacks alone: none is refused, at one number from the generator each.
+        let (mut rng, batch) = (rng(), 2 * wanted.len());
+        let b = both.stacked.draw(batch, 0, &mut rng);
+        assert_eq!(rng.get_word_pos(), 2 * batch as u128, "a draw was refused");
+        assert_eq!(transitions(&Batch { weights: None, ..b }), wanted);
     });
 }
 

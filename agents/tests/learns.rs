@@ -49,6 +49,15 @@ fn dqn_begins_to_learn_cartpole() {
     begins_to_learn("quickstart", &[&steps[..], &[schedule]].concat(), 200.0);
 }
 
+/// The same run with prioritised replay.
+#[test]
+fn dqn_with_prioritised_replay_begins_to_learn_cartpole() {
+    let steps = ["total_steps=10_000", "agent.epsilon.steps=4_000"];
+    let replay = "replay.sampler={ kind = 'prioritized' }";
+    let schedule = "agent.network.optim.schedule.updates=4_500";
+    begins_to_learn("quickstart", &[&steps[..], &[schedule, replay]].concat(), 200.0);
+}
+
 /// Of three seeds the lowest ended at -522, the one here at -152; random play gives -1,200.
 #[test]
 fn sac_begins_to_learn_pendulum() {

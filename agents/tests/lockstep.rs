@@ -11,6 +11,7 @@ use std::{fs, thread};
 use agents::{
     config::Config,
     logging::record::Row,
+    replay::sampler::{PrioritizedConfig, SampleWeightDecayConfig, SamplerConfig},
     runtime::{actor::Actor, learner::Learner, session::make_env, streams},
     storage::tensor_file::{self, Saved},
 };
@@ -63,6 +64,22 @@ fn sac(actors: usize, envs: usize, sync_every: u64) -> Config {
 fn simba_v2(actors: usize, envs: usize, sync_every: u64) -> Config {
     let Config { normalize, diagnostics, agent, .. } = config(harness::SIMBA_V2);
     Config { normalize, diagnostics, agent, ..sac(actors, envs, sync_every) }
+}
+
+/// DQN whose errors decide what it draws next.
+fn prioritized(actors: usize, envs: usize, sync_every: u64) -> Config {
+    let mut config = dqn(actors, envs, sync_every);
+    let sampler = PrioritizedConfig { beta_updates: 90, ..PrioritizedConfig::default() };
+    config.replay.sampler = SamplerConfig::Prioritized(sampler);
+    config
+}
+
+/// SAC that prefers new transitions.
+fn decaying(actors: usize, envs: usize, sync_every: u64) -> Config {
+    let mut config = sac(actors, envs, sync_every);
+    let decay = SampleWeightDecayConfig { horizon: 80, min_weight: 0.2 };
+    config.replay.sampler = SamplerConfig::SampleWeightDecay(decay);
+    config
 }
 
 /// The run of a configuration without threads.
@@ -161,6 +178,16 @@ fn simba_v2_threads_equal_the_sequential_loop() {
     within(120, || equals_the_oracle(simba_v2));
 }
 
+#[test]
+fn prioritized_threads_equal_the_sequential_loop() {
+    within(120, || equals_the_oracle(prioritized));
+}
+
+#[test]
+fn decaying_threads_equal_the_sequential_loop() {
+    within(120, || equals_the_oracle(decaying));
+}
+
 /// A queue of one makes the actors wait in `send` as well; nothing may depend on it.
 #[test]
 fn a_full_queue_changes_nothing() {
@@ -214,7 +241,7 @@ fn every_component_has_a_stream_of_its_own() {
 #[test]
 fn other_runs_differ() {
     within(60, || {
-        for make in [dqn, sac, simba_v2] {
+        for make in [dqn, sac, simba_v2, prioritized, decaying] {
             let config = make(2, 1, 1);
             let base = sequential(&config);
             let other_seed = sequential(&Config { seed: 7, ..config.clone() });

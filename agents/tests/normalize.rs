@@ -14,12 +14,13 @@ use agents::config::Config;
 use agents::{
     agent::{ActMode, Agent, Policy, Snapshot},
     algorithms::{gamma_heuristic, value::ValueConfig},
-    experience::{Batch, Experience},
+    experience::{Batch, Experience, Row, Sequences},
     logging::record::Scalars,
     normalize::{
         Normalized,
         moments::{ReturnScale, ReturnScaleConfig, RunningMoments},
     },
+    replay::draws::{NoReplay, Sampler},
 };
 use envs::{ActionSpace, Actions, EnvSpec, Outcome};
 use harness::{Run, config, within};
@@ -151,11 +152,19 @@ impl Agent for Tape {
     fn update(
         &mut self,
         b: &Batch,
+        replay: &mut dyn Sampler,
         _clock: Clock,
         _rng: &mut Rng,
         _log: &mut Scalars,
     ) -> Result<(), NonFinite> {
         self.note([&b.obs, &b.next_obs, &b.reward].into_iter().flat_map(host).collect());
+        if b.weights.is_some() {
+            let second = replay.sample(1);
+            self.note([&second.obs, &second.next_obs, &second.reward].map(host).concat());
+            let s = replay.sequences(1, 2);
+            self.note([&s.obs, &s.reward].map(host).concat());
+            replay.report(&b.rows, &b.reward);
+        }
         Ok(())
     }
     fn policy(&self) -> Box<dyn Policy> {
@@ -210,6 +219,8 @@ fn batch(reward: f32) -> Batch {
         discount: Tensor::from_slice(&[0.5f32]),
         next_obs: column(50.0),
         between: None,
+        weights: None,
+        rows: Vec::new(),
     }
 }
 
@@ -230,12 +241,58 @@ fn the_first_reward_after_silence_is_within_the_bound() {
             let round = [experience(reward, 3.0, None), experience(0.0, 9.0, None)];
             agent.receive(&round);
             let (mut rng, mut log) = (random::stream(1, 0), Scalars::default());
-            agent.update(&batch(reward), Clock::default(), &mut rng, &mut log).unwrap();
+            agent
+                .update(&batch(reward), &mut NoReplay, Clock::default(), &mut rng, &mut log)
+                .unwrap();
             seen = tape.take()[0][2];
             agent.observe(&round);
         }
         assert!(seen <= largest && (largest < 10.0 || seen > 1_000.0), "{order}: {seen}");
     }
+}
+
+/// A replay of one transition, which notes the errors it is told.
+struct One(Vec<f32>);
+
+impl Sampler for One {
+    fn sample(&mut self, _batch: usize) -> Batch {
+        batch(6.0)
+    }
+    fn sequences(&mut self, _batch: usize, _steps: usize) -> Sequences {
+        Sequences {
+            obs: Tensor::from_slice(&[3f32, 50.0, 50.0]).view([1, 3, 1]),
+            action: Tensor::from_slice(&[0i64, 0]).view([1, 2, 1]),
+            reward: Tensor::from_slice(&[6f32, 0.0]).view([1, 2]),
+            discount: Tensor::from_slice(&[0f32, 0.0]).view([1, 2]),
+            mask: Tensor::from_slice(&[1f32, 0.0]).view([1, 2]),
+            weights: None,
+            rows: Vec::new(),
+        }
+    }
+    fn report(&mut self, _rows: &[Row], errors: &Tensor) {
+        self.0.extend(host(errors));
+    }
+}
+
+/// What an agent draws during an update is normalised as the batch it was given.
+#[test]
+fn second_batches_and_sequences_are_normalised_too() {
+    let spec = EnvSpec::vector(1, ActionSpace::Discrete(2));
+    let tape = Tape::default();
+    let mut agent = wrap(Box::new(tape.clone()), &config(BOTH), &spec);
+    let round = [experience(1.0, 3.0, None), experience(-2.0, 9.0, None)];
+    agent.receive(&round);
+    agent.observe(&round);
+    let rows = vec![Row { env: 0, number: 0, age: 0 }];
+    let b = Batch { weights: Some(Tensor::from_slice(&[1f32])), rows, ..batch(6.0) };
+    let (mut replay, mut log) = (One(Vec::new()), Scalars::default());
+    agent.update(&b, &mut replay, Clock::default(), &mut random::stream(1, 0), &mut log).unwrap();
+    let [first, second, sequence] = tape.take().try_into().unwrap();
+    assert_eq!(second, first);
+    let [obs, next, reward] = first[..] else { panic!("{first:?}") };
+    assert!(reward > 0.0 && reward != 6.0 && obs != 3.0);
+    assert_eq!(sequence, [obs, next, next, reward, 0.0]);
+    assert_eq!(replay.0, [reward]);
 }
 
 /// Two actors for two rounds. Counted are the observations that the next actions answer, all
@@ -268,7 +325,7 @@ fn an_agent_behind_statistics() {
     let mut rng = random::stream(1, 0);
     let clock = Clock { log: true, ..Clock::default() };
     let mut log = Scalars::default();
-    agent.update(&batch, clock, &mut rng, &mut log).unwrap();
+    agent.update(&batch, &mut NoReplay, clock, &mut rng, &mut log).unwrap();
     let seen = tape.take().remove(0);
     assert_eq!(seen[..2], moments.apply(&[3.0, 50.0]));
     assert!((f64::from(seen[2]) - 8.0 / scale.denominator()).abs() < 1e-6, "{seen:?}");

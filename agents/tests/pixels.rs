@@ -213,6 +213,8 @@ fn channels_count_as_units() {
         discount: Tensor::zeros([32], (Kind::Float, Device::Cpu)),
         next_obs: zeros(),
         between: None,
+        weights: None,
+        rows: Vec::new(),
     };
     let mut rng = random::stream(3, 1);
     let probes = dqn.probe(&batch, &mut rng);

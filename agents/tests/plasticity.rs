@@ -11,6 +11,7 @@ use agents::{
     diagnostics::{self, DiagnosticsConfig, DueTiers, Measure},
     experience::Batch,
     logging::record::{Record, Scalars},
+    replay::draws::NoReplay,
 };
 use envs::{ActionSpace, EnvSpec};
 use harness::{Run, SIMBA_V2, config, within};
@@ -78,6 +79,8 @@ fn batch() -> Batch {
         discount: Tensor::zeros([32], (Kind::Float, Device::Cpu)),
         next_obs: random::normal(&[32, 3], &mut rng),
         between: None,
+        weights: None,
+        rows: Vec::new(),
     }
 }
 
@@ -154,6 +157,8 @@ fn minibatches_make_up_the_batch_they_are_compared_with() {
         discount: rows(0.0, 1024),
         next_obs: many(&b.next_obs),
         between: None,
+        weights: None,
+        rows: Vec::new(),
     };
     let found = measures(dqn("relu").as_ref(), &b, CURVATURE);
     let reliability = value(&found, "_global", "gradient_reliability");
@@ -254,7 +259,7 @@ fn histograms_are_of_every_unit() {
     let batch = batch();
     for _ in 0..3 {
         let clock = Clock::default();
-        agent.update(&batch, clock, &mut rng, &mut Scalars::default()).unwrap();
+        agent.update(&batch, &mut NoReplay, clock, &mut rng, &mut Scalars::default()).unwrap();
     }
     let mut found = BTreeMap::new();
     for record in diagnostics::histograms(&agent.probe(&batch, &mut rng)) {
@@ -279,7 +284,9 @@ fn replacements_are_counted() {
     let mut rng = random::stream(1, 0);
     let mut agent = config(text).build_agent(&spec, Device::Cpu, &mut rng).unwrap();
     for _ in 0..3 {
-        agent.update(&batch(), Clock::default(), &mut rng, &mut Scalars::default()).unwrap();
+        agent
+            .update(&batch(), &mut NoReplay, Clock::default(), &mut rng, &mut Scalars::default())
+            .unwrap();
     }
     let found = measures(agent.as_ref(), &batch(), UNITS);
     let of = |layer| value(&found, layer, "replaced");

@@ -7,7 +7,13 @@ mod harness;
 use std::fs;
 
 use agents::{
-    agent::InterventionCount, config::Config, logging::metrics::read_rows, replay::Replay,
+    agent::InterventionCount,
+    config::Config,
+    logging::metrics::read_rows,
+    replay::{
+        Replay,
+        sampler::{PrioritizedConfig, SampleWeightDecayConfig, SamplerConfig},
+    },
 };
 use envs::Env;
 use harness::{
@@ -119,8 +125,28 @@ fn plastic() -> [Config; 5] {
     ]
 }
 
+/// Replays that do not sample uniformly, all past their capacity: with n-step returns, stacks of frames, and
+/// distributions of normalised returns; and by age.
+fn sampled() -> [Config; 4] {
+    let with = |mut config: Config, sampler: SamplerConfig| {
+        config.replay.sampler = sampler;
+        config
+    };
+    // As long as the whole run, also where a part of it is shorter.
+    let beta_updates = 170;
+    let prioritized = PrioritizedConfig { beta_updates, ..PrioritizedConfig::default() };
+    let prioritized = SamplerConfig::Prioritized(prioritized);
+    let decay = SampleWeightDecayConfig { horizon: 150, min_weight: 0.1 };
+    [
+        with(dqn(), prioritized),
+        with(pixels(), prioritized),
+        with(simba_v2(), prioritized),
+        with(sac(), SamplerConfig::SampleWeightDecay(decay)),
+    ]
+}
+
 fn all() -> impl Iterator<Item = Config> {
-    [dqn(), sac(), simba_v2()].into_iter().chain(plastic())
+    [dqn(), sac(), simba_v2()].into_iter().chain(plastic()).chain(sampled())
 }
 
 #[test]
@@ -173,6 +199,19 @@ fn every_method_acts_in_these_runs() {
             for end in ["/replaced", "/distance_from_init", "/weight_stable_rank"] {
                 assert!(tags.iter().any(|tag| tag.ends_with(end)), "{end}");
             }
+        }
+    });
+}
+
+/// The runs above prove nothing unless the samplers change what is learned.
+#[test]
+fn every_sampler_changes_its_run() {
+    within(60, || {
+        for config in sampled() {
+            let mut uniform = config.clone();
+            uniform.replay.sampler = SamplerConfig::default();
+            let models = [config, uniform].map(|config| whole(&config).1.model);
+            assert!(models[0] != models[1]);
         }
     });
 }

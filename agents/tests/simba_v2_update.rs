@@ -18,6 +18,7 @@ use agents::{
     config::Config,
     experience::Batch,
     logging::record::Scalars,
+    replay::draws::NoReplay,
 };
 use envs::{ActionSpace, EnvSpec};
 use networks::{interventions::Clock, params::StateDict, random};
@@ -176,6 +177,8 @@ fn replays(case: &Value, name: &str, kind: Kind) {
         discount: (1.0 - column("terminated")) * gamma,
         next_obs: column("next_observation"),
         between: None,
+        weights: None,
+        rows: Vec::new(),
     };
     for (t, step) in case["steps"].as_array().unwrap().iter().enumerate() {
         let place = format!("{name}, {kind:?}, update {t}:");
@@ -189,7 +192,7 @@ fn replays(case: &Value, name: &str, kind: Kind) {
         };
         let clock = Clock { update: t as u64, log: true, ..Clock::default() };
         let mut log = Scalars::default();
-        agent.update_with(&b, &noise, clock, &mut rng, &mut log).unwrap();
+        agent.update_with(&b, &noise, &mut NoReplay, clock, &mut rng, &mut log).unwrap();
         let log = log.take();
         let logged = |tag: &str| log.iter().find(|(name, _)| name == tag).unwrap().1;
         let after = save(&agent);

@@ -1,7 +1,12 @@
 //! What a soft value is, learned: one state, no reward, one action in [-1, 1], a fixed temperature.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
-use agents::{config::Config, experience::Experience, logging::record::Scalars, replay::Replay};
+use agents::{
+    config::Config,
+    experience::Experience,
+    logging::record::Scalars,
+    replay::{Replay, draws::NoReplay},
+};
 use envs::{ActionSpace, Actions, EnvSpec, Outcome};
 use networks::{interventions::Clock, random};
 use tch::Device;
@@ -35,7 +40,15 @@ fn the_soft_value_does_not_depend_on_n() {
         let mut late = Vec::new();
         for update in 0..1500 {
             let batch = replay.sample(32, &mut rng);
-            agent.update(&batch, Clock { update, ..Clock::default() }, &mut rng, &mut log).unwrap();
+            agent
+                .update(
+                    &batch,
+                    &mut NoReplay,
+                    Clock { update, ..Clock::default() },
+                    &mut rng,
+                    &mut log,
+                )
+                .unwrap();
             if update >= 1000 && update % 10 == 0 {
                 late.push(agent.value(&[1.0], &mut rng).unwrap().0[0]);
             }

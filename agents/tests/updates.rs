@@ -7,6 +7,7 @@ use agents::{
     config::Config,
     experience::{Batch, Between},
     logging::record::Scalars,
+    replay::draws::NoReplay,
 };
 use envs::{ActionSpace, EnvSpec};
 use networks::{
@@ -28,6 +29,8 @@ fn batch(action: Tensor, rng: &mut Rng) -> Batch {
         discount: Tensor::from_slice(&[0.0f32, 0.99, 0.970_299, 0.0, 0.99, 0.99, 0.970_299]),
         next_obs: random::normal(&[B, D], rng),
         between: None,
+        weights: None,
+        rows: Vec::new(),
     }
 }
 
@@ -41,7 +44,7 @@ fn save(agent: &dyn Agent) -> StateDict {
 fn update(agent: &mut dyn Agent, batch: &Batch, update: u64, rng: &mut Rng) -> Vec<(String, f64)> {
     let mut log = Scalars::default();
     let clock = Clock { env_step: 100, update, task: 0, log: true, look: false };
-    agent.update(batch, clock, rng, &mut log).unwrap();
+    agent.update(batch, &mut NoReplay, clock, rng, &mut log).unwrap();
     log.take()
 }
 
@@ -230,7 +233,7 @@ fn a_batch_that_is_not_finite_is_named() {
             let spoilt = if field == "reward" { &b.reward } else { &b.next_obs };
             let _ = spoilt.flatten(0, -1).get(D).fill_(bad);
             let mut log = Scalars::default();
-            let result = agent.update(&b, Clock::default(), &mut rng, &mut log);
+            let result = agent.update(&b, &mut NoReplay, Clock::default(), &mut rng, &mut log);
             let error = result.unwrap_err();
             assert_eq!(error.culprit, format!("batch `{field}`"), "{value}");
         }

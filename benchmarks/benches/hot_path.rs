@@ -12,6 +12,7 @@ use agents::{
     agent::ActMode,
     diagnostics::{DueTiers, measures},
     logging::record::Scalars,
+    replay::draws::NoReplay,
     runtime::learner::Learner,
     storage::{
         checkpoint::{self, Content},
@@ -76,7 +77,7 @@ fn update(c: &mut Criterion) {
         group.bench_function(format!("{name}/threads_{threads}"), |b| {
             b.iter(|| {
                 let batch = replay.sample(sizes.config.replay.batch_size, &mut rng);
-                agent.update(&batch, clock, &mut rng, &mut log).expect("finite");
+                agent.update(&batch, &mut NoReplay, clock, &mut rng, &mut log).expect("finite");
                 clock.update += 1;
             });
         });
@@ -115,7 +116,7 @@ fn diagnostics(c: &mut Criterion) {
     group.bench_function(format!("simba_v2_256/update/threads_{threads}"), |b| {
         b.iter(|| {
             let batch = replay.sample(256, &mut rng);
-            agent.update(&batch, clock, &mut rng, &mut log).expect("finite");
+            agent.update(&batch, &mut NoReplay, clock, &mut rng, &mut log).expect("finite");
         });
     });
 }

@@ -8,7 +8,12 @@
 
 use std::time::{Duration, Instant};
 
-use agents::{agent::Agent, config::Config, logging::record::Scalars, replay::Replay};
+use agents::{
+    agent::Agent,
+    config::Config,
+    logging::record::Scalars,
+    replay::{Replay, draws::NoReplay},
+};
 use benchmarks::{Sizes, dqn_128, sac_256, simba_v2_256};
 use networks::{
     interventions::{Clock, InterventionConfig},
@@ -52,7 +57,7 @@ impl Runner {
         let batch = replay.sample(sizes.config.replay.batch_size, &mut rng);
         let start = Instant::now();
         let mut log = Scalars::default();
-        self.agent.update(&batch, clock, &mut rng, &mut log).expect("finite");
+        self.agent.update(&batch, &mut NoReplay, clock, &mut rng, &mut log).expect("finite");
         self.times.push(start.elapsed());
     }
 

@@ -9,7 +9,7 @@
 
 use std::time::Instant;
 
-use agents::logging::record::Scalars;
+use agents::{logging::record::Scalars, replay::draws::NoReplay};
 use benchmarks::{Sizes, simba_v2_512};
 use networks::{interventions::Clock, random};
 use tch::{Kind, Tensor};
@@ -115,7 +115,7 @@ fn main() {
     let mut clock = Clock::default();
     let mut update = || {
         let batch = replay.sample(BATCH as usize, &mut rng);
-        agent.update(&batch, clock, &mut rng, &mut log).expect("finite");
+        agent.update(&batch, &mut NoReplay, clock, &mut rng, &mut log).expect("finite");
         clock.update += 1;
     };
     let (own, large) = (products(), square(2048));

@@ -8,7 +8,7 @@ use networks::{
     random::{self, Rng},
 };
 use serde::{Deserialize, Serialize};
-use tch::{Kind, Tensor};
+use tch::{Kind, Reduction, Tensor, no_grad_guard};
 
 /// `[agent.value]`. `W` below is [`ValueConfig::width`].
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -109,16 +109,39 @@ impl ValueConfig {
         }
     }
 
-    /// Mean loss of outputs `[B, W]` against a target: `number` gives that of two `[B]`s of numbers.
+    /// Mean loss of outputs `[B, W]` against a target, each sample's times its weight where there are
+    /// weights `[B]`: `number` gives that of two `[B]`s of numbers, as their mean or for each.
     pub fn loss(
         &self,
         outputs: &Tensor,
         target: &Tensor,
-        number: impl Fn(&Tensor, &Tensor) -> Tensor,
+        weights: Option<&Tensor>,
+        number: impl Fn(&Tensor, &Tensor, Reduction) -> Tensor,
     ) -> Tensor {
+        let each = match (self, weights) {
+            // Reduced by the loss itself, whose gradient has other last bits than that of a mean of many.
+            (ValueConfig::Scalar {}, None) => {
+                return number(&outputs.squeeze_dim(1), target, Reduction::Mean);
+            }
+            (ValueConfig::Scalar {}, Some(_)) => {
+                number(&outputs.squeeze_dim(1), target, Reduction::None)
+            }
+            (ValueConfig::Categorical(_), _) => cross_entropy(outputs, target),
+        };
+        match weights {
+            Some(weights) => (each * weights).mean(None::<Kind>),
+            None => each.mean(None::<Kind>),
+        }
+    }
+
+    /// The size of each sample's error, `[B]`, by which replay can be prioritised: of temporal-difference
+    /// errors of numbers, and the cross-entropy of distributions, which is the loss (as Rainbow does,
+    /// arXiv 1710.02298, with the divergence: less the target's entropy).
+    pub fn errors(&self, outputs: &Tensor, target: &Tensor) -> Tensor {
+        let _guard = no_grad_guard();
         match self {
-            ValueConfig::Scalar {} => number(&outputs.squeeze_dim(1), target),
-            ValueConfig::Categorical(_) => cross_entropy(outputs, target).mean(None::<Kind>),
+            ValueConfig::Scalar {} => (outputs.squeeze_dim(1) - target).abs(),
+            ValueConfig::Categorical(_) => cross_entropy(outputs, target),
         }
     }
 
@@ -197,16 +220,41 @@ mod tests {
         };
         let value = ValueConfig::Categorical(Support { bins: 6, min: -1.0, max: 1.0 });
         let (logits, target) = (rows("logits"), rows("target"));
-        let loss = value.loss(&logits, &target, |_, _| unreachable!()).double_value(&[]);
+        let loss = value.loss(&logits, &target, None, |_, _, _| unreachable!()).double_value(&[]);
         let floor = value.floor(&target);
         for (got, key) in [(loss, "cross_entropy"), (floor, "floor"), (loss - floor, "excess")] {
             assert!((got - vector[key].as_f64().unwrap()).abs() < 1e-12, "{key}: {got}");
         }
         // Reached where the outputs are the target, and 0 where that is sure of one bin.
-        let least = value.loss(&target.log(), &target, |_, _| unreachable!()).double_value(&[]);
+        let least =
+            value.loss(&target.log(), &target, None, |_, _, _| unreachable!()).double_value(&[]);
         assert!((least - floor).abs() < 1e-12);
         assert_eq!(value.floor(&Tensor::eye(6, (Kind::Float, tch::Device::Cpu))), 0.0);
         assert_eq!(ValueConfig::Scalar {}.floor(&target), 0.0);
+    }
+
+    /// Each sample's own loss is its error where there is a distribution, and the loss is their weighted mean.
+    #[test]
+    fn weights_multiply_each_cross_entropy() {
+        let value = ValueConfig::Categorical(Support { bins: 3, min: -1.0, max: 1.0 });
+        let logits = Tensor::from_slice(&[0.5, -1.0, 2.0, 0.0, 0.3, 0.1]).view([2, 3]);
+        let target = Tensor::from_slice(&[0.2, 0.3, 0.5, 1.0, 0.0, 0.0]).view([2, 3]);
+        let loss = |weights: Option<&Tensor>| {
+            value.loss(&logits, &target, weights, |_, _, _| unreachable!()).double_value(&[])
+        };
+        let each = Vec::<f64>::try_from(&value.errors(&logits, &target)).unwrap();
+        // ln(e^0.5 + e^-1 + e^2) - (0.2 * 0.5 - 0.3 + 0.5 * 2), and ln(1 + e^0.3 + e^0.1)
+        let by_hand = [
+            (0.5f64.exp() + (-1f64).exp() + 2f64.exp()).ln() - 0.8,
+            (1.0 + 0.3f64.exp() + 0.1f64.exp()).ln(),
+        ];
+        for (got, want) in each.iter().zip(by_hand) {
+            assert!((got - want).abs() < 1e-12, "{got}, not {want}");
+        }
+        assert!((loss(None) - (by_hand[0] + by_hand[1]) / 2.0).abs() < 1e-12);
+        let weights = Tensor::from_slice(&[0.25, 1.0]);
+        let wanted = (0.25 * by_hand[0] + by_hand[1]) / 2.0;
+        assert!((loss(Some(&weights)) - wanted).abs() < 1e-12);
     }
 
     /// Two critics, each sure of one bin of [-1, 0, 1]: the lower one's logits come through whole.

@@ -88,6 +88,8 @@ impl Config {
         for optim in self.agent.optimisers() {
             optim.schedule.resolve(updates.max(1));
         }
+        let updates = self.updates_after(self.total_steps);
+        self.replay.sampler.resolve(updates.max(1));
     }
 
     /// The configuration as the TOML file that a run folder keeps.
@@ -112,7 +114,9 @@ impl Config {
     /// The end of a sentence that the file's name begins, with the keys that differ and may not.
     pub fn check_resumes(&self, before: &str) -> Result<(), String> {
         let now = table(&self.to_toml().map_err(|e| e.to_string())?)?;
-        let mut keys = tables::differences(&table(before)?, &now);
+        let mut before = table(before)?;
+        tables::as_it_was(&mut before);
+        let mut keys = tables::differences(&before, &now);
         keys.retain(|key| !Config::may_change_on_resume(key));
         if keys.is_empty() {
             return Ok(());
@@ -135,6 +139,7 @@ fn load(path: &Path, parse: impl FnOnce(&str) -> Result<Config, String>) -> Resu
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::replay::sampler::SamplerConfig;
     use envs::drift::{Drift, ObsDelay, ObsNoise};
     use networks::optim::Schedule;
 
@@ -159,6 +164,18 @@ mod tests {
             (
                 "[runtime]\nmode = 'asink'",
                 "unknown value `runtime.mode = asink`; did you mean `async`?",
+            ),
+            (
+                "[replay]\nsampler = { kind = 'prioritised' }",
+                "unknown value `replay.sampler.kind = prioritised`; did you mean `prioritized`?",
+            ),
+            (
+                "[replay]\nsampler = { kind = 'prioritized', alfa = 1.0 }",
+                "unknown key `replay.sampler.alfa`; did you mean `alpha`?",
+            ),
+            (
+                "[replay]\nsampler = { kind = 'uniform', alpha = 1.0 }",
+                "unknown key `replay.sampler.alpha`",
             ),
         ] {
             let got = error(text);
@@ -195,6 +212,11 @@ mod tests {
             ),
             (sac("learn_alpha = false\nalpha_optim = { lr = 1e-3 }"), "agent.alpha_optim"),
             (sac("critic.optim = { kind = 'sgd', beta1 = 0.8 }"), "agent.critic.optim.beta1"),
+            (
+                "[replay]\nsampler = { kind = 'sample_weight_decay', horizon = -5, min_weight = 0.5 }"
+                    .to_owned(),
+                "replay.sampler.min_weight",
+            ),
             (
                 dqn(
                     "network.optim.schedule = { kind = 'cosine_restarts', start_factor = 0.1, end_factor = 0.1, restart = 'task' }",
@@ -281,6 +303,27 @@ mod tests {
                 "agent.critic.arch.width makes",
             ),
             ("seed = ", "line 1: "),
+            (
+                "[replay]\nsampler = { kind = 'prioritized', alpha = 1.5 }",
+                "replay.sampler.alpha is 1.5; it must be between 0 and 1",
+            ),
+            (
+                "[replay]\nsampler = { kind = 'prioritized', beta_start = nan }",
+                "replay.sampler.beta_start is NaN",
+            ),
+            (
+                "[replay]\nsampler = { kind = 'prioritized', beta_end = -1 }",
+                "replay.sampler.beta_end is -1",
+            ),
+            ("[replay]\nsampler = { kind = 'prioritized', eps = 0 }", "replay.sampler.eps is 0"),
+            (
+                "[replay]\nsampler = { kind = 'sample_weight_decay', horizon = 0 }",
+                "replay.sampler.horizon is 0; give the age",
+            ),
+            (
+                "[replay]\nsampler = { kind = 'sample_weight_decay', min_weight = 0 }",
+                "replay.sampler.min_weight is 0; it must be between 0.001 and 1",
+            ),
         ] {
             let got = error(text);
             assert!(got.contains(wanted), "{text}\n got: {got}\nwant: {wanted}");
@@ -310,6 +353,35 @@ mod tests {
         }
         let error = Config::parse(text, &[]).expect("valid").resolve(&spec).unwrap_err();
         assert!(error.contains("CartPole-v1 has none; set agent.gamma"), "{error}");
+    }
+
+    /// A thousand steps of learning with an update for every second one.
+    #[test]
+    fn the_annealing_of_weights_takes_the_run() {
+        let text = "total_steps = 2000\nruntime.update_to_data = 0.5\nreplay.learning_starts = 1000\n\
+                    replay.sampler = { kind = 'prioritized' }";
+        for (set, updates) in [(vec![], 500), (vec!["replay.sampler.beta_updates=7".to_owned()], 7)]
+        {
+            let config = Config::parse(text, &set).expect("valid");
+            let SamplerConfig::Prioritized(c) = config.replay.sampler else { panic!("{config:?}") };
+            assert_eq!(c.beta_updates, updates);
+            let again = Config::parse(&config.to_toml().expect("TOML"), &[]).expect("valid");
+            assert_eq!(again, config);
+        }
+    }
+
+    /// A run from before there were samplers drew uniformly, and goes on so.
+    #[test]
+    fn a_run_without_a_sampler_resumes_uniformly() {
+        let config = Config::parse("", &[]).expect("valid");
+        let mut before: toml::Table = config.to_toml().expect("TOML").parse().expect("TOML");
+        let replay = before["replay"].as_table_mut().expect("a section");
+        assert!(replay.remove("sampler").is_some());
+        assert_eq!(config.check_resumes(&before.to_string()), Ok(()));
+        let set = "replay.sampler={ kind = 'prioritized' }".to_owned();
+        let other = Config::parse("", &[set]).expect("valid");
+        let refusal = other.check_resumes(&before.to_string()).expect_err("another sampler");
+        assert!(refusal.contains("`replay.sampler."), "{refusal}");
     }
 
     #[test]

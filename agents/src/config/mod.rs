@@ -17,6 +17,7 @@ use crate::{
     algorithms::{AgentConfig, dqn::DqnConfig},
     diagnostics::DiagnosticsConfig,
     normalize::{NormalizeConfig, Normalized},
+    replay::sampler::SamplerConfig,
 };
 
 /// Everything that decides a run.
@@ -198,11 +199,19 @@ pub struct ReplayConfig {
     pub learning_starts: u64,
     /// Steps summed into one return before bootstrapping.
     pub n_step: usize,
+    /// Which transitions an update learns from.
+    pub sampler: SamplerConfig,
 }
 
 impl Default for ReplayConfig {
     fn default() -> Self {
-        ReplayConfig { capacity: 1_000_000, batch_size: 256, learning_starts: 1_000, n_step: 1 }
+        ReplayConfig {
+            capacity: 1_000_000,
+            batch_size: 256,
+            learning_starts: 1_000,
+            n_step: 1,
+            sampler: SamplerConfig::default(),
+        }
     }
 }
 

@@ -19,14 +19,15 @@ use networks::{
     random::Rng,
 };
 use serde::{Deserialize, Serialize};
-use tch::Kind;
+use tch::{Kind, Tensor};
 
 use crate::{
     agent::{ActMode, Agent, InterventionCount, Policy, Snapshot},
     diagnostics::probe::{BatchView, NetworkProbe},
-    experience::{Batch, Experience},
+    experience::{Batch, Experience, Row, Sequences},
     logging::record::Scalars,
     normalize::moments::{Order, ReturnScale, ReturnScaleConfig, RunningMoments},
+    replay::draws::Sampler,
 };
 
 /// `[normalize]`
@@ -107,18 +108,61 @@ impl Normalized {
 
     /// What the agent inside sees of a raw batch.
     fn normalized(&self, batch: &Batch) -> Batch {
+        Statistics { obs: self.obs.as_ref(), reward: self.reward.as_ref() }.batch(batch)
+    }
+}
+
+/// What raw data is normalised by at one moment.
+#[derive(Clone, Copy)]
+struct Statistics<'a> {
+    obs: Option<&'a RunningMoments>,
+    reward: Option<&'a ReturnScale>,
+}
+
+impl Statistics<'_> {
+    fn batch(&self, batch: &Batch) -> Batch {
         let mut b = batch.shallow_clone();
-        if let Some(moments) = &self.obs {
+        if let Some(moments) = self.obs {
             b.obs = moments.apply_tensor(&b.obs).to_kind(Kind::Float);
             b.next_obs = moments.apply_tensor(&b.next_obs).to_kind(Kind::Float);
             if let Some(between) = &mut b.between {
                 between.obs = moments.apply_tensor(&between.obs).to_kind(Kind::Float);
             }
         }
-        if let Some(scale) = &self.reward {
+        if let Some(scale) = self.reward {
             b.reward = &batch.reward / scale.denominator();
         }
         b
+    }
+
+    fn sequences(&self, mut s: Sequences) -> Sequences {
+        if let Some(moments) = self.obs {
+            s.obs = moments.apply_tensor(&s.obs).to_kind(Kind::Float);
+        }
+        if let Some(scale) = self.reward {
+            s.reward = &s.reward / scale.denominator();
+        }
+        s
+    }
+}
+
+/// Replay as the agent inside sees it.
+struct NormalizedSampler<'a> {
+    inner: &'a mut dyn Sampler,
+    statistics: Statistics<'a>,
+}
+
+impl Sampler for NormalizedSampler<'_> {
+    fn sample(&mut self, batch: usize) -> Batch {
+        self.statistics.batch(&self.inner.sample(batch))
+    }
+
+    fn sequences(&mut self, batch: usize, steps: usize) -> Sequences {
+        self.statistics.sequences(self.inner.sequences(batch, steps))
+    }
+
+    fn report(&mut self, rows: &[Row], errors: &Tensor) {
+        self.inner.report(rows, errors);
     }
 }
 
@@ -126,6 +170,7 @@ impl Agent for Normalized {
     fn update(
         &mut self,
         batch: &Batch,
+        replay: &mut dyn Sampler,
         clock: Clock,
         rng: &mut Rng,
         log: &mut Scalars,
@@ -134,8 +179,10 @@ impl Agent for Normalized {
             log.scalar("normalize/reward_denominator", scale.denominator());
             log.scalar("normalize/largest_return", scale.largest);
         }
-        let b = self.normalized(batch);
-        self.inner.update(&b, clock, rng, log)
+        let statistics = Statistics { obs: self.obs.as_ref(), reward: self.reward.as_ref() };
+        let b = statistics.batch(batch);
+        let mut replay = NormalizedSampler { inner: replay, statistics };
+        self.inner.update(&b, &mut replay, clock, rng, log)
     }
 
     fn receive(&mut self, round: &[Experience]) {

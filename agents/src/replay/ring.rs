@@ -4,11 +4,15 @@
 //! those of the rows before it, back to the first row of the episode, whose frame stands for all that
 //! there would be before it.
 
-use std::ops::Range;
+mod saved;
+mod sequence;
+mod steps;
+
+use std::{collections::VecDeque, ops::Range};
 
 use envs::{Action, ActionSpace, Actions, Dtype, EnvSpec};
 
-use crate::storage::tensor_file::{Saved, TensorFile};
+use crate::experience::Row;
 
 /// The row has an action: it starts a transition.
 pub(crate) const ACTED: u8 = 1;
@@ -31,19 +35,31 @@ pub(crate) struct Scratch {
     pub(crate) between: Vec<f32>,
     pub(crate) between_u8: Vec<u8>,
     pub(crate) between_discount: Vec<f32>,
+    pub(crate) mask: Vec<f32>,
+    pub(crate) rows: Vec<Row>,
 }
 
 impl Scratch {
     pub(crate) fn clear(&mut self) {
-        let Scratch { obs, next_obs, action, reward, discount, between, between_discount, .. } =
-            self;
-        for v in [obs, next_obs, action, reward, discount, between, between_discount] {
+        let Scratch {
+            obs,
+            next_obs,
+            action,
+            reward,
+            discount,
+            between,
+            between_discount,
+            mask,
+            ..
+        } = self;
+        for v in [obs, next_obs, action, reward, discount, between, between_discount, mask] {
             v.clear();
         }
         for v in [&mut self.obs_u8, &mut self.next_obs_u8, &mut self.between_u8] {
             v.clear();
         }
         self.choice.clear();
+        self.rows.clear();
     }
 }
 
@@ -71,6 +87,9 @@ pub(crate) struct Ring {
     action: ActionColumn,
     reward: Vec<f32>,
     flags: Vec<u8>,
+    /// Rows that never get an action, oldest first: the last observations of episodes. It follows
+    /// from the flags and is not saved.
+    idle: VecDeque<u64>,
 }
 
 impl Ring {
@@ -97,7 +116,12 @@ impl Ring {
             },
             reward: vec![0.0; rows],
             flags: vec![0; rows],
+            idle: VecDeque::new(),
         }
+    }
+
+    pub(crate) fn rows(&self) -> usize {
+        self.rows
     }
 
     pub(crate) fn held(&self) -> usize {
@@ -153,6 +177,9 @@ impl Ring {
 
     /// Appends a row with an observation and no action yet.
     pub(crate) fn open_row(&mut self, obs: &[f32]) {
+        if self.written > 0 && self.flags(self.written - 1) & ACTED == 0 {
+            self.idle.push_back(self.written - 1);
+        }
         let at = self.at(self.written);
         let span = self.span(self.written);
         let obs = &obs[obs.len() - self.frame_dim..]; // the newest frame
@@ -166,6 +193,10 @@ impl Ring {
         }
         self.flags[at] = 0;
         self.written += 1;
+        let oldest = self.oldest();
+        while self.idle.front().is_some_and(|&row| row < oldest) {
+            self.idle.pop_front();
+        }
     }
 
     /// Completes the newest row.
@@ -200,39 +231,17 @@ impl Ring {
     }
 
     /// The environment restarted in the middle of an episode (a resume without environment state):
-    /// the last step becomes a truncation.
-    pub(crate) fn cut(&mut self) {
-        if self.held() >= 2 {
-            let at = self.at(self.written - 2);
-            if self.flags[at] == ACTED {
-                self.flags[at] |= TRUNCATED;
-            }
+    /// the last step becomes a truncation, if it was none and did not end the episode.
+    pub(crate) fn cut(&mut self) -> bool {
+        if self.held() < 2 {
+            return false;
         }
-    }
-
-    /// `(reward, discount, row of the next observation)` of the n-step transition from `row`, or
-    /// `None` if `row` starts none or it is not complete.
-    ///
-    /// reward = sum over k of `gamma^k r_k` until the n steps or the episode are over; discount is
-    /// `gamma^steps`, or 0 after a termination.
-    pub(crate) fn n_step(&self, row: u64, discounts: &[f32]) -> Option<(f32, f32, u64)> {
-        let mut reward = 0.0;
-        for (k, gamma_k) in discounts[..discounts.len() - 1].iter().enumerate() {
-            let here = row + k as u64;
-            let flags = self.flags(here);
-            if flags & ACTED == 0 {
-                return None;
-            }
-            reward += gamma_k * self.reward[self.at(here)];
-            if flags & TERMINATED != 0 {
-                return Some((reward, 0.0, here + 1));
-            }
-            if flags & TRUNCATED != 0 {
-                return Some((reward, discounts[k + 1], here + 1));
-            }
+        let at = self.at(self.written - 2);
+        let open = self.flags[at] == ACTED;
+        if open {
+            self.flags[at] |= TRUNCATED;
         }
-        let n = discounts.len() - 1;
-        Some((reward, discounts[n], row + n as u64))
+        open
     }
 
     /// Adds the observations of both rows and the action of the first one to `s`, or nothing if a frame
@@ -241,16 +250,26 @@ impl Ring {
         let (Some(rows), Some(next_rows)) = (self.stack(row), self.stack(next)) else {
             return false;
         };
+        self.add_frames(rows, &mut s.obs, &mut s.obs_u8);
+        self.add_frames(next_rows, &mut s.next_obs, &mut s.next_obs_u8);
+        self.add_action(row, s);
+        true
+    }
+
+    /// Adds the frames of `rows` to the buffer of their element type.
+    fn add_frames(
+        &self,
+        rows: impl Iterator<Item = u64>,
+        floats: &mut Vec<f32>,
+        bytes: &mut Vec<u8>,
+    ) {
         match &self.obs {
-            ObsColumn::F32(column) => {
-                rows.for_each(|r| s.obs.extend_from_slice(&column[self.span(r)]));
-                next_rows.for_each(|r| s.next_obs.extend_from_slice(&column[self.span(r)]));
-            }
-            ObsColumn::U8(column) => {
-                rows.for_each(|r| s.obs_u8.extend_from_slice(&column[self.span(r)]));
-                next_rows.for_each(|r| s.next_obs_u8.extend_from_slice(&column[self.span(r)]));
-            }
+            ObsColumn::F32(v) => rows.for_each(|r| floats.extend_from_slice(&v[self.span(r)])),
+            ObsColumn::U8(v) => rows.for_each(|r| bytes.extend_from_slice(&v[self.span(r)])),
         }
+    }
+
+    fn add_action(&self, row: u64, s: &mut Scratch) {
         let at = self.at(row);
         match &self.action {
             ActionColumn::Discrete(column) => s.choice.push(i64::from(column[at])),
@@ -259,7 +278,6 @@ impl Ring {
                 s.action.extend_from_slice(&column[at * a..(at + 1) * a]);
             }
         }
-        true
     }
 
     /// Adds what lies between `row` and `next`, for `n` steps: an episode that ended earlier is filled up with its
@@ -267,55 +285,8 @@ impl Ring {
     pub(crate) fn gather_between(&self, row: u64, next: u64, discounts: &[f32], s: &mut Scratch) {
         for (k, &gamma_k) in (1..).zip(&discounts[1..discounts.len() - 1]) {
             let rows = self.stack((row + k).min(next)).into_iter().flatten();
-            match &self.obs {
-                ObsColumn::F32(v) => {
-                    rows.for_each(|r| s.between.extend_from_slice(&v[self.span(r)]));
-                }
-                ObsColumn::U8(v) => {
-                    rows.for_each(|r| s.between_u8.extend_from_slice(&v[self.span(r)]));
-                }
-            }
+            self.add_frames(rows, &mut s.between, &mut s.between_u8);
             s.between_discount.push(if row + k < next { gamma_k } else { 0.0 });
         }
-    }
-
-    /// Only the rows held are saved, in storage order.
-    pub(crate) fn save(&self, i: usize) -> Vec<(String, Saved<'_>)> {
-        let n = self.held();
-        let name = |column: &str| format!("env_{i}/{column}");
-        let obs = match &self.obs {
-            ObsColumn::F32(v) => Saved::f32(&[n, self.frame_dim], &v[..n * self.frame_dim]),
-            ObsColumn::U8(v) => Saved::u8(&[n, self.frame_dim], &v[..n * self.frame_dim]),
-        };
-        let action = match &self.action {
-            ActionColumn::Discrete(v) => Saved::u32(&[n], &v[..n]),
-            ActionColumn::Continuous(v) => {
-                Saved::f32(&[n, self.action_dim], &v[..n * self.action_dim])
-            }
-        };
-        vec![
-            (name("obs"), obs),
-            (name("action"), action),
-            (name("reward"), Saved::f32(&[n], &self.reward[..n])),
-            (name("flags"), Saved::u8(&[n], &self.flags[..n])),
-        ]
-    }
-
-    pub(crate) fn load(&mut self, i: usize, written: u64, file: &TensorFile) -> Result<(), String> {
-        self.written = written;
-        let n = self.held();
-        let name = |column: &str| format!("env_{i}/{column}");
-        match &mut self.obs {
-            ObsColumn::F32(v) => file.read_f32(&name("obs"), &mut v[..n * self.frame_dim])?,
-            ObsColumn::U8(v) => file.read_u8(&name("obs"), &mut v[..n * self.frame_dim])?,
-        }
-        match &mut self.action {
-            ActionColumn::Discrete(v) => file.read_u32(&name("action"), &mut v[..n])?,
-            ActionColumn::Continuous(v) => {
-                file.read_f32(&name("action"), &mut v[..n * self.action_dim])?;
-            }
-        }
-        file.read_f32(&name("reward"), &mut self.reward[..n])?;
-        file.read_u8(&name("flags"), &mut self.flags[..n])
     }
 }

@@ -22,7 +22,7 @@ use crate::{
     experience::{Batch, Experience},
     logging::record::{Record, Scalars, plasticity_tag},
     paths::shown,
-    replay::Replay,
+    replay::{Replay, draws::Draws},
     runtime::{message::EvalResult, streams},
     storage::{checkpoint::Checkpoint, state::State},
 };
@@ -88,6 +88,7 @@ impl Learner {
             config.agent.gamma(),
             device,
         )
+        .and_then(|replay| replay.with_sampler(&config.replay.sampler))
         .map_err(Error::Config)?
         .with_between(config.agent.counts_between());
         let mut initial = StateDict::new();
@@ -153,17 +154,21 @@ impl Learner {
         self.agent.receive(experiences);
         let mut scalars = Scalars::default();
         while self.counters.updates < self.config.updates_after(step) {
-            let batch = self.replay.sample(self.config.replay.batch_size, &mut self.replay_rng);
-            let look = self.config.diagnostics.due(self.counters.updates + 1);
+            let (size, update) = (self.config.replay.batch_size, self.counters.updates);
+            let batch = self.replay.draw(size, update, &mut self.replay_rng);
+            let look = self.config.diagnostics.due(update + 1);
             let clock = Clock {
                 env_step: step,
-                update: self.counters.updates,
+                update,
                 task,
-                log: (self.counters.updates + 1).is_multiple_of(self.config.log_every_updates),
+                log: (update + 1).is_multiple_of(self.config.log_every_updates),
                 look: look.units,
             };
             let before = look.units.then(|| self.batch_view()).flatten();
-            if let Err(cause) = self.agent.update(&batch, clock, &mut self.rng, &mut scalars) {
+            let mut draws = Draws::new(&mut self.replay, update, &mut self.replay_rng);
+            if let Err(cause) =
+                self.agent.update(&batch, &mut draws, clock, &mut self.rng, &mut scalars)
+            {
                 return Err(BadUpdate { cause, batch: Box::new(batch) });
             }
             self.counters.updates += 1;
@@ -360,7 +365,7 @@ impl Learner {
         let (Some(meta), Some(file)) = (&state.replay, &checkpoint.replay) else {
             return Err(misfit("it has no replay; it is for evaluation only".to_owned()));
         };
-        self.replay.load(meta, file).map_err(misfit)?;
+        self.replay.resume(meta, file).map_err(misfit)?;
         self.counters = Counters {
             env_steps: state.env_steps,
             rounds: state.rounds,

@@ -26,6 +26,11 @@ impl<'a> Saved<'a> {
     }
 
     /// Of `shape`.
+    pub fn f64(shape: &[usize], data: &'a [f64]) -> Self {
+        Saved { dtype: Dtype::F64, shape: shape.to_vec(), bytes: bytemuck::cast_slice(data).into() }
+    }
+
+    /// Of `shape`.
     pub fn u32(shape: &[usize], data: &'a [u32]) -> Self {
         Saved { dtype: Dtype::U32, shape: shape.to_vec(), bytes: bytemuck::cast_slice(data).into() }
     }
@@ -140,6 +145,10 @@ impl TensorFile {
 
     pub(crate) fn read_f32(&self, name: &str, into: &mut [f32]) -> Result<(), String> {
         self.read(name, Dtype::F32, bytemuck::cast_slice_mut(into))
+    }
+
+    pub(crate) fn read_f64(&self, name: &str, into: &mut [f64]) -> Result<(), String> {
+        self.read(name, Dtype::F64, bytemuck::cast_slice_mut(into))
     }
 
     pub(crate) fn read_u32(&self, name: &str, into: &mut [u32]) -> Result<(), String> {

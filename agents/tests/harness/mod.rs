@@ -23,6 +23,7 @@ use agents::{
         metrics::read_rows,
         record::{Row, Scalars},
     },
+    replay::draws::Sampler,
     runtime::{
         session::{Parts, Progress, Report},
         train::train,
@@ -284,6 +285,7 @@ impl<F: FnMut(u64) + Send> Agent for Scripted<F> {
     fn update(
         &mut self,
         _batch: &Batch,
+        _replay: &mut dyn Sampler,
         clock: Clock,
         _rng: &mut Rng,
         log: &mut Scalars,

@@ -1,8 +1,12 @@
 //! A replay that stores whole transitions, in the plainest way, and random lives to feed it and ours with.
+#![allow(dead_code, reason = "every test file uses a part")]
 
 use std::collections::BTreeMap;
 
-use agents::{experience::Experience, replay::Replay};
+use agents::{
+    experience::{Batch, Experience},
+    replay::{Replay, sampler::SamplerConfig},
+};
 use envs::{ActionSpace, Actions, Dtype, EnvSpec, Outcome};
 use networks::random;
 use proptest::prelude::*;
@@ -48,6 +52,10 @@ pub(crate) struct Expected {
     pub(crate) next_obs: u32,
     /// The observations before the steps after the first.
     pub(crate) between: Vec<u32>,
+    /// Where its observation is in the environment's ring.
+    pub(crate) row: u64,
+    /// Steps that the environment made since.
+    pub(crate) steps_since: u64,
 }
 
 /// The life of one environment.
@@ -105,8 +113,10 @@ impl Model {
                 }
             }
             if let Some((discount, next_obs)) = whole {
-                let action = first.action;
-                let expected = Expected { action, reward, discount, next_obs, between };
+                let (action, row) = (first.action, first.row);
+                let steps_since = (self.transitions.len() - 1 - i) as u64;
+                let expected =
+                    Expected { action, reward, discount, next_obs, between, row, steps_since };
                 all.insert(first.obs, expected);
             }
         }
@@ -150,6 +160,11 @@ impl Pair {
         let mut pair = Pair { replay, spec, models, n, capacity, next_id: 1 };
         (0..envs).for_each(|i| pair.restart(i));
         pair
+    }
+
+    /// The same with replay choosing in another way.
+    pub(crate) fn with_sampler(self, sampler: &SamplerConfig) -> Pair {
+        Pair { replay: self.replay.with_sampler(sampler).unwrap(), ..self }
     }
 
     pub(crate) fn fresh(&mut self) -> u32 {
@@ -202,10 +217,15 @@ impl Pair {
         self.models.iter().flat_map(|m| m.expected(self.n, rows)).collect()
     }
 
-    /// Draws and counts how often each transition came, checking each.
+    /// Draws uniformly and counts how often each transition came, checking each.
     pub(crate) fn draw(&mut self, batch: usize, seed: u64) -> BTreeMap<u32, u32> {
-        let expected = self.expected();
         let b = self.replay.sample(batch, &mut random::stream(seed, 0));
+        self.counts(&b)
+    }
+
+    /// How often each transition came in a batch, checking each.
+    pub(crate) fn counts(&self, b: &Batch) -> BTreeMap<u32, u32> {
+        let (expected, batch) = (self.expected(), b.rows.len());
         assert_eq!((b.obs.kind(), b.next_obs.kind()), (Kind::Float, Kind::Float));
         assert_eq!(b.obs.size(), [batch as i64, 3]);
         let host =
@@ -215,12 +235,18 @@ impl Pair {
         let width = action.len() / batch;
         assert_eq!(b.between.is_some(), self.n > 1);
         let between =
-            b.between.map_or((Vec::new(), Vec::new()), |b| (host(&b.obs), host(&b.discount)));
+            b.between.as_ref().map_or_else(Default::default, |b| (host(&b.obs), host(&b.discount)));
         let mut counts = BTreeMap::new();
         for i in 0..batch {
             let key = id(&rows[3 * i..]);
             let e = expected.get(&key).unwrap_or_else(|| panic!("{key} is no valid transition"));
             assert_eq!(id(&next[3 * i..]), e.next_obs, "next observation of {key}");
+            let (row, envs) = (b.rows[i], self.models.len() as u64);
+            assert!(
+                self.models[row.env].transitions.iter().any(|t| t.obs == key),
+                "{key}: {row:?}"
+            );
+            assert_eq!((row.number, row.age), (e.row, e.steps_since * envs), "row of {key}");
             let wanted = e.action as f32;
             match action[i * width..(i + 1) * width] {
                 [choice] => assert_eq!(choice, wanted, "action of {key}"),
@@ -287,9 +313,14 @@ pub(crate) fn case() -> impl Strategy<Value = Case> {
 
 impl Case {
     pub(crate) fn feed(&self) -> Pair {
+        self.feed_with(&SamplerConfig::default())
+    }
+
+    pub(crate) fn feed_with(&self, sampler: &SamplerConfig) -> Pair {
         let dtype = if self.bytes { Dtype::U8 } else { Dtype::F32 };
         let envs = self.actors * self.per_actor;
         let mut pair = Pair::new(envs, self.capacity, self.n, dtype, self.discrete);
+        pair = pair.with_sampler(sampler);
         for round in &self.rounds {
             for (i, turn) in round.iter().enumerate() {
                 if matches!(turn, Turn::Restart) {

@@ -3,8 +3,8 @@
 //! n-step returns, each a switch.
 //!
 //! The dueling heads share the whole hidden trunk; with an MLP they are linear, where the paper
-//! gives each stream a hidden layer of its own. Epsilon-greedy only: no noisy networks, no
-//! prioritised replay.
+//! gives each stream a hidden layer of its own. Epsilon-greedy only: no noisy networks. Prioritised
+//! replay is a setting of replay (`replay.sampler`).
 //!
 //! # SimbaV2 for discrete actions
 //!
@@ -32,13 +32,14 @@ use networks::{
     random::Rng,
     trace::Trace,
 };
-use tch::{Device, Kind, Reduction, Tensor, no_grad_guard};
+use tch::{Device, Kind, Tensor, no_grad_guard};
 
 use crate::{
     agent::{Agent, InterventionCount, Policy, Snapshot},
     diagnostics::probe::{BatchView, NetworkProbe},
     experience::Batch,
     logging::record::Scalars,
+    replay::draws::Sampler,
 };
 
 /// The learner's side.
@@ -105,9 +106,9 @@ impl Dqn {
     }
 
     /// Loss: Huber(Q(s, a) - y), or the cross-entropy of distributions
-    fn loss(&self, q: &Tensor, y: &Tensor) -> Tensor {
+    fn loss(&self, q: &Tensor, y: &Tensor, weights: Option<&Tensor>) -> Tensor {
         let delta = self.config.huber_delta;
-        self.config.value.loss(q, y, |q, y| q.huber_loss(y, Reduction::Mean, delta))
+        self.config.value.loss(q, y, weights, |q, y, reduce| q.huber_loss(y, reduce, delta))
     }
 
     /// Expected values `[B, A]` of network outputs.
@@ -120,6 +121,7 @@ impl Agent for Dqn {
     fn update(
         &mut self,
         b: &Batch,
+        replay: &mut dyn Sampler,
         clock: Clock,
         rng: &mut Rng,
         log: &mut Scalars,
@@ -129,8 +131,11 @@ impl Agent for Dqn {
         let mut trace = Trace::on();
         let q = per_action(&self.online.forward_train(&b.obs, &mut trace), value.width());
         let q = gather_actions(&q, &b.action); // [B, W]
-        let loss = self.loss(&q, &y);
+        let loss = self.loss(&q, &y, b.weights.as_ref());
         let step = self.online.minimize(&loss, &trace, &b.fields(), clock, rng)?;
+        if b.weights.is_some() {
+            replay.report(&b.rows, &value.errors(&q, &y));
+        }
 
         match self.config.target {
             TargetRule::Polyak { tau } => self.online.polyak_update(&mut self.target, tau),

@@ -30,7 +30,7 @@ impl Dqn {
             input: b.obs.shallow_clone(),
             trace,
             loss: Box::new(move |from, count| {
-                self.loss(&q1(from, count), &y.narrow(0, from, count))
+                self.loss(&q1(from, count), &y.narrow(0, from, count), None)
             }),
             floor: Some(Box::new(move |from, count| value.floor(&y2.narrow(0, from, count)))),
             output: Box::new(move |i| value.mean(&q2(i, 1)).sum(None::<Kind>)),

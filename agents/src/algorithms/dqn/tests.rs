@@ -1,7 +1,12 @@
 use super::*;
 use envs::Actions;
 
-use crate::{agent::ActMode, algorithms::network::NetworkConfig};
+use crate::{
+    agent::ActMode,
+    algorithms::network::NetworkConfig,
+    experience::{Row, Sequences},
+    replay::draws::NoReplay,
+};
 use networks::{arch::mlp::MlpConfig, network::ArchConfig, random};
 
 /// Linear Q of one observation and two actions: parameters are `w0 w1 b0 b1`.
@@ -22,6 +27,8 @@ fn batch() -> Batch {
         discount: Tensor::from_slice(&[0.5f32]),
         next_obs: column(1.0),
         between: None,
+        weights: None,
+        rows: Vec::new(),
     }
 }
 
@@ -35,10 +42,69 @@ fn double_learning_by_hand() {
         dqn.target.params.load_flat(&[4.0, 2.0, 6.0, 3.0]);
         let clock = Clock { log: true, ..Clock::default() };
         let mut log = Scalars::default();
-        dqn.update(&batch(), clock, &mut random::stream(1, 1), &mut log).unwrap();
+        dqn.update(&batch(), &mut NoReplay, clock, &mut random::stream(1, 1), &mut log).unwrap();
         let numbers = log.take();
         let (_, y) = numbers.iter().find(|(tag, _)| tag == "q/target").unwrap();
         assert!((y - wanted).abs() < 1e-6, "double {double}: {y}, not {wanted}");
+    }
+}
+
+/// Notes what it is told.
+#[derive(Default)]
+struct Told(Vec<(Row, f32)>);
+
+impl Sampler for Told {
+    fn sample(&mut self, _batch: usize) -> Batch {
+        unreachable!("DQN needs no second batch")
+    }
+    fn sequences(&mut self, _batch: usize, _steps: usize) -> Sequences {
+        unreachable!("DQN needs no sequences")
+    }
+    fn report(&mut self, rows: &[Row], errors: &Tensor) {
+        let errors = Vec::<f32>::try_from(errors).unwrap();
+        self.0.extend(rows.iter().copied().zip(errors));
+    }
+}
+
+/// At observation 1 the network says [1, 2]; the targets are 3 for the first action and 2.5 for the second. The
+/// errors are 2, which Huber's loss counts as 1.5 with a slope of 1, and 0.5, with 0.125 and a slope of 0.5.
+#[test]
+fn weights_multiply_losses_and_errors_are_reported_by_hand() {
+    let text =
+        "network = { arch = { kind = 'mlp', hidden = [] }, optim = { kind = 'sgd', lr = 0.1 } }";
+    let config: DqnConfig = toml::from_str(text).unwrap();
+    let spec = EnvSpec::vector(1, ActionSpace::Discrete(2));
+    let rows = [(0, 7), (1, 5)].map(|(env, number)| Row { env, number, age: 3 });
+    for (weights, loss, moved) in [
+        (None, (1.5 + 0.125) / 2.0, [1.0 / 2.0, 0.5 / 2.0]),
+        (Some([0.25f32, 1.0]), (0.25 * 1.5 + 0.125) / 2.0, [0.25 / 2.0, 0.5 / 2.0]),
+    ] {
+        let mut dqn = Dqn::new(&config, &spec, Device::Cpu, &mut random::stream(1, 0)).unwrap();
+        dqn.online.params.load_flat(&[1.0, 2.0, 0.0, 0.0]);
+        let pair = |x: [f32; 2]| Tensor::from_slice(&x);
+        let b = Batch {
+            obs: pair([1.0, 1.0]).view([2, 1]),
+            action: Tensor::from_slice(&[0i64, 1]).view([2, 1]),
+            reward: pair([3.0, 2.5]),
+            discount: pair([0.0, 0.0]),
+            next_obs: pair([0.0, 0.0]).view([2, 1]),
+            between: None,
+            weights: weights.map(pair),
+            rows: rows.to_vec(),
+        };
+        let (mut told, mut log) = (Told::default(), Scalars::default());
+        let clock = Clock { log: true, ..Clock::default() };
+        dqn.update(&b, &mut told, clock, &mut random::stream(1, 1), &mut log).unwrap();
+        let wanted = if weights.is_some() { vec![(rows[0], 2.0), (rows[1], 0.5)] } else { vec![] };
+        assert_eq!(told.0, wanted);
+        let numbers = log.take();
+        let found = numbers.iter().find(|(tag, _)| tag == "loss/q").unwrap().1;
+        assert!((found - loss).abs() < 1e-6, "{weights:?}: {found}, not {loss}");
+        let [first, second] = moved.map(|slope| 0.1 * slope);
+        let after = dqn.online.params.to_flat();
+        for (got, want) in after.iter().zip([1.0 + first, 2.0 + second, first, second]) {
+            assert!((got - want).abs() < 1e-6, "{weights:?}: {after:?}, {want}");
+        }
     }
 }
 

@@ -33,13 +33,14 @@ use networks::{
     trace::Trace,
 };
 use std::sync::Arc;
-use tch::{Device, Kind, Tensor, no_grad_guard};
+use tch::{Device, Kind, Reduction, Tensor, no_grad_guard};
 
 use crate::{
     agent::{Agent, InterventionCount, Policy, Snapshot},
     diagnostics::probe::{BatchView, NetworkProbe},
     experience::{Batch, Between},
     logging::record::Scalars,
+    replay::draws::Sampler,
 };
 
 /// The learner's side.
@@ -213,12 +214,22 @@ impl Sac {
     }
 
     /// The sum over critics of their losses against `y`.
-    fn critic_loss(&self, q: &[Tensor], y: &Tensor) -> Tensor {
-        let squared = |q: &Tensor, y: &Tensor| mean(&(q - y).square());
-        q.iter().map(|q| self.config.value.loss(q, y, squared)).sum()
+    fn critic_loss(&self, q: &[Tensor], y: &Tensor, weights: Option<&Tensor>) -> Tensor {
+        let squared = |q: &Tensor, y: &Tensor, reduce| {
+            let each = (q - y).square();
+            if matches!(reduce, Reduction::None) { each } else { mean(&each) }
+        };
+        q.iter().map(|q| self.config.value.loss(q, y, weights, squared)).sum()
     }
 
-    /// [`Agent::update`] with given noise; `rng` is for interventions only.
+    /// The size of each sample's error, `[B]`: the mean over critics.
+    fn errors(&self, q: &[Tensor], y: &Tensor) -> Tensor {
+        let sum: Tensor = q.iter().map(|q| self.config.value.errors(q, y)).sum();
+        sum / q.len() as f64
+    }
+
+    /// [`Agent::update`] with given noise; `rng` is for interventions only. A batch's weights are those of
+    /// the critics' errors, so the actor and the temperature do not have them.
     ///
     /// # Errors
     /// As [`Agent::update`].
@@ -226,6 +237,7 @@ impl Sac {
         &mut self,
         b: &Batch,
         noise: &Noise,
+        replay: &mut dyn Sampler,
         clock: Clock,
         rng: &mut Rng,
         log: &mut Scalars,
@@ -250,8 +262,11 @@ impl Sac {
         let y = self.targets(b, noise);
         let mut trace = Trace::on();
         let q = self.critic.forward_train(&critic_input(&b.obs, &b.action), &mut trace);
-        let loss = self.critic_loss(&q, &y);
+        let loss = self.critic_loss(&q, &y, b.weights.as_ref());
         let critic = self.critic.minimize(&loss, &trace, &batch, clock, rng)?;
+        if b.weights.is_some() {
+            replay.report(&b.rows, &self.errors(&q, &y));
+        }
 
         // Target: Polyak average, not projected again.
         self.critic.polyak_update(&mut self.target, self.config.tau);
@@ -278,12 +293,13 @@ impl Agent for Sac {
     fn update(
         &mut self,
         b: &Batch,
+        replay: &mut dyn Sampler,
         clock: Clock,
         rng: &mut Rng,
         log: &mut Scalars,
     ) -> Result<(), NonFinite> {
         let noise = Noise::of(b, rng);
-        self.update_with(b, &noise, clock, rng, log)
+        self.update_with(b, &noise, replay, clock, rng, log)
     }
 
     fn probe(&self, b: &Batch, rng: &mut Rng) -> Vec<NetworkProbe<'_>> {

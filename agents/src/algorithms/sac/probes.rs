@@ -53,7 +53,7 @@ impl Sac {
             input,
             loss: Box::new(move |from, count| {
                 let q = self.critic.forward(&x1.narrow(0, from, count));
-                self.critic_loss(&q, &y.narrow(0, from, count))
+                self.critic_loss(&q, &y.narrow(0, from, count), None)
             }),
             floor: Some(Box::new(move |from, count| {
                 critics * value.floor(&y2.narrow(0, from, count))

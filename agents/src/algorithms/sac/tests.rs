@@ -1,7 +1,12 @@
 use super::*;
 use envs::Actions;
 
-use crate::{agent::ActMode, algorithms::network::NetworkConfig};
+use crate::{
+    agent::ActMode,
+    algorithms::network::NetworkConfig,
+    experience::{Row, Sequences},
+    replay::draws::NoReplay,
+};
 use networks::{arch::mlp::MlpConfig, network::ArchConfig};
 
 /// Linear actor of one observation and one action: parameters are the weight and bias of the
@@ -23,6 +28,8 @@ fn batch() -> Batch {
         discount: column(0.9).squeeze_dim(1),
         next_obs: column(-0.2),
         between: None,
+        weights: None,
+        rows: Vec::new(),
     }
 }
 
@@ -36,10 +43,70 @@ fn the_temperature_follows_the_entropy() {
         let before = sac.alpha().double_value(&[]);
         assert!((before - 0.5).abs() < 1e-6, "{before}");
         let mut log = Scalars::default();
-        sac.update(&batch(), Clock::default(), &mut random::stream(1, 1), &mut log).unwrap();
+        sac.update(&batch(), &mut NoReplay, Clock::default(), &mut random::stream(1, 1), &mut log)
+            .unwrap();
         let after = sac.alpha().double_value(&[]);
         assert_eq!(after > before, rises, "log std {log_std}: {before} to {after}");
         assert!(after != before);
+    }
+}
+
+/// Notes what it is told.
+#[derive(Default)]
+struct Told(Vec<(Row, f32)>);
+
+impl Sampler for Told {
+    fn sample(&mut self, _batch: usize) -> Batch {
+        unreachable!("SAC needs no second batch")
+    }
+    fn sequences(&mut self, _batch: usize, _steps: usize) -> Sequences {
+        unreachable!("SAC needs no sequences")
+    }
+    fn report(&mut self, rows: &[Row], errors: &Tensor) {
+        let errors = Vec::<f32>::try_from(errors).unwrap();
+        self.0.extend(rows.iter().copied().zip(errors));
+    }
+}
+
+/// Without weight no sample moves a critic; the actor and the temperature know of none. With weights of 1 the
+/// critics move as without any. The error is the mean over critics, here from targets that are rewards.
+#[test]
+fn weights_are_the_critics_and_errors_their_mean() {
+    let text =
+        "actor.arch = { kind = 'mlp', hidden = [] }\ncritic.optim = { kind = 'sgd', lr = 0.01 }";
+    let config: SacConfig = toml::from_str(text).unwrap();
+    let spec = EnvSpec::vector(1, ActionSpace::symmetric(1));
+    let rows: Vec<Row> = (0..32).map(|i| Row { env: 0, number: i, age: 31 - i }).collect();
+    let mut moved = Vec::new();
+    for weight in [None, Some(1.0), Some(0.0)] {
+        let mut sac = Sac::new(&config, &spec, Device::Cpu, &mut random::stream(1, 0)).unwrap();
+        let b = batch();
+        let q = sac.critic.forward(&critic_input(&b.obs, &b.action));
+        let errors: Vec<f64> = q.iter().map(|q| (q - 1.0).abs().double_value(&[0, 0])).collect();
+        let b = Batch {
+            discount: b.discount.zeros_like(),
+            weights: weight.map(|w| Tensor::full([32], w, (Kind::Float, Device::Cpu))),
+            rows: rows.clone(),
+            ..b
+        };
+        let (mut told, mut log) = (Told::default(), Scalars::default());
+        let before = [&sac.actor, &sac.critic, &sac.temperature].map(|m| m.params.to_flat());
+        sac.update(&b, &mut told, Clock::default(), &mut random::stream(1, 1), &mut log).unwrap();
+        let after = [&sac.actor, &sac.critic, &sac.temperature].map(|m| m.params.to_flat());
+        assert!(before[0] != after[0] && before[2] != after[2]);
+        assert_eq!(before[1] == after[1], weight == Some(0.0), "{weight:?}");
+        moved.push(after);
+        assert_eq!(told.0.len(), if weight.is_some() { 32 } else { 0 });
+        let mean = (errors[0] + errors[1]) / 2.0;
+        assert!((errors[0] - errors[1]).abs() > 1e-3, "two critics");
+        for ((row, error), wanted) in told.0.iter().zip(&rows) {
+            assert_eq!(row, wanted);
+            assert!((f64::from(*error) - mean).abs() < 1e-6, "{error}, not {mean}");
+        }
+    }
+    assert!(moved[0][0] == moved[2][0] && moved[0][2] == moved[2][2]);
+    for (a, b) in moved[0][1].iter().zip(moved[1][1].iter()) {
+        assert!((a - b).abs() < 1e-6, "{a} and {b}");
     }
 }
 
@@ -48,7 +115,8 @@ fn a_fixed_temperature_stays() {
     let mut sac = linear(SacConfig { learn_alpha: false, alpha: 0.2, ..SacConfig::default() });
     let before = sac.temperature.params.to_flat();
     let mut log = Scalars::default();
-    sac.update(&batch(), Clock::default(), &mut random::stream(1, 1), &mut log).unwrap();
+    sac.update(&batch(), &mut NoReplay, Clock::default(), &mut random::stream(1, 1), &mut log)
+        .unwrap();
     assert_eq!(sac.temperature.params.to_flat(), before);
 }
 

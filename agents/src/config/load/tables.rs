@@ -77,6 +77,12 @@ pub(super) fn as_it_was(table: &mut Table) {
     {
         reward.insert("order".to_owned(), "after_update".into());
     }
+    if let Some(Value::Table(replay)) = table.get_mut("replay")
+        && !replay.contains_key("sampler")
+    {
+        let uniform = Table::from_iter([("kind".to_owned(), Value::from("uniform"))]);
+        replay.insert("sampler".to_owned(), uniform.into());
+    }
 }
 
 /// Puts `a.b.c=value` into the table, as `--set` is given; numbers name the entries of lists.

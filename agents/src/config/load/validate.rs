@@ -57,6 +57,7 @@ impl Config {
         for key in ["agent", "normalize"] {
             table.get(key).map_or(Ok(()), |value| check_floats(key, value))?;
         }
+        p.sampler.validate()?;
         between("diagnostics.probe_size", self.diagnostics.probe_size as f64, 2.0, 65_536.0)?;
         self.normalize.validate().map_err(|e| format!("normalize.{e}"))?;
         match &self.agent {
