@@ -251,9 +251,9 @@ mod tests {
         for (got, want) in each.iter().zip(by_hand) {
             assert!((got - want).abs() < 1e-12, "{got}, not {want}");
         }
-        assert!((loss(None) - (by_hand[0] + by_hand[1]) / 2.0).abs() < 1e-12);
+        assert!((loss(None) - f64::midpoint(by_hand[0], by_hand[1])).abs() < 1e-12);
         let weights = Tensor::from_slice(&[0.25, 1.0]);
-        let wanted = (0.25 * by_hand[0] + by_hand[1]) / 2.0;
+        let wanted = f64::midpoint(0.25 * by_hand[0], by_hand[1]);
         assert!((loss(Some(&weights)) - wanted).abs() < 1e-12);
     }
 

@@ -61,13 +61,13 @@ impl Sampler for NoReplay {
     /// # Panics
     /// Always: there is nothing to draw.
     fn sample(&mut self, _batch: usize) -> Batch {
-        unimplemented!("this update has no replay to draw a second batch from")
+        unreachable!("this update has no replay to draw a second batch from")
     }
 
     /// # Panics
     /// Always: there is nothing to draw.
     fn sequences(&mut self, _batch: usize, _steps: usize) -> Sequences {
-        unimplemented!("this update has no replay to draw sequences from")
+        unreachable!("this update has no replay to draw sequences from")
     }
 
     fn report(&mut self, _rows: &[Row], _errors: &Tensor) {}

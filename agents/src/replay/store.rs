@@ -80,7 +80,7 @@ impl Store {
             }
         }
         let (batch, steps) = (batch as i64, steps as i64);
-        let column = |data: &[f32]| self.to(Tensor::from_slice(data)).view([batch, steps]);
+        let column = |data: &[f32]| self.to(&Tensor::from_slice(data)).view([batch, steps]);
         let out = Sequences {
             obs: self.obs(&s.obs, &s.obs_u8).view([batch, steps + 1, self.obs_dim as i64]),
             action: self.action(&s).view([batch, steps, -1]),
@@ -100,7 +100,7 @@ impl Store {
         Row { env, number, age }
     }
 
-    fn to(&self, t: Tensor) -> Tensor {
+    fn to(&self, t: &Tensor) -> Tensor {
         t.to_device(self.device)
     }
 
@@ -108,14 +108,14 @@ impl Store {
     fn obs(&self, floats: &[f32], bytes: &[u8]) -> Tensor {
         let t =
             if bytes.is_empty() { Tensor::from_slice(floats) } else { Tensor::from_slice(bytes) };
-        self.to(t).to_kind(Kind::Float)
+        self.to(&t).to_kind(Kind::Float)
     }
 
     fn action(&self, s: &Scratch) -> Tensor {
         if s.choice.is_empty() {
-            self.to(Tensor::from_slice(&s.action))
+            self.to(&Tensor::from_slice(&s.action))
         } else {
-            self.to(Tensor::from_slice(&s.choice))
+            self.to(&Tensor::from_slice(&s.choice))
         }
     }
 
@@ -124,12 +124,12 @@ impl Store {
         Batch {
             obs: rows(self.obs(&s.obs, &s.obs_u8)),
             action: rows(self.action(s)),
-            reward: self.to(Tensor::from_slice(&s.reward)),
-            discount: self.to(Tensor::from_slice(&s.discount)),
+            reward: self.to(&Tensor::from_slice(&s.reward)),
+            discount: self.to(&Tensor::from_slice(&s.discount)),
             next_obs: rows(self.obs(&s.next_obs, &s.next_obs_u8)),
             between: self.between.then(|| Between {
                 obs: self.obs(&s.between, &s.between_u8).view([batch, -1, self.obs_dim as i64]),
-                discount: rows(self.to(Tensor::from_slice(&s.between_discount))),
+                discount: rows(self.to(&Tensor::from_slice(&s.between_discount))),
             }),
             weights: None,
             rows: std::mem::take(&mut s.rows),

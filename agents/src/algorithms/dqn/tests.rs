@@ -76,8 +76,8 @@ fn weights_multiply_losses_and_errors_are_reported_by_hand() {
     let spec = EnvSpec::vector(1, ActionSpace::Discrete(2));
     let rows = [(0, 7), (1, 5)].map(|(env, number)| Row { env, number, age: 3 });
     for (weights, loss, moved) in [
-        (None, (1.5 + 0.125) / 2.0, [1.0 / 2.0, 0.5 / 2.0]),
-        (Some([0.25f32, 1.0]), (0.25 * 1.5 + 0.125) / 2.0, [0.25 / 2.0, 0.5 / 2.0]),
+        (None, f64::midpoint(1.5, 0.125), [1.0 / 2.0, 0.5 / 2.0]),
+        (Some([0.25f32, 1.0]), f64::midpoint(0.25 * 1.5, 0.125), [0.25 / 2.0, 0.5 / 2.0]),
     ] {
         let mut dqn = Dqn::new(&config, &spec, Device::Cpu, &mut random::stream(1, 0)).unwrap();
         dqn.online.params.load_flat(&[1.0, 2.0, 0.0, 0.0]);

@@ -97,7 +97,7 @@ fn weights_are_the_critics_and_errors_their_mean() {
         assert_eq!(before[1] == after[1], weight == Some(0.0), "{weight:?}");
         moved.push(after);
         assert_eq!(told.0.len(), if weight.is_some() { 32 } else { 0 });
-        let mean = (errors[0] + errors[1]) / 2.0;
+        let mean = f64::midpoint(errors[0], errors[1]);
         assert!((errors[0] - errors[1]).abs() > 1e-3, "two critics");
         for ((row, error), wanted) in told.0.iter().zip(&rows) {
             assert_eq!(row, wanted);
