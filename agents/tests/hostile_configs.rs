@@ -48,6 +48,7 @@ const COMMON: &str = "
 const AGENTS: [&str; 5] = [
     "env.name = 'CartPole-v1'
      env.drift = [{ kind = 'shift_obs', std = 2.0, period = 13 }, { kind = 'obs_delay', steps = 1 }]
+     replay.sampler = { kind = 'prioritized' }
      [agent]
      kind = 'dqn'
      dueling = true
@@ -67,6 +68,7 @@ const AGENTS: [&str; 5] = [
      interventions = [{ kind = 'redo', every_updates = 3 }, { kind = 'shrink_perturb', shrink = 0.9, perturb = 0.1, every_updates = 2 }]",
     "env = { name = 'Pendulum-v1', kwargs = { g = 9.0, max_episode_steps = 15, action_repeat = 1, frame_stack = 2 } }
      replay.n_step = 3
+     replay.sampler = { kind = 'sample_weight_decay' }
      [agent]
      kind = 'sac'
      log_std = { kind = 'tanh', min = -10.0, max = 2.0 }
