@@ -26,7 +26,7 @@ fn every_metric_is_documented_and_every_documented_metric_exists() {
          curvature_every_updates = 100\nrefit_every_updates = 100\nrefit_steps = 5\n"
     );
     let sac =
-        sac.replace("[agent.critic]", "[agent.critic]\ninterventions = [{ kind = \"cbp\" }]\n");
+        sac.replace("[agent.critic]", "[agent.critic]\ninterventions = [{ kind = \"cbp\" }, { kind = \"parseval\" }]\n");
     // The actor saturates, the critic dies: each nonlinearity has measures of its own.
     let sac = sac.replacen("kind = \"mlp\"", "kind = \"mlp\", activation = \"tanh\"", 1);
     assert!(sac.contains("tanh"), "{sac}");
@@ -52,6 +52,7 @@ fn every_metric_is_documented_and_every_documented_metric_exists() {
                     format!("plasticity/NET/{layer}/{measure}")
                 }
                 Some((group, "actor" | "critic" | "q")) => format!("{group}/MODEL"),
+                Some(("loss", term)) if term.contains('/') => "loss/MODEL/KIND".to_owned(),
                 _ => tag.clone(),
             }));
         }
