@@ -151,7 +151,7 @@ fn a_custom_intervention_is_one_of_the_others() {
     s.write(
         "grid.toml",
         "title = 'Noise'\nabout = 'Does noise help?'\nseeds = 1\n\
-         [score]\nmetric = 'train/episode_return'\nbin = 200\n\
+         [score]\nmetric = 'train/episode_return'\nbin = 200\nlow = 0.0\nhigh = 500.0\n\
          [config]\ntotal_steps = 400\nreplay = { learning_starts = 50, batch_size = 16 }\n\
          eval = { episodes = 0 }\n[config.agent]\nkind = 'dqn'\n\
          network = { arch = { kind = 'mlp', hidden = [8] } }\n\
