@@ -159,7 +159,7 @@ fn a_custom_intervention_is_one_of_the_others() {
          [[methods]]\nname = 'noise'\nset.agent.network.interventions = [{ kind = 'gradient_noise' }]\n",
     );
     let report = succeed(&["bench", "grid.toml", "--out", "out", "--jobs", "1"]);
-    assert!(report.contains("noise"), "{report}");
+    assert!(report.contains("report.html"), "{report}");
     let config = fs::read_to_string(s.path("out/runs/noise/seed-1/config.toml"));
     assert!(config.expect("a run folder").contains("gradient_noise"), "the run had it");
 }
