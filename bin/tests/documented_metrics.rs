@@ -25,8 +25,10 @@ fn every_metric_is_documented_and_every_documented_metric_exists() {
          [diagnostics]\nevery_updates = 50\nrank_every_updates = 100\n\
          curvature_every_updates = 100\nrefit_every_updates = 100\nrefit_steps = 5\n"
     );
-    let sac =
-        sac.replace("[agent.critic]", "[agent.critic]\ninterventions = [{ kind = \"cbp\" }, { kind = \"parseval\" }]\n");
+    let sac = sac.replace(
+        "[agent.critic]",
+        "[agent.critic]\ninterventions = [{ kind = \"cbp\" }, { kind = \"parseval\" }]\n",
+    );
     // The actor saturates, the critic dies: each nonlinearity has measures of its own.
     let sac = sac.replacen("kind = \"mlp\"", "kind = \"mlp\", activation = \"tanh\"", 1);
     assert!(sac.contains("tanh"), "{sac}");
