@@ -62,7 +62,8 @@ impl Model {
     /// Moves `params` to `device` and builds the interventions, in the order of application.
     ///
     /// # Errors
-    /// One sentence when an intervention cannot work on these parameters.
+    /// One sentence when optimiser or interventions cannot work on these parameters; it begins with `optim` or
+    /// `interventions`.
     pub fn new(
         name: &str,
         net: Arc<dyn Network>,
@@ -73,8 +74,9 @@ impl Model {
     ) -> Result<Self, String> {
         optim.validate()?;
         optim.rule.check(&params).map_err(|e| format!("optim.{e}"))?;
-        interventions::validate(interventions)?;
-        interventions::check(interventions, &params, optim)?;
+        interventions::validate(interventions)
+            .and_then(|()| interventions::check(interventions, &params, optim))
+            .map_err(|e| format!("interventions: {e}"))?;
         let mut params = params.to_device(device);
         let optim = Optim::new(optim.clone(), &mut params, device);
         let interventions = interventions

@@ -81,7 +81,7 @@ pub struct Param {
     pub name: String,
     /// What it is to the network.
     pub role: Role,
-    /// The law it was drawn from.
+    /// The distribution it was drawn from.
     pub init: Init,
     /// Current value.
     pub value: Tensor,
@@ -144,7 +144,7 @@ impl Params {
         self.add_value(name, role, init, &value)
     }
 
-    /// Adds a parameter with a given value (copied); `init` is the law used if it is ever reset.
+    /// Adds a parameter with a given value (copied); `init` is the distribution used if it is ever reset.
     ///
     /// # Panics
     /// If the name is taken.
@@ -166,7 +166,7 @@ impl Params {
         &self.list[id.0].value
     }
 
-    /// The law a parameter was drawn from.
+    /// The distribution a parameter was drawn from.
     pub fn init(&self, id: ParamId) -> Init {
         self.list[id.0].init
     }
@@ -348,6 +348,9 @@ impl Params {
             let grad = p.value.requires_grad();
             p.value = f(&p.value.detach()).set_requires_grad(grad);
             p.moments = p.moments.iter().map(&f).collect();
+        }
+        if !self.folded.is_empty() {
+            self.fold();
         }
         self
     }

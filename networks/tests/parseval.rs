@@ -101,14 +101,14 @@ fn networks_without_free_hidden_matrices_are_refused() {
     for (arch, said) in [
         (
             mlp(&[]),
-            "parseval cannot work here: there is no hidden matrix; give an mlp hidden layers",
+            "interventions: parseval cannot work here: there is no hidden matrix; give an mlp hidden layers",
         ),
         (
             ArchConfig::SimbaV2(networks::arch::simba_v2::SimbaV2Config {
                 width: 8,
                 ..networks::arch::simba_v2::SimbaV2Config::default()
             }),
-            "parseval cannot work here: the rows of this network keep unit length whatever the loss says",
+            "interventions: parseval cannot work here: the rows of this network keep unit length whatever the loss says",
         ),
     ] {
         assert_eq!(model(Parseval::default(), &arch, 0.1).err().expect("refused"), said);
@@ -116,9 +116,12 @@ fn networks_without_free_hidden_matrices_are_refused() {
     for (settings, said) in [
         (
             Parseval { strength: -1.0, scale: 1.0 },
-            "parseval: strength is -1; it must be at least 0",
+            "interventions: parseval: strength is -1; it must be at least 0",
         ),
-        (Parseval { strength: 1.0, scale: 0.0 }, "parseval: scale is 0; it must be greater than 0"),
+        (
+            Parseval { strength: 1.0, scale: 0.0 },
+            "interventions: parseval: scale is 0; it must be greater than 0",
+        ),
     ] {
         assert_eq!(model(settings, &mlp(&[4]), 0.1).err().expect("refused"), said);
     }

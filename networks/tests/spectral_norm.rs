@@ -169,6 +169,9 @@ fn copies_compute_the_same() {
         let gap = (&copy.forward(&inputs())[0] - want).abs().max().double_value(&[]);
         assert!(gap <= tolerance, "{what}: {gap:e}");
     }
+    let double = m.target().folded().to_kind(Kind::Double);
+    let gap = &double.forward(&inputs().to_kind(Kind::Double))[0] - want;
+    assert!(gap.abs().max().double_value(&[]) < 1e-6, "a folded copy computes in another kind");
     for name in ["f/hidden_0/weight", "f/hidden_1/weight"] {
         let u = soft.params.get(find(&soft.params, &format!("{name}@u")));
         assert!((u.norm().double_value(&[]) - 1.0).abs() < 1e-5, "a direction, not an average");

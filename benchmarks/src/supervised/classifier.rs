@@ -33,7 +33,7 @@ impl Classifier {
             .build(&mut p, "net", input, &[("logits", classes)], &mut rng)
             .map_err(|e| format!("network.arch: {e}"))?;
         let model = Model::new("net", net, p, &network.optim, &network.interventions, Device::Cpu)
-            .map_err(|e| format!("network.interventions: {e}"))?;
+            .map_err(|e| format!("network.{e}"))?;
         Ok(Classifier { model, rng, traced: !network.interventions.is_empty(), updates: 0 })
     }
 

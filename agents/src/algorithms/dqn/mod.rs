@@ -80,10 +80,8 @@ impl Dqn {
         let net = arch
             .build(&mut p, "q", &shape, heads, rng)
             .map_err(|e| format!("agent.network.arch: {e}"))?;
-        let online = config
-            .network
-            .model("q", net, p, device)
-            .map_err(|e| format!("agent.network.interventions: {e}"))?;
+        let online =
+            config.network.model("q", net, p, device).map_err(|e| format!("agent.network.{e}"))?;
         let target = online.target();
         let obs_dim = spec.obs.size() as i64;
         Ok(Dqn { config: config.clone(), online, target, obs_dim, actions })

@@ -74,7 +74,7 @@ impl Sac {
         };
         let (obs_dim, action_dim) = (spec.obs.size() as i64, low.len() as i64);
 
-        let at = |key: &'static str| move |e| format!("agent.{key}.interventions: {e}");
+        let at = |key: &'static str| move |e| format!("agent.{key}.{e}");
         let mut p = Params::default();
         let heads = [("mean", action_dim), ("log_std", action_dim)];
         let shape: Vec<i64> = spec.obs.shape.iter().map(|&n| n as i64).collect();
@@ -110,7 +110,8 @@ impl Sac {
         let init = Init::Constant(config.alpha.ln());
         let log_alpha = p.add("log_alpha".to_owned(), Role::Scalar, &[], init, rng);
         let nothing = Arc::new(Ensemble(Vec::new()));
-        let temperature = Model::new("temperature", nothing, p, &config.alpha_optim, &[], device)?;
+        let temperature = Model::new("temperature", nothing, p, &config.alpha_optim, &[], device)
+            .map_err(|e| format!("agent.alpha_{e}"))?;
 
         let target_entropy = config.target_entropy_per_dim * action_dim as f64;
         let action_dim = action_dim as usize;

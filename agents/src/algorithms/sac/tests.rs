@@ -146,3 +146,14 @@ fn a_loaded_snapshot_acts_as_the_agent() {
         assert!((square - wanted).abs() < 5.0 * wanted * 0.045 + 1e-9, "{mode:?}: {square}");
     }
 }
+
+/// The temperature is one number, whose gradient `NovoGrad` would leave the sign of alone.
+#[test]
+fn an_optimiser_that_cannot_step_the_temperature_is_refused_by_its_key() {
+    let alpha_optim = networks::optim::OptimConfig::new(networks::optim::NovoGrad::default(), 1e-3);
+    let config = SacConfig { alpha_optim, ..SacConfig::default() };
+    let spec = EnvSpec::vector(1, ActionSpace::symmetric(1));
+    let refused = Sac::new(&config, &spec, Device::Cpu, &mut random::stream(1, 0));
+    let error = refused.err().expect("refused");
+    assert!(error.starts_with("agent.alpha_optim.kind = \"novograd\" divides"), "{error}");
+}
