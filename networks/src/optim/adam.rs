@@ -10,7 +10,7 @@
 use serde::{Deserialize, Serialize};
 use tch::{Device, Tensor};
 
-use super::{OptimSettings, StepAt, settings::check_ranges};
+use super::{OptimSettings, StepAt, settings::check_averages};
 use crate::{
     fused::{self, AdamStep},
     params::Params,
@@ -74,12 +74,7 @@ impl Part for AdamW {
 
 impl OptimSettings for Adam {
     fn validate(&self) -> Result<(), String> {
-        check_ranges(&[
-            ("beta1", self.beta1, (0.0..1.0).contains(&self.beta1), "in [0, 1)"),
-            ("beta2", self.beta2, (0.0..1.0).contains(&self.beta2), "in [0, 1)"),
-            ("eps", self.eps, self.eps > 0.0, "greater than 0"),
-            ("weight_decay", self.weight_decay, self.weight_decay >= 0.0, "at least 0"),
-        ])
+        check_averages(self.beta1, self.beta2, self.eps, self.weight_decay)
     }
 
     fn moments(&self, value: &Tensor) -> Vec<Tensor> {

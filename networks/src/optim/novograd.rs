@@ -18,7 +18,7 @@
 use serde::{Deserialize, Serialize};
 use tch::{Kind, Tensor};
 
-use super::{OptimSettings, StepAt, settings::check_ranges};
+use super::{OptimSettings, StepAt, settings::check_averages};
 use crate::{
     params::{Params, Role},
     registry::Part,
@@ -65,12 +65,7 @@ impl Part for NovoGrad {
 
 impl OptimSettings for NovoGrad {
     fn validate(&self) -> Result<(), String> {
-        check_ranges(&[
-            ("beta1", self.beta1, (0.0..1.0).contains(&self.beta1), "in [0, 1)"),
-            ("beta2", self.beta2, (0.0..1.0).contains(&self.beta2), "in [0, 1)"),
-            ("eps", self.eps, self.eps > 0.0, "greater than 0"),
-            ("weight_decay", self.weight_decay, self.weight_decay >= 0.0, "at least 0"),
-        ])
+        check_averages(self.beta1, self.beta2, self.eps, self.weight_decay)
     }
 
     fn check(&self, params: &Params) -> Result<(), String> {

@@ -64,6 +64,21 @@ impl<P: Part + OptimSettings> From<P> for Named<dyn OptimSettings> {
     }
 }
 
+/// Refuses the first number of an optimiser with two running averages that is outside its range.
+pub(super) fn check_averages(
+    beta1: f64,
+    beta2: f64,
+    eps: f64,
+    weight_decay: f64,
+) -> Result<(), String> {
+    check_ranges(&[
+        ("beta1", beta1, (0.0..1.0).contains(&beta1), "in [0, 1)"),
+        ("beta2", beta2, (0.0..1.0).contains(&beta2), "in [0, 1)"),
+        ("eps", eps, eps > 0.0, "greater than 0"),
+        ("weight_decay", weight_decay, weight_decay >= 0.0, "at least 0"),
+    ])
+}
+
 /// Refuses the first number that is outside its range.
 pub(super) fn check_ranges(checks: &[(&str, f64, bool, &str)]) -> Result<(), String> {
     for (key, value, ok, range) in checks {
