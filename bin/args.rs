@@ -9,7 +9,7 @@ Examples:
   supple envs                            what there is to solve
   supple kinds                           what a configuration can name
   supple train configs/quickstart.toml   learn, into runs/quickstart-1
-  supple resume runs/quickstart-1        go on after a stop or a crash
+  supple resume runs/quickstart-1        resume after a stop or a crash
   supple eval runs/quickstart-1          play with the best weights
   supple diagnose runs/quickstart-1      see which layers are still alive
 
@@ -36,7 +36,7 @@ The configuration:
 
 Starting from another run:
   --init-from takes over every network that fits and the running statistics; optimisers, counters and
-  schedules begin anew, and random actions still come first (replay.learning_starts).
+  schedules start fresh, and random actions still come first (replay.learning_starts).
 
 Stopping:
   Ctrl-C (or SIGTERM) saves a checkpoint and ends with exit code 130; a second Ctrl-C, a second or more
@@ -104,7 +104,7 @@ A grid:
 
 Stopping:
   Ctrl-C saves the runs and ends with exit code 130; the same command goes on, also after kill -9. A run
-  that fails is reported, the others go on, and the next time it is tried again.
+  that fails is reported and retried by the next call; the others continue.
 
 Exit codes: 0 done, 1 error or a run failed, 2 wrong usage, 130 interrupted";
 
@@ -121,7 +121,7 @@ The configuration:
 
 Stopping:
   Ctrl-C (or SIGTERM) ends a run at its next row of metrics with exit code 130. Streams are short and not
-  resumed: the same command with the same --run-dir starts an unfinished run anew.
+  resumed: the same command with the same --run-dir restarts an unfinished run.
 
 Exit codes: 0 done, 1 error, 2 wrong usage, 130 interrupted";
 

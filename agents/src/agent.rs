@@ -63,7 +63,7 @@ pub struct InterventionCount {
 }
 
 impl InterventionCount {
-    /// Of every method of a model.
+    /// Of every intervention of a model.
     pub fn of(model: &Model) -> impl Iterator<Item = InterventionCount> {
         let net = model.name().to_owned();
         model.intervention_counts().map(move |(kind, count)| InterventionCount {
@@ -117,7 +117,7 @@ pub trait Agent: Send {
     fn policy(&self) -> Box<dyn Policy>;
     /// The current weights for [`Policy::load`].
     fn snapshot(&self, version: u64) -> Snapshot;
-    /// Everything that must survive: parameters, targets, moments, method state.
+    /// Everything that must survive: parameters, targets, moments, state of interventions.
     fn save(&self, out: &mut StateDict);
     /// Reverse of [`Agent::save`].
     ///

@@ -60,7 +60,7 @@ fn a_saved_replay_goes_on_alike() {
     });
 }
 
-/// Chi-square with about 90 valid transitions and 400 draws each; the statistic of a uniform law
+/// Chi-square with about 90 valid transitions and 400 draws each; the statistic of a uniform distribution
 /// lies within five standard deviations, sqrt(2 df), of df. Episode ends, short rings and the
 /// wrap-around are all in it.
 #[test]

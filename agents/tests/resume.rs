@@ -59,7 +59,7 @@ const BEFORE: &str =
     "{ kind = 'clip_grad_norm', max_norm = 0.1 }, { kind = 'l2_init', strength = 0.01 }";
 const NAP: &str = "{ kind = 'nap', every_updates = 3, gains = { kind = 'pull', strength = 0.01 } }";
 
-/// DQN with one of the replacing methods, under a target of its own.
+/// DQN with one of the replacing interventions, under a target of its own.
 fn plastic_dqn(replacing: &str, target: &str) -> Config {
     config(&format!(
         "{COMMON}{EVERYTHING}
@@ -175,9 +175,9 @@ fn a_stopped_and_resumed_run_equals_a_whole_one() {
     });
 }
 
-/// The runs above prove nothing unless every method acts and shows itself.
+/// The runs above prove nothing unless every intervention acts and shows itself.
 #[test]
-fn every_method_acts_in_these_runs() {
+fn every_intervention_acts_in_these_runs() {
     within(60, || {
         for config in plastic() {
             let run = Run::new(&config);

@@ -11,7 +11,7 @@ use envs::{ActionSpace, Actions, EnvSpec, Outcome};
 use networks::{interventions::Clock, random};
 use tch::Device;
 
-/// Every later step pays `alpha H` with `H` at most ln 2, the entropy of the uniform law, so the value is at most
+/// Every later step pays `alpha H` with `H` at most ln 2, the entropy of the uniform distribution, so the value is at most
 /// `gamma / (1 - gamma) alpha ln 2` = 1.248, however many steps a transition has.
 #[test]
 fn the_soft_value_does_not_depend_on_n() {

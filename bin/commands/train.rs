@@ -134,7 +134,7 @@ pub(super) fn execute(
     if report.interrupted {
         let (dir, steps) = (run.name(), report.steps);
         note(&format!(
-            "stopped at step {steps}; go on with: {} resume {}",
+            "stopped at step {steps}; resume with: {} resume {}",
             program(),
             dir.display()
         ));

@@ -81,7 +81,7 @@ fn interrupted_politely() {
         let ended = process.wait();
         assert_eq!(ended.code, Some(130), "{signal}\n{}", ended.stderr);
         assert!(ended.stderr.contains("stopping: saving a checkpoint"), "{}", ended.stderr);
-        let hint = format!("go on with: supple resume {dir}");
+        let hint = format!("resume with: supple resume {dir}");
         assert!(ended.stderr.contains(&hint), "want {hint}\n{}", ended.stderr);
         let json = last_json(&ended.stdout);
         assert_eq!(json["interrupted"], true, "{json}");
@@ -196,7 +196,7 @@ fn signals_that_come_in_pairs_are_one_request() {
         let ended = process.wait();
         assert_eq!(ended.code, Some(130), "{}", ended.stderr);
         assert!(
-            ended.stderr.contains(&format!("go on with: supple resume {dir}")),
+            ended.stderr.contains(&format!("resume with: supple resume {dir}")),
             "{}",
             ended.stderr
         );

@@ -1,7 +1,7 @@
 //! Weight initialisers: `(shape, rng) -> Tensor`.
 //!
 //! A weight is `[out, in]`; `fan_in` is the product of all dimensions but the first. Each
-//! parameter remembers its [`Init`], so that an intervention that resets a unit draws from the same law.
+//! parameter remembers its [`Init`], so that an intervention that resets a unit draws from the same distribution.
 
 use serde::{Deserialize, Serialize};
 use tch::{Kind, Tensor};
@@ -54,7 +54,7 @@ impl Init {
 }
 
 impl Init {
-    /// Draws `count` rows of a weight of `shape` on their own, by the law that one row of a whole
+    /// Draws `count` rows of a weight of `shape` on their own, by the distribution that one row of a whole
     /// draw has. Rows of [`Init::Orthogonal`] have uniform directions; among more rows than columns,
     /// which are not orthonormal themselves, their squared norm is `gain^2 columns / rows` on average,
     /// and here always. New rows are not orthogonal to the old ones.
@@ -77,7 +77,7 @@ impl Init {
     }
 }
 
-/// QR of a tall Gaussian matrix in f64; multiplying by the signs of R's diagonal makes the law
+/// QR of a tall Gaussian matrix in f64; multiplying by the signs of R's diagonal makes the distribution
 /// uniform over orthogonal matrices (as `torch.nn.init.orthogonal_`).
 fn orthogonal(shape: &[i64], gain: f64, rng: &mut Rng) -> Tensor {
     let rows = shape[0];
@@ -105,7 +105,7 @@ mod tests {
         }
     }
 
-    /// Second moments of the laws, by their formulas, on 40 000 draws (4 standard errors).
+    /// Second moments of the distributions, by their formulas, on 40 000 draws (4 standard errors).
     #[test]
     fn variances_are_the_formulas() {
         let shape = [400, 100];

@@ -4,7 +4,7 @@
 //! hidden layers of an MLP, the inner layers of residual blocks, never the residual stream. What is
 //! not registered cannot be replaced.
 //!
-//! A replaced unit gets incoming weights from its layer's own law, a bias of zero, scaler and norm
+//! A replaced unit gets incoming weights from its layer's own distribution, a bias of zero, scaler and norm
 //! affine as at the start, and outgoing weights of zero, so that the layers behind do not notice it. Moments
 //! of all of these are zeroed, and its *birth* is the current step: Adam counts the age of every
 //! weight from the younger of its two ends, so a fresh unit has a bias correction of its own.
@@ -175,7 +175,7 @@ impl Params {
         }
     }
 
-    /// Draws a whole parameter again from its law after optimiser step `step`, moments zeroed.
+    /// Draws a whole parameter again from its distribution after optimiser step `step`, moments zeroed.
     pub(crate) fn replace(&mut self, id: ParamId, step: u64, rng: &mut Rng) {
         let _guard = no_grad_guard();
         let p = self.param_mut(id);

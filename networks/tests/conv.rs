@@ -175,7 +175,7 @@ fn published_sizes() {
     }
 }
 
-/// As PyTorch's: all within `1 / sqrt(fan_in)`, and as spread as a uniform law is (4 standard errors).
+/// As PyTorch's: all within `1 / sqrt(fan_in)`, and as spread as a uniform distribution is (4 standard errors).
 #[test]
 fn weights_follow_their_law() {
     let (_, p) = build(&ConvConfig::default(), &[4, 84, 84]).unwrap();

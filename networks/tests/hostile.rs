@@ -1,4 +1,4 @@
-//! No architecture, optimiser or method makes a constructor panic, whatever its numbers.
+//! No architecture, optimiser or intervention makes a constructor panic, whatever its numbers.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use networks::{

@@ -24,7 +24,7 @@ fn all(tensors: &[Tensor]) -> Vec<f64> {
     tensors.iter().flat_map(host).collect()
 }
 
-/// One parameter of every learned role, drawn from laws that differ.
+/// One parameter of every learned role, drawn from distributions that differ.
 fn params() -> Params {
     let mut rng = random::stream(1, 0);
     let mut p = Params::default();
@@ -46,7 +46,7 @@ fn gradients(scale: f64) -> Vec<Tensor> {
     params().trainable().map(|p| random::normal(&p.value.size(), &mut rng) * scale).collect()
 }
 
-/// The gradients after the method, and that it leaves the weights alone before the step.
+/// The gradients after the intervention, and that it leaves the weights alone before the step.
 fn before_step(p: &mut Params, config: &InterventionConfig, scale: f64) -> Vec<f64> {
     let mut method = config.build(p);
     let (mut grads, weights) = (gradients(scale), p.to_flat());
@@ -130,7 +130,7 @@ fn l2_init_is_the_gradient_of_its_penalty() {
 }
 
 /// `shrink * theta + perturb * fresh` on weights and biases every third update, with `fresh` from
-/// the parameter's own law, in order, from the given generator; gains, offsets and scalars stay.
+/// the parameter's own distribution, in order, from the given generator; gains, offsets and scalars stay.
 #[test]
 fn shrink_perturb_is_its_formula() {
     let (shrink, perturb) = (0.8, 0.25);
@@ -159,7 +159,7 @@ fn shrink_perturb_is_its_formula() {
 }
 
 /// The golden file's soft form, and the form of the continual-backprop paper: SGD with L2 in the
-/// gradient, then noise. Every weight is a parameter whose law is the file's noise.
+/// gradient, then noise. Every weight is a parameter whose distribution is the file's noise.
 #[test]
 fn shrink_perturb_is_as_published() {
     use networks::optim::{Optim, OptimConfig, Sgd};
@@ -191,7 +191,7 @@ fn shrink_perturb_is_as_published() {
         method.weights(&mut p, &mut StepCx::new(&trace, Clock::default(), 1, &mut rng));
         let got: Vec<f64> = p.iter().flat_map(|(_, q)| host(&q.value)).collect();
         for (got, want) in got.iter().zip(numbers(&v["result"])) {
-            // The law draws in f32.
+            // The distribution draws in f32.
             assert!((got - want).abs() < 1e-9, "{got}, not {want}");
         }
     }

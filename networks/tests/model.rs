@@ -311,7 +311,7 @@ fn a_loss_that_is_not_finite_is_blamed_and_changes_nothing() {
 }
 
 /// Everything that a next step depends on is saved: models that load each other's state go on
-/// alike, method state included, bit for bit.
+/// alike, state of interventions included, bit for bit.
 #[test]
 fn a_saved_model_goes_on_bit_for_bit() {
     let interventions = [

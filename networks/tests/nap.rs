@@ -38,7 +38,7 @@ fn nap(every_updates: u64, gains: NapGains) -> InterventionConfig {
     InterventionConfig::from(Nap { every_updates, gains })
 }
 
-/// Lets `method` see one step at update `update`.
+/// Lets the intervention see one step at update `update`.
 fn after_step(method: &InterventionConfig, p: &mut Params, change: impl FnOnce(&mut Params)) {
     let mut built = method.build(p);
     change(p);

@@ -180,7 +180,7 @@ fn a_unit_on_the_sphere_as_published() {
     close(&block(&p), "y_zeroed_reprojected", 1e-12);
 }
 
-/// New rows have the law of the old ones: norms and single numbers of many of them.
+/// New rows have the distribution of the old ones: norms and single numbers of many of them.
 #[test]
 fn new_rows_follow_the_law_of_the_layer() {
     for init in

@@ -186,7 +186,7 @@ proptest! {
             let moments = ["#0", "#1"].map(|k| state[&format!("m/{name}{k}")].shallow_clone());
             let fresh = moments.iter().all(|t| t.abs().max().double_value(&[]) == 0.0);
             prop_assert_eq!(fresh, chosen, "moments of {}", name);
-            // Drawn again, and not back to the first draw, where the law is random at all.
+            // Drawn again, and not back to the first draw, where the distribution is random at all.
             let constant = now.numel() == 1 || gap(&start[i].1, &reset[i].1) == 0.0;
             if chosen && !constant {
                 prop_assert!(gap(&before[i].1, &reset[i].1) > 0.0);
@@ -203,7 +203,7 @@ proptest! {
         }
     }
 
-    /// Every constraint of every method holds after every update, in every documented order, and a
+    /// Every constraint of every intervention holds after every update, in every documented order, and a
     /// run that goes on from its saved state is the same run, bit for bit.
     #[test]
     fn methods_compose_and_resume(

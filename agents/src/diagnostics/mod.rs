@@ -228,7 +228,7 @@ fn ranks(probe: &NetworkProbe<'_>, out: &mut Vec<Measure>) {
     }
 }
 
-/// Distributions over the units of each layer: utilities, where a method keeps them, and ages.
+/// Distributions over the units of each layer: utilities, where an intervention keeps them, and ages.
 pub fn histograms(probes: &[NetworkProbe<'_>]) -> Vec<Record> {
     let mut out = Vec::new();
     for probe in probes {

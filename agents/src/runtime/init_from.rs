@@ -51,7 +51,7 @@ pub fn init_from(agent: &mut dyn Agent, source: &StateDict) -> Result<InitReport
     Ok(report)
 }
 
-/// Values and what methods recorded of them, but no moments, counts or births (`#`).
+/// Values and what interventions recorded of them, but no moments, counts or births (`#`).
 fn is_kept(name: &str) -> bool {
     !name.contains('#') && !name.ends_with("/returns")
 }

@@ -1,6 +1,6 @@
 //! Numbered random streams of one seed: who draws from which.
 
-/// The learner: noise of its updates, methods.
+/// The learner: noise of its updates, interventions.
 pub const LEARNER: u64 = 0;
 /// Sampling from replay.
 pub const REPLAY: u64 = 1;

@@ -1,7 +1,7 @@
 //! Checkpoints: folders that appear whole or not at all, and are checked before they are trusted.
 //!
 //! `checkpoints/step-000000010000/` holds `state.json` (counters, generators, actors),
-//! `model.safetensors` (parameters, targets, moments, method state), `replay.safetensors`, and
+//! `model.safetensors` (parameters, targets, moments, state of interventions), `replay.safetensors`, and
 //! `manifest.json` with the size and CRC-32 of each. `evaluating-N.json` and `.safetensors` are weights
 //! whose evaluation was not over, for a resume to play. `checkpoints/best-...` has no replay: it is for
 //! `supple eval`. Files are written, checked and read in pieces: a replay is never in memory twice.

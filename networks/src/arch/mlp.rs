@@ -52,7 +52,7 @@ impl Activation {
     }
 }
 
-/// How a configuration spells the law of the weights.
+/// How a configuration spells the distribution of the weights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum InitKind {
@@ -65,8 +65,8 @@ pub enum InitKind {
 }
 
 impl InitKind {
-    /// `(weight, bias)` laws of a layer.
-    fn laws(self, role: Role, fan_in: i64) -> (Init, Init) {
+    /// `(weight, bias)` distributions of a layer.
+    fn distributions(self, role: Role, fan_in: i64) -> (Init, Init) {
         let head = role == Role::Output;
         match self {
             InitKind::TorchDefault => {
@@ -179,7 +179,7 @@ impl Mlp {
         let mut hidden = Vec::new();
         for (i, &units) in config.hidden.iter().enumerate() {
             let name = format!("{prefix}/hidden_{i}");
-            let (weight, bias) = config.init.laws(Role::Hidden, width);
+            let (weight, bias) = config.init.distributions(Role::Hidden, width);
             let scale_invariant = config.norm != (NormConfig::None {});
             let role = if scale_invariant { Role::ScaleInvariant } else { Role::Hidden };
             let bias = config.bias.then_some(bias);
@@ -196,7 +196,7 @@ impl Mlp {
         let heads: Vec<Linear> = outputs
             .iter()
             .map(|(name, output)| {
-                let (weight, bias) = config.init.laws(Role::Output, width);
+                let (weight, bias) = config.init.distributions(Role::Output, width);
                 let name = format!("{prefix}/{name}");
                 let head =
                     Linear::new(p, &name, Role::Output, width, *output, weight, Some(bias), rng);

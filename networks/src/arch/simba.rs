@@ -7,7 +7,7 @@
 //!
 //! Input normalisation by running moments happens outside, before the network. Orthogonal initial
 //! weights in embedding and heads, He normal ones in blocks, biases zero, and Flax's epsilon, as in
-//! the official code; its He law is truncated at two standard deviations, ours is not.
+//! the official code; its He distribution is truncated at two standard deviations, ours is not.
 
 use serde::{Deserialize, Serialize};
 use tch::Tensor;

@@ -14,7 +14,7 @@
 //!
 //! Where the paper and its code differ we follow the code: `mean |W_out|` instead of the sum (the
 //! order within a layer is the same), bias correction by age, only mature units are eligible. Against
-//! the code: new weights follow the layer's own law; the mean contribution does go over to the
+//! the code: new weights follow the layer's own distribution; the mean contribution does go over to the
 //! biases of the layers behind (there it is zeroed first, so that nothing goes over); moments and bias correction
 //! of a new unit start again, by the published rule of Adam (there, a factor of it is lost).
 

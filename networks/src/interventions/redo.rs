@@ -3,7 +3,7 @@
 //! Every so many updates, all units whose score `mean |h_i| / mean_j mean |h_j|` (equation 1) is at
 //! most the threshold are made anew, see [`crate::neurons`]. Scores are of the update's own minibatch.
 //!
-//! Against the released code: new weights follow the layer's own law, not Xavier's whatever the
+//! Against the released code: new weights follow the layer's own distribution, not Xavier's whatever the
 //! layer; and a new unit restarts Adam's bias correction along with its moments.
 
 use serde::{Deserialize, Serialize};

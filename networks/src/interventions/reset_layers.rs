@@ -1,5 +1,5 @@
 //! Periodic resets (Nikishin et al. 2022, arXiv 2205.07802, section 4): whole layers are drawn again
-//! from their laws while the data stay. Their optimiser state starts again with them, and target
+//! from their distributions while the data stay. Their optimiser state starts again with them, and target
 //! networks get the same new values.
 
 use serde::{Deserialize, Serialize};
