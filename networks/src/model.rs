@@ -213,11 +213,22 @@ impl Model {
     pub fn polyak_update(&self, target: &mut FrozenNetwork, tau: f64) {
         target.params.polyak_update(&self.params, tau);
         target.params.copy_reset_params(&self.params, true);
+        if tau < 1.0 {
+            self.follow_resets(target);
+        }
     }
 
     /// Between two hard copies a target keeps its old units, but follows layers drawn again.
     pub fn sync_resets(&self, target: &mut FrozenNetwork) {
         target.params.copy_reset_params(&self.params, false);
+        self.follow_resets(target);
+    }
+
+    /// The singular vectors of weights that were replaced say nothing of the new ones.
+    fn follow_resets(&self, target: &mut FrozenNetwork) {
+        if !self.params.fresh.is_empty() {
+            target.params.advance_reparams(true);
+        }
     }
 
     /// The same network with a copy of the values, without optimiser or interventions.

@@ -200,6 +200,29 @@ fn a_saved_model_goes_on_bit_for_bit() {
     assert_eq!(a.params.count(), 6 * 3 + 6 + 5 * 6 + 5 + 2 * 5 + 2, "buffers are not learned");
 }
 
+/// Whole layers are reset: the estimates of targets that get them at once are of the new weights.
+#[test]
+fn targets_follow_resets() {
+    let resets = ResetLayers { layers: Layers::All, every_updates: 1, on_task_change: false };
+    let mut m = model(&arch(WeightLayers::All), &[resets.into()]);
+    for _ in 0..30 {
+        let (mut soft, mut between) = (m.target(), m.target());
+        step(&mut m);
+        m.polyak_update(&mut soft, 0.1);
+        m.sync_resets(&mut between);
+        for target in [&soft, &between] {
+            for name in ["f/hidden_0/weight", "f/hidden_1/weight", "f/y/weight"] {
+                let get = |name: &str| target.params.get(find(&target.params, name));
+                let w = get(name);
+                let sigma = get(&format!("{name}@u")).dot(&w.mv(get(&format!("{name}@v"))));
+                let exact = w.detach().svd(true, true).1.max().double_value(&[]);
+                let ratio = sigma.double_value(&[]) / exact;
+                assert!((0.8..1.001).contains(&ratio), "{name}: {ratio}");
+            }
+        }
+    }
+}
+
 #[test]
 fn what_it_does_nothing_for_is_refused() {
     let with = |hidden: Vec<i64>, norm: NormConfig, settings: SpectralNorm| {
