@@ -24,12 +24,12 @@ use envs::sentence_and_details;
 ///
 /// Exit codes: 0 done, 1 error, 2 wrong usage, 101 a bug, 130 interrupted with a checkpoint saved.
 pub fn run(registries: impl Into<Registries>) -> ExitCode {
-    let Registries { envs, networks } = registries.into();
+    let Registries { envs, parts } = registries.into();
     // Threads are joined and their panics reported with the thread's name; the default hook would
     // print each twice, with a backtrace hint.
     std::panic::set_hook(Box::new(|_| {}));
     let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-        networks.scope(|| commands::run(args::Args::parse(), &envs))
+        parts.scope(|| commands::run(args::Args::parse(), &envs))
     }));
     match result {
         Ok(Ok(code)) => code,

@@ -4,8 +4,8 @@
 pub struct Registries {
     /// Environments, by the name in `env.name`.
     pub envs: envs::Registry,
-    /// Optimisers and interventions, by their `kind`.
-    pub networks: networks::registry::Registries,
+    /// What a configuration names by `kind`: architectures, norms, optimisers, interventions, ...
+    pub parts: networks::registry::Registries,
 }
 
 impl Registries {
@@ -19,6 +19,6 @@ impl Registries {
 impl From<envs::Registry> for Registries {
     /// Environments of one's own, everything else as in the stock `supple`.
     fn from(envs: envs::Registry) -> Self {
-        Registries { envs, networks: networks::registry::Registries::builtin() }
+        Registries { envs, parts: networks::registry::Registries::builtin() }
     }
 }

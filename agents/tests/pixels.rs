@@ -15,7 +15,6 @@ use envs::{
 use harness::{Run, config, within};
 use networks::{
     arch::conv::ConvConfig,
-    network::ArchConfig,
     random::{self, Rng},
 };
 use rand::{RngExt, SeedableRng};
@@ -162,10 +161,10 @@ fn pictures_are_scaled_by_their_bounds() {
         config.resolve(&spec(obs, ActionSpace::Discrete(3))).unwrap();
         let toml = config.to_toml().unwrap();
         assert_eq!(Config::parse(&toml, &[]).unwrap(), config, "{toml}");
-        match &config.agent.networks_mut()[0].arch {
-            ArchConfig::Conv(ConvConfig { divide_by, body: Some(_), .. }) => divide_by.unwrap(),
-            other => unreachable!("{other:?}"),
-        }
+        let networks = config.agent.networks_mut();
+        let conv = networks[0].arch.settings::<ConvConfig>().expect("a conv");
+        assert!(conv.body.is_some(), "{conv:?}");
+        conv.divide_by.unwrap()
     };
     let conv = "agent = { kind = 'dqn', network = { arch = { kind = 'conv' } } }";
     assert!((scale(conv, picture(255.0)) - 255.0).abs() < 1e-12);

@@ -73,7 +73,7 @@ fn simba_v2_has_the_published_numbers() {
                 assert_eq!(*optim, falling(updates), "{name}");
             }
             let arch = |width, blocks| {
-                ArchConfig::SimbaV2(SimbaV2Config { width, blocks, ..SimbaV2Config::default() })
+                ArchConfig::from(SimbaV2Config { width, blocks, ..SimbaV2Config::default() })
             };
             assert_eq!((sac.actor.arch, sac.critic.arch), (arch(128, 1), arch(width, 2)), "{name}");
             let repeat = c.env.kwargs.get("action_repeat").and_then(toml::Value::as_integer);
@@ -92,6 +92,7 @@ fn simba_has_the_published_numbers() {
     let decaying = OptimConfig::new(AdamW { weight_decay: 1e-2, ..AdamW::default() }, 1e-4);
     assert_eq!((&sac.actor.optim, &sac.critic.optim), (&decaying, &decaying));
     assert_eq!(sac.alpha_optim, OptimConfig { lr: 1e-4, ..OptimConfig::default() });
-    let arch = |width, blocks| ArchConfig::Simba(SimbaConfig { width, blocks, expansion: 4 });
+    let arch =
+        |width, blocks| ArchConfig::from(SimbaConfig { width, blocks, ..SimbaConfig::default() });
     assert_eq!((sac.actor.arch, sac.critic.arch), (arch(128, 1), arch(512, 2)));
 }

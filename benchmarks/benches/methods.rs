@@ -16,9 +16,9 @@ use agents::{
 };
 use benchmarks::{Sizes, dqn_128, sac_256, simba_v2_256};
 use networks::{
+    arch::mlp::MlpConfig,
     interventions::{Clock, InterventionConfig},
-    layers::NormConfig,
-    network::ArchConfig,
+    layers::norm::{LayerNorm, NormConfig},
     random,
 };
 
@@ -43,8 +43,8 @@ impl Runner {
         let mut config: Config = sizes.config.clone();
         for network in config.agent.networks_mut() {
             network.interventions.clone_from(&list);
-            if let (ArchConfig::Mlp(mlp), Some(norm)) = (&mut network.arch, norm) {
-                mlp.norm = norm;
+            if let (Some(mlp), Some(norm)) = (network.arch.settings::<MlpConfig>(), &norm) {
+                network.arch = MlpConfig { norm: norm.clone(), ..mlp.clone() }.into();
             }
         }
         let sizes = Sizes { spec: sizes.spec.clone(), config };
@@ -82,8 +82,10 @@ fn compare(
 ) {
     let mut replay = sizes.replay(20_000);
     let variants = [&[("none", "[]"), ("none again", "[]")], list].concat();
-    let mut runners: Vec<Runner> =
-        variants.iter().map(|(name, methods)| Runner::new(sizes, name, methods, norm)).collect();
+    let mut runners: Vec<Runner> = variants
+        .iter()
+        .map(|(name, methods)| Runner::new(sizes, name, methods, norm.clone()))
+        .collect();
     for update in 0..rounds {
         let clock = Clock { update, ..Clock::default() };
         for runner in &mut runners {
@@ -110,8 +112,8 @@ fn main() {
         ("clip_grad_norm", CLIP),
         ("shrink_perturb", SHRINK),
     ];
-    let norm = Some(NormConfig::LayerNorm { affine: false });
+    let norm = Some(NormConfig::from(LayerNorm { affine: false }));
     compare("simba_v2_256", &simba_v2_256().expect("valid"), None, &[("cbp", CBP)], 150);
-    compare("sac_2x256", &sac_256().expect("valid"), norm, &all, 400);
+    compare("sac_2x256", &sac_256().expect("valid"), norm.clone(), &all, 400);
     compare("dqn_2x128", &dqn_128().expect("valid"), norm, &all, 2_000);
 }

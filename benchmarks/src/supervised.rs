@@ -10,6 +10,7 @@
 //! A run is a function of its configuration: all but `wall_s` is the same the next time. Its generators
 //! are the streams of its seed that `Draws` names.
 
+mod activation;
 pub mod bit_flipping;
 mod classifier;
 mod folder;
@@ -25,6 +26,7 @@ use agents::config::load;
 use networks::random::{self, Rng};
 use serde::{Deserialize, Serialize};
 
+pub use activation::Activation;
 pub use bit_flipping::BitFlipping;
 pub use folder::RunFolder;
 pub use permuted_inputs::PermutedInputs;

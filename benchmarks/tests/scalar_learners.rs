@@ -13,11 +13,15 @@ use std::{
 
 use benchmarks::{
     slowly_changing::{Flip, LearnerConfig, Stream, StreamConfig},
-    supervised::scalar::{Scalar, ScalarConfig, UpdateRule},
+    supervised::{
+        Activation,
+        scalar::{Scalar, ScalarConfig, UpdateRule},
+    },
 };
 use networks::{
-    arch::mlp::{Activation, MlpConfig},
+    arch::mlp::MlpConfig,
     interventions::{Cbp, Clock, InterventionConfig, Utility},
+    layers::activation::{Relu, Silu, Tanh},
     model::Model,
     network::ArchConfig,
     optim::{Adam, AdamW, OptimConfig, Sgd},
@@ -93,8 +97,13 @@ fn steps_are_those_of_networks() {
         let c = ScalarConfig { hidden, activation, kind, lr, weight_decay, ..base.clone() };
         let mut rng = random::stream(4, 1);
         let layers = if hidden > 0 { vec![hidden as i64] } else { Vec::new() };
+        let activation = match activation {
+            Activation::Relu => Relu {}.into(),
+            Activation::Tanh => Tanh {}.into(),
+            Activation::Silu => Silu {}.into(),
+        };
         let arch =
-            ArchConfig::Mlp(MlpConfig { hidden: layers, activation, ..MlpConfig::default() });
+            ArchConfig::from(MlpConfig { hidden: layers, activation, ..MlpConfig::default() });
         let mut p = Params::default();
         let net = arch.build(&mut p, "f", &[M as i64], &[("y", 1)], &mut rng).unwrap();
         let model = Model::new("f", net, p, &optim(&c), &[], Device::Cpu).unwrap();

@@ -48,9 +48,9 @@ fn first_weights_have_their_laws() {
         ("output/bias", None),
     ] {
         let (_, p) = model.params.iter().find(|(_, p)| p.name == name).unwrap();
-        match (p.init, key.map(|k| bounds[k].as_f64().unwrap())) {
+        match (&p.init, key.map(|k| bounds[k].as_f64().unwrap())) {
             (Init::Uniform(got), Some(want)) => assert!((got - want).abs() < 1e-15, "{name} {got}"),
-            (Init::Constant(got), None) => assert_eq!(got, 0.0, "{name}"),
+            (Init::Constant(got), None) => assert_eq!(*got, 0.0, "{name}"),
             (law, _) => panic!("{name} is drawn from {law:?}"),
         }
     }

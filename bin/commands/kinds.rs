@@ -3,7 +3,14 @@
 use std::process::ExitCode;
 
 use anyhow::Result;
-use networks::registry::{Entry, Registries};
+use networks::{
+    init::InitSettings,
+    interventions::InterventionSettings,
+    layers::{activation::Activation, norm::NormSettings, reparam::ReparamSettings},
+    network::ArchSettings,
+    optim::OptimSettings,
+    registry::{Entry, Open, Registries},
+};
 
 use crate::output::print;
 
@@ -26,12 +33,24 @@ fn row<T: ?Sized>(entry: &Entry<T>) -> Row {
     Row { kind: entry.kind, summary: entry.summary, source: entry.source, keys: entry.keys }
 }
 
-/// Each family by its key in a configuration, and its parts in the order of the alphabet.
+/// A family under its key in a configuration, its parts in the order of the alphabet.
+fn family<T: Open + ?Sized>(
+    key: &'static str,
+    registries: &Registries,
+) -> (&'static str, Vec<Row>) {
+    (key, registries.family::<T>().entries().map(row).collect())
+}
+
+/// Each family.
 fn families(registries: &Registries) -> Vec<(&'static str, Vec<Row>)> {
     vec![
-        ("agent.*.optim", registries.optimizers.entries().map(row).collect()),
-        ("agent.*.arch.weight", registries.reparams.entries().map(row).collect()),
-        ("agent.*.interventions", registries.interventions.entries().map(row).collect()),
+        family::<dyn ArchSettings>("agent.*.arch", registries),
+        family::<dyn Activation>("agent.*.arch.activation", registries),
+        family::<dyn NormSettings>("agent.*.arch.norm", registries),
+        family::<dyn InitSettings>("agent.*.arch.init", registries),
+        family::<dyn ReparamSettings>("agent.*.arch.weight", registries),
+        family::<dyn OptimSettings>("agent.*.optim", registries),
+        family::<dyn InterventionSettings>("agent.*.interventions", registries),
     ]
 }
 

@@ -19,6 +19,8 @@ impl Default for GradientNoise {
 }
 
 impl Part for GradientNoise {
+    type Family = dyn InterventionSettings;
+
     const KIND: &'static str = "gradient_noise";
     const SUMMARY: &'static str = "adds normal noise of `std / step^(decay / 2)` to the gradients";
     const SOURCE: &'static str = "Neelakantan et al. 2015, arXiv 1511.06807";
@@ -49,6 +51,6 @@ impl Intervention for GradientNoise {
 
 fn main() -> std::process::ExitCode {
     let mut registries = Registries::builtin();
-    registries.networks.interventions.add::<GradientNoise>();
+    registries.parts.add::<GradientNoise>();
     supple::run(registries)
 }

@@ -7,6 +7,9 @@ use std::ffi::{CStr, c_char, c_int};
 use tch::Tensor;
 use torch_sys::C_tensor;
 
+/// Below this a norm counts as this: zero stays zero instead of becoming NaN (SimbaV2's code).
+pub(crate) const L2_EPS: f64 = 1e-8;
+
 type List = *const *const C_tensor;
 
 unsafe extern "C" {

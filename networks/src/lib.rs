@@ -21,7 +21,7 @@
 //!
 //! let mut rng = random::stream(1, 0);
 //! let mut params = Params::default();
-//! let arch = ArchConfig::Mlp(MlpConfig { hidden: vec![16], ..MlpConfig::default() });
+//! let arch: ArchConfig = MlpConfig { hidden: vec![16], ..MlpConfig::default() }.into();
 //! let net = arch.build(&mut params, "f", &[1], &[("y", 1)], &mut rng).expect("any shape");
 //! let optim = OptimConfig { lr: 0.01, ..OptimConfig::default() };
 //! let mut model = Model::new("line", net, params, &optim, &[], tch::Device::Cpu).expect("fits");

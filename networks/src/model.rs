@@ -122,7 +122,8 @@ impl Model {
     /// parameters only, every intervention's `gradients`, the optimiser, every intervention's `weights`, and the rows of
     /// [`Role::Hyperspherical`](crate::params::Role::Hyperspherical) weights back to unit norm.
     ///
-    /// `trace` is the forward pass that led to the loss (or [`Trace::off`]).
+    /// `trace` is the forward pass that led to the loss; one of several passes, if only one of them is to count for
+    /// running statistics.
     ///
     /// # Errors
     /// When the loss is not finite; nothing has changed then. `watched` are further tensors, by
@@ -177,6 +178,7 @@ impl Model {
         // Last, so that no intervention can leave a row off the sphere.
         self.params.project_to_hypersphere();
         debug_assert!(self.rows_are_unit(), "rows of {} left the sphere", self.name);
+        self.params.take_proposals(trace.proposals());
         let jumped = !self.params.fresh.is_empty();
         self.params.advance_reparams(jumped);
         let layers = look.map_or(Vec::new(), |look| look.finish(&self.params, &self.optim));

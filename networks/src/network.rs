@@ -1,21 +1,14 @@
-//! Architectures: [`ArchConfig`] lists them, `build` makes one, [`Network`] runs it.
+//! Architectures: [`ArchSettings`] describes one, `build` makes it, [`Network`] runs it.
 
-use std::sync::Arc;
+use std::{fmt::Debug, sync::Arc};
 
-use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
 use crate::{
-    arch::{
-        check_weights,
-        conv::{Conv, ConvConfig},
-        mlp::{Mlp, MlpConfig},
-        simba::{Simba, SimbaConfig},
-        simba_v2::{SimbaV2, SimbaV2Config},
-    },
     forward::Forward,
     params::Params,
     random::Rng,
+    registry::{Holds, Named, Part},
 };
 
 /// From input to raw outputs, as a function of its parameters.
@@ -24,18 +17,53 @@ pub trait Network: Send + Sync {
     fn forward(&self, fw: &mut Forward<'_>, x: &Tensor) -> Vec<Tensor>;
 }
 
-/// The architectures a configuration can name.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
-pub enum ArchConfig {
-    /// Multi-layer perceptron, optionally with layer normalisation before each nonlinearity.
-    Mlp(MlpConfig),
-    /// SimBa: residual blocks with layer normalisation.
-    Simba(SimbaConfig),
-    /// SimbaV2: features and weights on unit spheres.
-    SimbaV2(SimbaV2Config),
-    /// Convolutions in front of one of the others.
-    Conv(ConvConfig),
+/// `arch` of a configuration.
+pub type ArchConfig = Named<dyn ArchSettings>;
+
+/// The settings of one architecture.
+pub trait ArchSettings: Debug + Send + Sync {
+    /// What is wrong with the numbers, if anything.
+    ///
+    /// # Errors
+    /// One sentence about the first value that cannot work, beginning with its key.
+    fn validate(&self) -> Result<(), String> {
+        Ok(())
+    }
+
+    /// Makes the network under `prefix`, adding its parameters to `p`. `input` is the shape of one input, which comes
+    /// flat whatever it is; `outputs` are `(name, width)`, one head each. Numbers are checked before.
+    ///
+    /// # Errors
+    /// One sentence about inputs that it cannot take.
+    fn assemble(
+        &self,
+        p: &mut Params,
+        prefix: &str,
+        input: &[i64],
+        outputs: &[(&str, i64)],
+        rng: &mut Rng,
+    ) -> Result<Arc<dyn Network>, String>;
+
+    /// Units of the first layer and inputs of the heads, where the configuration knows them and there are any: a
+    /// network whose first or last weights would not fit into memory is refused before it is made.
+    fn ends(&self) -> (Option<i64>, Option<i64>);
+
+    /// The same with numbers where the configuration leaves them to the run, if it does; `high` is the largest number that
+    /// an input can hold, or 1 where there is none.
+    fn resolved(&self, _high: f64) -> Option<ArchConfig> {
+        None
+    }
+
+    /// Whether its inputs are pictures and not flat vectors.
+    fn takes_pictures(&self) -> bool {
+        false
+    }
+}
+
+impl<P: Part + ArchSettings> Holds<P> for dyn ArchSettings {
+    fn hold(part: Arc<P>) -> Arc<Self> {
+        part
+    }
 }
 
 impl ArchConfig {
@@ -45,6 +73,20 @@ impl ArchConfig {
     /// # Errors
     /// One sentence about a number that cannot work, or inputs that the architecture cannot take.
     pub fn build(
+        &self,
+        p: &mut Params,
+        prefix: &str,
+        input: &[i64],
+        outputs: &[(&str, i64)],
+        rng: &mut Rng,
+    ) -> Result<Arc<dyn Network>, String> {
+        let network = self.assemble_checked(p, prefix, input, outputs, rng)?;
+        p.end_network();
+        Ok(network)
+    }
+
+    /// The same for a part of a network.
+    pub(crate) fn assemble_checked(
         &self,
         p: &mut Params,
         prefix: &str,
@@ -65,44 +107,30 @@ impl ArchConfig {
         let heads = outputs.iter().fold(0, |sum: i64, (_, n)| sum.saturating_add(*n));
         check_weights("the input", width.saturating_mul(first.unwrap_or(heads)))?;
         check_weights("the output", heads.saturating_mul(last.unwrap_or(1)))?;
-        Ok(match self {
-            ArchConfig::Mlp(c) => Arc::new(Mlp::new(c, p, prefix, width, outputs, rng)),
-            ArchConfig::Simba(c) => Arc::new(Simba::new(c, p, prefix, width, outputs, rng)),
-            ArchConfig::SimbaV2(c) => Arc::new(SimbaV2::new(c, p, prefix, width, outputs, rng)),
-            ArchConfig::Conv(c) => Arc::new(Conv::new(c, p, prefix, input, outputs, rng)?),
-        })
+        self.assemble(p, prefix, input, outputs, rng)
     }
 
-    /// Units of the first and the last hidden layer, where there are any; of convolutions the picture decides.
-    fn ends(&self) -> (Option<i64>, Option<i64>) {
-        match self {
-            ArchConfig::Mlp(c) => (c.hidden.first().copied(), c.hidden.last().copied()),
-            ArchConfig::Simba(c) => (Some(c.width), Some(c.width)),
-            ArchConfig::SimbaV2(c) => (Some(c.width), Some(c.width)),
-            ArchConfig::Conv(_) => (Some(1), None),
-        }
-    }
-
-    /// Puts numbers where the configuration leaves them to the run; `high` is the largest number that
-    /// an input can hold, or 1 where there is none.
+    /// Puts numbers where the configuration leaves them to the run ([`ArchSettings::resolved`]).
     pub fn resolve(&mut self, high: f64) {
-        if let ArchConfig::Conv(config) = self {
-            config.resolve(high);
+        if let Some(resolved) = self.resolved(high) {
+            *self = resolved;
         }
     }
+}
 
-    /// What is wrong with the numbers, if anything, naming the key.
-    ///
-    /// # Errors
-    /// One sentence about the first value that cannot work.
-    pub fn validate(&self) -> Result<(), String> {
-        match self {
-            ArchConfig::Mlp(config) => config.validate(),
-            ArchConfig::Simba(config) => config.validate(),
-            ArchConfig::SimbaV2(config) => config.validate(),
-            ArchConfig::Conv(config) => config.validate(),
-        }
+/// 1 GiB of weights, of which training holds some eight copies: beyond it a network is a typing error
+/// that would take the machine's memory.
+const MOST_WEIGHTS: i64 = 1 << 28;
+
+/// # Errors
+/// One sentence about `key` when it makes more weights than a machine holds.
+pub fn check_weights(key: &str, weights: i64) -> Result<(), String> {
+    if weights <= MOST_WEIGHTS {
+        return Ok(());
     }
+    Err(format!(
+        "{key} makes {weights} weights between layers; give layers with at most {MOST_WEIGHTS}"
+    ))
 }
 
 /// Several independent networks on one input, as one: outputs of the first, then the second, ...

@@ -1,18 +1,20 @@
-//! Hidden activations recorded by one forward pass.
+//! What one forward pass leaves behind: hidden activations, and the next values of buffers.
 //!
 //! An explicit argument instead of forward hooks: who reads activations (diagnostics, the search for
 //! a NaN) passes a recording trace, everyone else passes [`Trace::off`].
 
 use tch::Tensor;
 
-/// What produced an activation, and so which measures of it mean something.
+use crate::params::ParamId;
+
+/// What an activation is like, and so which measures of it mean something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Activity {
-    /// `max(z, 0)`: units can be off.
+    /// As `max(z, 0)`: units can be off.
     Relu,
-    /// Hyperbolic tangent: units can saturate.
+    /// As the hyperbolic tangent: units can saturate at -1 and 1.
     Tanh,
-    /// `z * sigmoid(z)`: neither.
+    /// As `z * sigmoid(z)`: neither.
     Silu,
     /// No nonlinearity: features between layers.
     Linear,
@@ -34,15 +36,16 @@ pub struct Entry {
 pub struct Trace {
     recording: bool,
     entries: Vec<Entry>,
+    proposals: Vec<(ParamId, Tensor)>,
 }
 
 impl Trace {
     /// A trace that records.
     pub fn on() -> Self {
-        Trace { recording: true, entries: Vec::new() }
+        Trace { recording: true, ..Trace::default() }
     }
 
-    /// A trace that ignores everything: the usual case, free of cost.
+    /// A trace that records no activations: the usual case, free of cost.
     pub fn off() -> Self {
         Trace::default()
     }
@@ -54,6 +57,17 @@ impl Trace {
             let values = values.shallow_clone();
             self.entries.push(Entry { layer: layer.to_owned(), activity, values });
         }
+    }
+
+    /// Called by layers with running statistics in training: `next` is the value of the buffer `id` after the step
+    /// that this pass leads to.
+    pub fn propose(&mut self, id: ParamId, next: Tensor) {
+        self.proposals.push((id, next));
+    }
+
+    /// The next values of buffers, in order of computation.
+    pub fn proposals(&self) -> &[(ParamId, Tensor)] {
+        &self.proposals
     }
 
     /// The entry of a layer.

@@ -73,9 +73,10 @@ fn torsos_are_their_sums() {
         for channels in [Channels::First, Channels::Last] {
             let config = ConvConfig {
                 torso,
-                body: Some(Box::new(linear_body())),
+                body: Some(linear_body()),
                 channels,
                 divide_by: Some(255.0),
+                ..ConvConfig::default()
             };
             let last = channels == Channels::Last;
             let shape = if last { [k, h, w, c] } else { [k, c, h, w] };
@@ -150,7 +151,7 @@ fn published_sizes() {
         (Torso::Minatar, [4, 10, 10], vec![8], 1024, 128, Some(592 + 131_200 + 4 * 129)),
     ] {
         let mut p = Params::default();
-        let arch = ArchConfig::Conv(ConvConfig { torso, ..ConvConfig::default() });
+        let arch = ArchConfig::from(ConvConfig { torso, ..ConvConfig::default() });
         let net = arch.build(&mut p, "q", &input, &heads, &mut random::stream(1, 0)).unwrap();
         let mut trace = Trace::on();
         let size = input.iter().product();
@@ -202,7 +203,7 @@ fn weights_follow_their_law() {
 fn shapes_of_one_picture() {
     let config = |divide_by| ConvConfig {
         torso: Torso::Minatar,
-        body: Some(Box::new(small_body())),
+        body: Some(small_body()),
         divide_by,
         ..ConvConfig::default()
     };
@@ -220,11 +221,12 @@ fn shapes_of_one_picture() {
     assert_eq!(run(&config(Some(255.0)), &[5, 6], &x), run(&config(None), &[5, 6], &(&x / 255.0)));
     assert_ne!(run(&config(Some(255.0)), &[5, 6], &x), plain);
     // What is left to the run: the largest input, and the paper's body.
-    let mut arch = ArchConfig::Conv(ConvConfig::default());
+    let mut arch = ArchConfig::from(ConvConfig::default());
     arch.resolve(7.0);
-    let ArchConfig::Conv(resolved) = &arch else { unreachable!("it was one") };
+    let resolved = arch.settings::<ConvConfig>().expect("it was one");
     assert_eq!(resolved.divide_by, Some(7.0));
-    let Some(ArchConfig::Mlp(body)) = resolved.body.as_deref() else { unreachable!("an MLP") };
+    let body =
+        resolved.body.as_ref().and_then(|body| body.settings::<MlpConfig>()).expect("an MLP");
     assert_eq!(body.hidden, [512]);
     let before = arch.clone();
     arch.resolve(8.0);
@@ -251,14 +253,14 @@ fn what_is_no_picture_is_refused() {
         assert!(build(&config, &[least, least]).is_ok(), "{torso:?}");
         assert!(refused(&config, &[least - 1, least]).contains("at least"), "{torso:?}");
     }
-    let nested = Some(Box::new(ArchConfig::Conv(ConvConfig::default())));
-    let wrong = |config: ConvConfig| ArchConfig::Conv(config).validate().unwrap_err();
+    let nested = Some(ArchConfig::from(ConvConfig::default()));
+    let wrong = |config: ConvConfig| ArchConfig::from(config).validate().unwrap_err();
     assert!(wrong(ConvConfig { body: nested, ..nature.clone() }).contains("body.kind is \"conv\""));
     for divide_by in [0.0, -1.0, f64::NAN, f64::INFINITY] {
         let error = wrong(ConvConfig { divide_by: Some(divide_by), ..nature.clone() });
         assert!(error.contains("divide_by is"), "{error}");
     }
-    let bad = ArchConfig::Mlp(MlpConfig { hidden: vec![0], ..MlpConfig::default() });
-    let error = wrong(ConvConfig { body: Some(Box::new(bad)), ..nature });
+    let bad = ArchConfig::from(MlpConfig { hidden: vec![0], ..MlpConfig::default() });
+    let error = wrong(ConvConfig { body: Some(bad), ..nature });
     assert!(error.starts_with("body.hidden"), "{error}");
 }

@@ -123,7 +123,7 @@ fn four_axes_are_one_matrix() {
 
 fn conv_model(
     interventions: &[InterventionConfig],
-    body: Option<Box<ArchConfig>>,
+    body: Option<ArchConfig>,
 ) -> Result<Model, String> {
     let config = ConvConfig { torso: Torso::Minatar, body, ..ConvConfig::default() };
     let (net, p) = build(&config, &[2, 5, 4]).unwrap();
@@ -155,10 +155,10 @@ fn channels_are_no_units() {
         InterventionConfig::from(cbp),
         InterventionConfig::from(Redo { threshold: 1.0, every_updates: 1 }),
     ] {
-        let mut model = conv_model(&[method], Some(Box::new(small_body()))).unwrap();
+        let mut model = conv_model(&[method], Some(small_body())).unwrap();
         let layers: Vec<&str> = model.params.neurons().iter().map(|u| u.layer.as_str()).collect();
         assert_eq!(layers, ["q/hidden_0"]);
-        let mut plain = conv_model(&[], Some(Box::new(small_body()))).unwrap();
+        let mut plain = conv_model(&[], Some(small_body())).unwrap();
         step(&mut model, 0);
         step(&mut plain, 0);
         assert!(model.params.replaced(0).unwrap() > 0);
@@ -171,8 +171,7 @@ fn channels_are_no_units() {
         assert_ne!(value(&model, "q/hidden_0/weight"), value(&plain, "q/hidden_0/weight"));
     }
     // Nothing to replace in front of a linear body.
-    let error =
-        conv_model(&[InterventionConfig::from(cbp)], Some(Box::new(linear_body()))).err().unwrap();
+    let error = conv_model(&[InterventionConfig::from(cbp)], Some(linear_body())).err().unwrap();
     assert!(error.contains("no units"), "{error}");
     let nap = InterventionConfig::from(Nap { every_updates: 1, gains: NapGains::Joint {} });
     let error = conv_model(&[nap], None).err().unwrap();
@@ -184,11 +183,8 @@ fn channels_are_no_units() {
 fn every_body_learns() {
     let bodies = [
         None,
-        Some(Box::new(ArchConfig::Simba(SimbaConfig { width: 16, ..SimbaConfig::default() }))),
-        Some(Box::new(ArchConfig::SimbaV2(SimbaV2Config {
-            width: 16,
-            ..SimbaV2Config::default()
-        }))),
+        Some(ArchConfig::from(SimbaConfig { width: 16, ..SimbaConfig::default() })),
+        Some(ArchConfig::from(SimbaV2Config { width: 16, ..SimbaV2Config::default() })),
     ];
     for body in bodies {
         let mut model = conv_model(&[], body.clone()).unwrap();
@@ -217,11 +213,7 @@ fn shift(p: &mut Params, direction: &Tensor, by: f64) {
 #[test]
 fn curvature_of_convolutions() {
     let (net, p) = build(
-        &ConvConfig {
-            torso: Torso::Minatar,
-            body: Some(Box::new(small_body())),
-            ..ConvConfig::default()
-        },
+        &ConvConfig { torso: Torso::Minatar, body: Some(small_body()), ..ConvConfig::default() },
         &[2, 5, 4],
     )
     .unwrap();
@@ -259,7 +251,7 @@ fn curvature_of_convolutions() {
 /// Ranks are of matrices: one row a position, and one row a channel of a weight.
 #[test]
 fn ranks_of_convolutions() {
-    let model = conv_model(&[], Some(Box::new(small_body()))).unwrap();
+    let model = conv_model(&[], Some(small_body())).unwrap();
     let trace = model.trace(&pictures(3));
     let h = &trace.get("q/conv_0").unwrap().values; // [3, 16, 3, 2]
     let rows = per_unit(h);

@@ -22,7 +22,7 @@ use tch::{Device, Kind, Tensor, no_grad_guard};
 
 fn mlp(hidden: Vec<i64>, outputs: &[(&str, i64)]) -> (Arc<dyn Network>, Params) {
     let mut params = Params::default();
-    let arch = ArchConfig::Mlp(MlpConfig { hidden, ..MlpConfig::default() });
+    let arch = ArchConfig::from(MlpConfig { hidden, ..MlpConfig::default() });
     let net = arch.build(&mut params, "f", &[4], outputs, &mut stream(1, 0)).unwrap();
     (net, params)
 }
@@ -133,7 +133,7 @@ fn dead_units_fit_worse_and_order_is_nothing() {
 #[test]
 fn a_probe_trains_as_a_model_does() {
     let mut params = Params::default();
-    let arch = ArchConfig::SimbaV2(SimbaV2Config::default());
+    let arch = ArchConfig::from(SimbaV2Config::default());
     let net = arch.build(&mut params, "f", &[4], &[("y", 1)], &mut stream(7, 0)).unwrap();
     let x = random::normal(&[16, 4], &mut stream(7, 1));
     let y = random_targets(16, 1, 1.0, &mut stream(7, 2));

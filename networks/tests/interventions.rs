@@ -216,7 +216,7 @@ fn methods_act_when_the_task_changes() {
     for method in [hard, reset] {
         let build = || {
             let mut q = Params::default();
-            let arch = ArchConfig::Mlp(MlpConfig { hidden: vec![4], ..MlpConfig::default() });
+            let arch = ArchConfig::from(MlpConfig { hidden: vec![4], ..MlpConfig::default() });
             let net =
                 arch.build(&mut q, "f", &[2], &[("y", 1)], &mut random::stream(1, 0)).unwrap();
             let (optim, interventions) = (OptimConfig::default(), [method.clone()]);
@@ -259,7 +259,7 @@ fn methods_apply_in_the_order_of_the_list() {
         use networks::optim::{OptimConfig, Sgd};
         use networks::{arch::mlp::MlpConfig, model::Model, network::ArchConfig};
         let mut q = Params::default();
-        let arch = ArchConfig::Mlp(MlpConfig { hidden: vec![4], ..MlpConfig::default() });
+        let arch = ArchConfig::from(MlpConfig { hidden: vec![4], ..MlpConfig::default() });
         let net = arch.build(&mut q, "f", &[2], &[("y", 1)], &mut random::stream(1, 0)).unwrap();
         let optim = OptimConfig::new(Sgd::default(), 1.0);
         let list = list.map(Clone::clone);

@@ -5,16 +5,14 @@
 mod vectors;
 
 use networks::{
-    arch::{
-        mlp::{Activation, MlpConfig},
-        simba::SimbaConfig,
-        simba_v2::SimbaV2Config,
-    },
+    arch::{mlp::MlpConfig, simba::SimbaConfig, simba_v2::SimbaV2Config},
+    forward::Forward,
     init::Init,
     interventions::{
         ClipGradNorm, Clock, InterventionConfig, L2Init, Nap, NapGains, ShrinkPerturb, StepCx,
     },
-    layers::{Norm, NormConfig},
+    layers::activation::Relu,
+    layers::norm::{LayerNorm, NoNorm, NormConfig, NormSettings, RmsNorm},
     model::Model,
     network::ArchConfig,
     optim::{Adam, OptimConfig, Restart, Schedule, Sgd},
@@ -140,8 +138,8 @@ fn l2_init_is_the_squared_distance() {
 }
 
 fn mlp(hidden: &[i64], norm: NormConfig, bias: bool) -> ArchConfig {
-    let activation = Activation::Relu;
-    ArchConfig::Mlp(MlpConfig {
+    let activation = Relu {}.into();
+    ArchConfig::from(MlpConfig {
         hidden: hidden.to_vec(),
         norm,
         bias,
@@ -150,8 +148,13 @@ fn mlp(hidden: &[i64], norm: NormConfig, bias: bool) -> ArchConfig {
     })
 }
 
-const LAYER: NormConfig = NormConfig::LayerNorm { affine: false };
-const RMS: NormConfig = NormConfig::RmsNorm { affine: true, part: 0.5 };
+fn layer() -> NormConfig {
+    LayerNorm { affine: false }.into()
+}
+
+fn rms() -> NormConfig {
+    RmsNorm { affine: true, part: 0.5 }.into()
+}
 
 fn build(
     arch: &ArchConfig,
@@ -167,9 +170,9 @@ fn build(
 #[test]
 fn scales_before_a_norm_have_no_effect() {
     let x = random::normal(&[6, 3], &mut random::stream(3, 0));
-    let affine = NormConfig::LayerNorm { affine: true };
-    for (norm, bias) in [(LAYER, false), (affine, true), (RMS, true)] {
-        let mut m = build(&mlp(&[8, 5], norm, bias), &OptimConfig::default(), &[]).unwrap();
+    let affine = NormConfig::from(LayerNorm { affine: true });
+    for (norm, bias) in [(layer(), false), (affine, true), (rms(), true)] {
+        let mut m = build(&mlp(&[8, 5], norm.clone(), bias), &OptimConfig::default(), &[]).unwrap();
         let before = m.forward(&x).remove(0);
         let names: Vec<_> = m.params.iter().map(|(id, p)| (id, p.name.clone(), p.role)).collect();
         assert_eq!(names.iter().filter(|(_, _, role)| *role == Role::ScaleInvariant).count(), 2);
@@ -191,16 +194,17 @@ fn scales_before_a_norm_have_no_effect() {
 #[test]
 fn a_partial_rms_norm_by_hand() {
     let mut p = Params::default();
-    let norm = Norm::new(&mut p, "n", RMS, 3, 1.0, &mut random::stream(1, 0)).unwrap();
+    let norm = rms().build(&mut p, "n", 3, 1.0, &mut random::stream(1, 0)).unwrap();
     p.load_flat(&[1.0, 2.0, 3.0]);
     let x = Tensor::from_slice(&[1f32, -3.0, 10.0]).view([1, 3]);
     // Half of three units is two, rounded up: (1 + 9) / 2 + 1 = 6.
-    let got = Vec::<f32>::try_from(&norm.forward(&p, &x).flatten(0, -1)).unwrap();
+    let y = norm.forward(&mut Forward::eval(&p, &mut Trace::off()), &x);
+    let got = Vec::<f32>::try_from(&y.flatten(0, -1)).unwrap();
     for (got, want) in got.iter().zip([1.0, -6.0, 30.0]) {
         assert!((got - want / 6f32.sqrt()).abs() < 1e-5, "{got}");
     }
     assert_eq!(p.iter().count(), 1, "an RMS norm has no offset");
-    let none = Norm::new(&mut p, "m", NormConfig::None {}, 3, 1.0, &mut random::stream(1, 0));
+    let none = NoNorm {}.build(&mut p, "m", 3, 1.0, &mut random::stream(1, 0));
     assert!(none.is_none());
 }
 
@@ -236,7 +240,7 @@ proptest! {
     fn norms_stay(
         hidden in prop::collection::vec(3i64..12, 1..4),
         bias in any::<bool>(),
-        norm in prop::sample::select(vec![LAYER, NormConfig::LayerNorm { affine: true }, RMS]),
+        norm in prop::sample::select(vec![layer(), NormConfig::from(LayerNorm { affine: true }), rms()]),
         rule in prop::sample::select(vec![OptimConfig::default().rule, Sgd::default().into()]),
         lr in 1e-4f64..1.0,
         others in prop::sample::subsequence(
@@ -269,7 +273,7 @@ proptest! {
 #[test]
 fn the_period_is_kept() {
     let optim = OptimConfig { lr: 0.05, ..OptimConfig::default() };
-    let mut m = build(&mlp(&[8], LAYER, false), &optim, &[nap(3, NapGains::default())]).unwrap();
+    let mut m = build(&mlp(&[8], layer(), false), &optim, &[nap(3, NapGains::default())]).unwrap();
     let start = norms(&m)[0].1;
     for update in 0..7 {
         step(&mut m, update, 0);
@@ -289,7 +293,7 @@ fn a_saved_model_goes_on_bit_for_bit() {
         restart: Restart::Task,
     };
     let optim = OptimConfig { lr: 0.05, schedule, ..OptimConfig::default() };
-    let arch = mlp(&[8, 6], NormConfig::LayerNorm { affine: true }, false);
+    let arch = mlp(&[8, 6], NormConfig::from(LayerNorm { affine: true }), false);
     let interventions = [nap(2, NapGains::Joint {})];
     let task = |update: u64| usize::from(update >= 4);
     let mut a = build(&arch, &optim, &interventions).unwrap();
@@ -313,22 +317,32 @@ fn what_nap_cannot_work_on_is_refused() {
     let decay = OptimConfig::new(Adam { weight_decay: 0.1, ..Adam::default() }, 1e-3);
     let one = [nap(1, NapGains::default())];
     let two = [one[0].clone(), one[0].clone()];
-    let simba = ArchConfig::Simba(SimbaConfig { width: 4, blocks: 1, expansion: 2 });
-    let v2 = ArchConfig::SimbaV2(SimbaV2Config { width: 4, blocks: 1, ..SimbaV2Config::default() });
+    let simba = ArchConfig::from(SimbaConfig {
+        width: 4,
+        blocks: 1,
+        expansion: 2,
+        ..SimbaConfig::default()
+    });
+    let v2 = ArchConfig::from(SimbaV2Config { width: 4, blocks: 1, ..SimbaV2Config::default() });
     for (arch, optim, interventions, wanted) in [
-        (mlp(&[4], NormConfig::None {}, true), &plain, &one[..], "layer `f/hidden_0` has no norm"),
+        (
+            mlp(&[4], NormConfig::from(NoNorm {}), true),
+            &plain,
+            &one[..],
+            "layer `f/hidden_0` has no norm",
+        ),
         (simba, &plain, &one, "layer `f/embed` has no norm"),
         (v2, &plain, &one, "there is no hidden matrix"),
-        (mlp(&[], LAYER, false), &plain, &one, "there is no hidden matrix"),
-        (mlp(&[4], LAYER, false), &decay, &one, "optim.weight_decay = 0.1"),
-        (mlp(&[4], LAYER, false), &plain, &two, "twice"),
+        (mlp(&[], layer(), false), &plain, &one, "there is no hidden matrix"),
+        (mlp(&[4], layer(), false), &decay, &one, "optim.weight_decay = 0.1"),
+        (mlp(&[4], layer(), false), &plain, &two, "twice"),
     ] {
         let Err(error) = build(&arch, optim, interventions) else {
             panic!("{arch:?} {interventions:?}")
         };
         assert!(error.contains(wanted) && error.contains("nap"), "{error}");
     }
-    assert!(build(&mlp(&[4], RMS, false), &plain, &one).is_ok());
+    assert!(build(&mlp(&[4], rms(), false), &plain, &one).is_ok());
 }
 
 /// Warm-up, half a cosine and the next cycle, by period and by task.
@@ -352,7 +366,7 @@ fn the_schedule_restarts() {
     // In an optimiser the cycle begins again when the task changes, whatever the new number is.
     let optim =
         OptimConfig { lr: 1.0, schedule: schedule(Restart::Task), ..OptimConfig::default() };
-    let mut m = build(&mlp(&[4], LAYER, false), &optim, &[]).unwrap();
+    let mut m = build(&mlp(&[4], layer(), false), &optim, &[]).unwrap();
     let mut seen = Vec::new();
     for (update, task) in [0, 0, 0, 5, 5, 0].into_iter().enumerate() {
         step(&mut m, update as u64, task);

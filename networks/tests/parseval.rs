@@ -20,7 +20,7 @@ fn model(parseval: Parseval, arch: &ArchConfig, lr: f64) -> Result<Model, String
 }
 
 fn mlp(hidden: &[i64]) -> ArchConfig {
-    ArchConfig::Mlp(MlpConfig { hidden: hidden.to_vec(), ..MlpConfig::default() })
+    ArchConfig::from(MlpConfig { hidden: hidden.to_vec(), ..MlpConfig::default() })
 }
 
 /// `sum over hidden W of || W W^T - scale I ||_F^2`, number by number.
@@ -104,7 +104,7 @@ fn networks_without_free_hidden_matrices_are_refused() {
             "interventions: parseval cannot work here: there is no hidden matrix; give an mlp hidden layers",
         ),
         (
-            ArchConfig::SimbaV2(networks::arch::simba_v2::SimbaV2Config {
+            ArchConfig::from(networks::arch::simba_v2::SimbaV2Config {
                 width: 8,
                 ..networks::arch::simba_v2::SimbaV2Config::default()
             }),

@@ -25,6 +25,8 @@ impl Default for Louder {
 }
 
 impl Part for Louder {
+    type Family = dyn InterventionSettings;
+
     const KIND: &'static str = "louder";
     const SUMMARY: &'static str = "multiplies gradients by `factor`";
     const SOURCE: &'static str = "this test";
@@ -51,7 +53,7 @@ impl Intervention for Louder {
 
 fn registries() -> Registries {
     let mut registries = Registries::builtin();
-    registries.interventions.add::<Louder>();
+    registries.add::<Louder>();
     registries
 }
 
@@ -116,9 +118,10 @@ fn mistakes_are_sentences() {
 #[test]
 fn listings_have_every_part() {
     let registries = registries();
-    let kinds: Vec<&str> = registries.interventions.entries().map(|e| e.kind).collect();
+    let kinds: Vec<&str> =
+        registries.family::<dyn InterventionSettings>().entries().map(|e| e.kind).collect();
     assert!(kinds.is_sorted() && kinds.contains(&"louder") && kinds.contains(&"nap"), "{kinds:?}");
-    for entry in registries.interventions.entries() {
+    for entry in registries.family::<dyn InterventionSettings>().entries() {
         assert!(!entry.summary.is_empty() && !entry.source.is_empty(), "{}", entry.kind);
     }
 }
@@ -129,6 +132,8 @@ fn a_name_is_taken_once() {
     #[derive(Debug, Serialize, Deserialize)]
     struct Impostor {}
     impl Part for Impostor {
+        type Family = dyn InterventionSettings;
+
         const KIND: &'static str = "nap";
         const SUMMARY: &'static str = "";
         const SOURCE: &'static str = "";
@@ -138,5 +143,5 @@ fn a_name_is_taken_once() {
             unreachable!("it cannot be registered")
         }
     }
-    Registries::builtin().interventions.add::<Impostor>();
+    Registries::builtin().add::<Impostor>();
 }

@@ -9,7 +9,10 @@ use networks::{
     arch::{mlp::MlpConfig, simba_v2::SimbaV2Config},
     init::Init,
     interventions::{Cbp, Clock, InterventionConfig, Nap, NapGains, Redo, StepCx, Utility},
-    layers::{NormConfig, l2_normalize},
+    layers::{
+        l2_normalize,
+        norm::{LayerNorm, NormConfig},
+    },
     model::Model,
     network::ArchConfig,
     neurons::{NeuronGroup, Outgoing},
@@ -57,7 +60,7 @@ fn replace_two(arch: &ArchConfig, transfer_mean: bool) -> (Model, Tensor, Tensor
 /// with the mean handed over, by its deviation from the mean; and the mean output stays.
 #[test]
 fn the_function_changes_by_the_contribution_of_the_unit() {
-    let arch = ArchConfig::Mlp(MlpConfig { hidden: vec![24], ..MlpConfig::default() });
+    let arch = ArchConfig::from(MlpConfig { hidden: vec![24], ..MlpConfig::default() });
     for transfer in [false, true] {
         let (m, before, after, _) = replace_two(&arch, transfer);
         let change = (&after - &before).to_kind(Kind::Double);
@@ -99,11 +102,11 @@ fn the_function_changes_by_the_contribution_of_the_unit() {
 #[test]
 fn norms_see_a_new_unit_less_the_wider_the_layer() {
     let normed = |width| {
-        let norm = NormConfig::LayerNorm { affine: true };
-        ArchConfig::Mlp(MlpConfig { hidden: vec![width], norm, ..MlpConfig::default() })
+        let norm = NormConfig::from(LayerNorm { affine: true });
+        ArchConfig::from(MlpConfig { hidden: vec![width], norm, ..MlpConfig::default() })
     };
     let v2 =
-        |width| ArchConfig::SimbaV2(SimbaV2Config { width, blocks: 1, ..SimbaV2Config::default() });
+        |width| ArchConfig::from(SimbaV2Config { width, blocks: 1, ..SimbaV2Config::default() });
     let change = |arch: &ArchConfig| {
         let (_, before, after, _) = replace_two(arch, true);
         let size = before.std(true).double_value(&[]);
@@ -212,11 +215,11 @@ fn new_rows_follow_the_law_of_the_layer() {
 /// What cannot work is refused with the reason.
 #[test]
 fn methods_that_cannot_work_are_refused() {
-    let flat = ArchConfig::Mlp(MlpConfig { hidden: vec![], ..MlpConfig::default() });
-    let norm = NormConfig::LayerNorm { affine: true };
-    let mlp = ArchConfig::Mlp(MlpConfig { hidden: vec![8], norm, ..MlpConfig::default() });
+    let flat = ArchConfig::from(MlpConfig { hidden: vec![], ..MlpConfig::default() });
+    let norm = NormConfig::from(LayerNorm { affine: true });
+    let mlp = ArchConfig::from(MlpConfig { hidden: vec![8], norm, ..MlpConfig::default() });
     let no_blocks =
-        ArchConfig::SimbaV2(SimbaV2Config { width: 4, blocks: 0, ..SimbaV2Config::default() });
+        ArchConfig::from(SimbaV2Config { width: 4, blocks: 0, ..SimbaV2Config::default() });
     let redo = || InterventionConfig::from(Redo { threshold: 0.1, every_updates: 1 });
     let cbp = || eager(Utility::Contribution, true);
     let nap = || InterventionConfig::from(Nap { every_updates: 1, gains: NapGains::Joint {} });

@@ -32,7 +32,12 @@ fn norm(p: &Params, layer: &str, x: &Tensor) -> Tensor {
 fn the_network_is_its_formulas() {
     let mut rng = random::stream(1, 0);
     let mut p = Params::default();
-    let arch = ArchConfig::Simba(SimbaConfig { width: 6, blocks: 2, expansion: 3 });
+    let arch = ArchConfig::from(SimbaConfig {
+        width: 6,
+        blocks: 2,
+        expansion: 3,
+        ..SimbaConfig::default()
+    });
     let net = arch.build(&mut p, "f", &[4], &[("mean", 2), ("log_std", 3)], &mut rng).unwrap();
     let flat: Vec<f32> = p.to_flat().to_vec();
     let moved = random::normal(&[flat.len() as i64], &mut rng) * 0.3 + Tensor::from_slice(&flat);
@@ -70,7 +75,7 @@ fn sizes_and_laws() {
     {
         let mut p = Params::default();
         let config = SimbaConfig { width, blocks, ..SimbaConfig::default() };
-        ArchConfig::Simba(config)
+        ArchConfig::from(config)
             .build(&mut p, "f", &[input], heads, &mut random::stream(1, 0))
             .unwrap();
         let d = width;

@@ -101,7 +101,7 @@ fn run(
     let outputs: Vec<(&str, i64)> =
         heads.iter().zip(widths).map(|((_, ours), &width)| (*ours, width)).collect();
     let mut p = Params::default();
-    let arch = ArchConfig::SimbaV2(config(hp));
+    let arch = ArchConfig::from(config(hp));
     let built =
         arch.build(&mut p, "f", &[x.size()[1]], &outputs, &mut random::stream(1, 0)).unwrap();
     let mut p = p.to_kind(x.kind());
@@ -251,7 +251,7 @@ fn learning_rate_schedule() {
 fn parameter_counts_are_the_published_ones() {
     let count = |width, blocks, input, outputs: &[(&str, i64)]| {
         let mut p = Params::default();
-        let arch = ArchConfig::SimbaV2(SimbaV2Config { width, blocks, ..SimbaV2Config::default() });
+        let arch = ArchConfig::from(SimbaV2Config { width, blocks, ..SimbaV2Config::default() });
         // Constant weights would do, but orthogonal ones are what there is.
         arch.build(&mut p, "f", &[input], outputs, &mut random::stream(1, 0)).unwrap();
         p.count()

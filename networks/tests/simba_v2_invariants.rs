@@ -32,7 +32,7 @@ fn model(
     optim: &OptimConfig,
     interventions: &[InterventionConfig],
 ) -> Model {
-    let arch = ArchConfig::SimbaV2(SimbaV2Config { width, blocks, ..SimbaV2Config::default() });
+    let arch = ArchConfig::from(SimbaV2Config { width, blocks, ..SimbaV2Config::default() });
     let mut p = Params::default();
     let net = arch.build(&mut p, "f", &[input], &[("y", 3)], &mut random::stream(2, 0)).unwrap();
     Model::new("m", net, p, optim, interventions, Device::Cpu).unwrap()
@@ -137,7 +137,7 @@ fn the_shift_keeps_magnitudes() {
     };
     assert!(gap(&(&x * 1e5), &(&x * 2e5)) < 1e-4);
     assert!(gap(&x, &(&x * 2.0)) > 1e-2);
-    let none = ArchConfig::SimbaV2(SimbaV2Config {
+    let none = ArchConfig::from(SimbaV2Config {
         width: 16,
         blocks: 1,
         shift: 0.0,
@@ -199,7 +199,7 @@ fn short_rows_get_their_length_back() {
 #[test]
 fn other_architectures_are_left_alone() {
     let mut p = Params::default();
-    let arch = ArchConfig::Mlp(MlpConfig { hidden: vec![8], ..MlpConfig::default() });
+    let arch = ArchConfig::from(MlpConfig { hidden: vec![8], ..MlpConfig::default() });
     let _ = arch.build(&mut p, "f", &[3], &[("y", 2)], &mut random::stream(1, 0)).unwrap();
     let before = p.to_flat();
     p.project_to_hypersphere();
@@ -215,7 +215,7 @@ fn networks_start_as_the_official_ones() {
     let x = random::normal(&[2_000, 17], &mut rng);
     let build = |width, blocks, input, outputs: &[(&str, i64)], rng: &mut random::Rng| {
         let mut p = Params::default();
-        let arch = ArchConfig::SimbaV2(SimbaV2Config { width, blocks, ..SimbaV2Config::default() });
+        let arch = ArchConfig::from(SimbaV2Config { width, blocks, ..SimbaV2Config::default() });
         let net = arch.build(&mut p, "f", &[input], outputs, rng).unwrap();
         move |x: &Tensor| net.forward(&mut Forward::eval(&p, &mut Trace::off()), x)
     };

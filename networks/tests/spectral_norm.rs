@@ -5,7 +5,7 @@ use networks::{
     init::Init,
     interventions::{Clock, Layers, ResetLayers},
     layers::{
-        NormConfig,
+        norm::{LayerNorm, NoNorm, NormConfig},
         reparam::{ReparamSettings, SpectralNorm, WeightLayers},
     },
     model::Model,
@@ -91,7 +91,7 @@ fn it_is_the_reference() {
 
 fn arch(layers: WeightLayers) -> ArchConfig {
     let weight = SpectralNorm { layers, ..SpectralNorm::default() }.into();
-    ArchConfig::Mlp(MlpConfig { hidden: vec![6, 5], weight, ..MlpConfig::default() })
+    ArchConfig::from(MlpConfig { hidden: vec![6, 5], weight, ..MlpConfig::default() })
 }
 
 fn model(
@@ -227,21 +227,24 @@ fn targets_follow_resets() {
 fn what_it_does_nothing_for_is_refused() {
     let with = |hidden: Vec<i64>, norm: NormConfig, settings: SpectralNorm| {
         let arch = MlpConfig { hidden, norm, weight: settings.into(), ..MlpConfig::default() };
-        ArchConfig::Mlp(arch).validate().unwrap_err()
+        ArchConfig::from(arch).validate().unwrap_err()
     };
-    let (none, norm) = (NormConfig::None {}, NormConfig::LayerNorm { affine: true });
+    let (none, norm) = (NormConfig::from(NoNorm {}), NormConfig::from(LayerNorm { affine: true }));
     for (error, said) in [
-        (with(vec![4], norm, SpectralNorm::default()), "does nothing on hidden layers with a norm"),
+        (
+            with(vec![4], norm.clone(), SpectralNorm::default()),
+            "does nothing on hidden layers with a norm",
+        ),
         (
             with(
                 vec![4],
-                none,
+                none.clone(),
                 SpectralNorm { layers: WeightLayers::Intermediate, ..SpectralNorm::default() },
             ),
             "weight.layers chooses none of 1 hidden layers",
         ),
         (
-            with(vec![4], none, SpectralNorm { lipschitz: 0.0, ..SpectralNorm::default() }),
+            with(vec![4], none.clone(), SpectralNorm { lipschitz: 0.0, ..SpectralNorm::default() }),
             "weight.lipschitz is 0; it must be greater than 0",
         ),
         (
@@ -253,5 +256,5 @@ fn what_it_does_nothing_for_is_refused() {
     }
     let heads = SpectralNorm { layers: WeightLayers::Heads, ..SpectralNorm::default() };
     let arch = MlpConfig { norm, weight: heads.into(), ..MlpConfig::default() };
-    assert!(ArchConfig::Mlp(arch).validate().is_ok());
+    assert!(ArchConfig::from(arch).validate().is_ok());
 }

@@ -6,17 +6,17 @@ mod replacing;
 
 use networks::registry::Named;
 use networks::{
-    arch::{
-        mlp::{Activation, InitKind, MlpConfig},
-        simba::SimbaConfig,
-        simba_v2::SimbaV2Config,
-    },
+    arch::{mlp::MlpConfig, simba::SimbaConfig, simba_v2::SimbaV2Config},
     init::Init,
+    init::{He, InitConfig, Orthogonal, TorchDefault},
     interventions::{
         ClipGradNorm, Clock, InterventionConfig, L2Init, Layers, Nap, NapGains, Redo, ResetLayers,
         ShrinkPerturb, Utility,
     },
-    layers::NormConfig,
+    layers::{
+        activation::{ActivationConfig, Relu, Tanh},
+        norm::{LayerNorm, NoNorm, NormConfig, RmsNorm},
+    },
     model::{FrozenNetwork, Model},
     network::ArchConfig,
     optim::{Adam, AdamW, OptimConfig, OptimSettings, Sgd},
@@ -37,23 +37,26 @@ fn archs() -> impl Strategy<Value = ArchConfig> {
 /// With MLP layers of so many units.
 fn archs_of(units: std::ops::Range<i64>) -> impl Strategy<Value = ArchConfig> {
     let norm = prop_oneof![
-        Just(NormConfig::None {}),
-        Just(NormConfig::LayerNorm { affine: true }),
-        Just(NormConfig::RmsNorm { affine: true, part: 0.5 }),
+        Just(NormConfig::from(NoNorm {})),
+        Just(NormConfig::from(LayerNorm { affine: true })),
+        Just(NormConfig::from(RmsNorm { affine: true, part: 0.5 })),
     ];
-    let init =
-        prop_oneof![Just(InitKind::TorchDefault), Just(InitKind::Orthogonal), Just(InitKind::He)];
-    let activation = prop_oneof![Just(Activation::Relu), Just(Activation::Tanh)];
+    let init = prop_oneof![
+        Just(InitConfig::from(TorchDefault {})),
+        Just(Orthogonal {}.into()),
+        Just(He {}.into())
+    ];
+    let activation = prop_oneof![Just(ActivationConfig::from(Relu {})), Just(Tanh {}.into())];
     let mlp = (prop::collection::vec(units, 1..4), norm, init, activation, any::<bool>());
     let mlp = mlp.prop_map(|(hidden, norm, init, activation, bias)| {
-        ArchConfig::Mlp(MlpConfig { hidden, activation, norm, bias, init, ..MlpConfig::default() })
+        ArchConfig::from(MlpConfig { hidden, activation, norm, bias, init, ..MlpConfig::default() })
     });
     let trunk = || (4i64..8, 1i64..3, 2i64..4);
     let simba = trunk().prop_map(|(width, blocks, expansion)| {
-        ArchConfig::Simba(SimbaConfig { width, blocks, expansion })
+        ArchConfig::from(SimbaConfig { width, blocks, expansion, ..SimbaConfig::default() })
     });
     let v2 = trunk().prop_map(|(width, blocks, expansion)| {
-        ArchConfig::SimbaV2(SimbaV2Config { width, blocks, expansion, ..Default::default() })
+        ArchConfig::from(SimbaV2Config { width, blocks, expansion, ..Default::default() })
     });
     prop_oneof![mlp, simba, v2]
 }
@@ -109,9 +112,9 @@ proptest! {
                     prop_assert!(row.abs().max().double_value(&[]) > 0.0);
                     for (&id, value) in units.per_neuron.iter().zip(&own) {
                         let q = m.params.iter().find(|(other, _)| *other == id).unwrap().1;
-                        let start = match (q.role, q.init) {
+                        let start = match (q.role, &q.init) {
                             (Role::Bias, _) => 0.0,
-                            (_, Init::Constant(c)) => f64::from(c as f32),
+                            (_, Init::Constant(c)) => f64::from(*c as f32),
                             other => panic!("{other:?}"),
                         };
                         prop_assert_eq!(*value, start, "{}", q.name);
@@ -233,7 +236,7 @@ proptest! {
         let optim = OptimConfig::new(rule, 1e-2);
         let mut interventions = others;
         interventions.insert(at.min(interventions.len()), replacing);
-        let scale_invariant = matches!(&arch, ArchConfig::Mlp(c) if c.norm != NormConfig::None {});
+        let scale_invariant = arch.settings::<MlpConfig>().is_some_and(|c| !c.norm.is_none());
         if scale_invariant {
             interventions.push(InterventionConfig::from(Nap { every_updates: 1, gains: NapGains::Free {} }));
         }

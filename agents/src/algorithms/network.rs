@@ -31,7 +31,7 @@ pub struct NetworkConfig {
 impl Default for NetworkConfig {
     fn default() -> Self {
         NetworkConfig {
-            arch: ArchConfig::Mlp(MlpConfig::default()),
+            arch: ArchConfig::from(MlpConfig::default()),
             optim: OptimConfig::default(),
             interventions: Vec::new(),
         }

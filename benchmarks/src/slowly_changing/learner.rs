@@ -80,7 +80,8 @@ impl Regressor {
         let zero = Some(Init::Constant(0.0));
         let (layer, features) = if hidden > 0 {
             let law = uniform(2.0, inputs);
-            let layer = Linear::new(p, "hidden", Role::Hidden, inputs, hidden, law, zero, rng);
+            let layer =
+                Linear::new(p, "hidden", Role::Hidden, inputs, hidden, law, zero.clone(), rng);
             (Some(layer), hidden)
         } else {
             (None, inputs)

@@ -1,11 +1,12 @@
 //! `kind = "bit_flipping"`: [`crate::slowly_changing`]'s stream and a [`Scalar`] that follows it.
 
-use networks::{arch::mlp::Activation, diagnostics::Spectrum, random::Rng};
+use networks::{diagnostics::Spectrum, random::Rng};
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
 use super::{
     Draws, Follower,
+    activation::Activation,
     scalar::{Scalar, ScalarConfig},
 };
 use crate::slowly_changing::{Stream, StreamConfig};

@@ -4,7 +4,8 @@
 
 use agents::algorithms::network::{NetworkConfig, validate_network};
 use networks::{
-    arch::mlp::{InitKind, MlpConfig},
+    arch::mlp::MlpConfig,
+    init::He,
     network::ArchConfig,
     optim::{OptimConfig, Sgd},
 };
@@ -49,7 +50,7 @@ pub struct PermutedInputs {
 impl Default for PermutedInputs {
     fn default() -> Self {
         let hidden = vec![100, 100, 100];
-        let mlp = MlpConfig { hidden, init: InitKind::He, ..MlpConfig::default() };
+        let mlp = MlpConfig { hidden, init: He {}.into(), ..MlpConfig::default() };
         PermutedInputs {
             seed: 1,
             examples: 1_000_000,
@@ -59,7 +60,7 @@ impl Default for PermutedInputs {
             batch_size: 8,
             images: ImagesConfig::Digits { items: 10_000, styles: 3, noise: 0.2 },
             network: NetworkConfig {
-                arch: ArchConfig::Mlp(mlp),
+                arch: ArchConfig::from(mlp),
                 optim: OptimConfig::new(Sgd::default(), 0.03),
                 interventions: Vec::new(),
             },

@@ -56,7 +56,10 @@ impl Default for RandomLabels {
             classes: 10,
             images: ImagesConfig::Gaussian { items: 640, inputs: 64 },
             network: NetworkConfig {
-                arch: ArchConfig::Mlp(MlpConfig { hidden: vec![100, 100], ..MlpConfig::default() }),
+                arch: ArchConfig::from(MlpConfig {
+                    hidden: vec![100, 100],
+                    ..MlpConfig::default()
+                }),
                 optim: OptimConfig { lr: 1e-3, ..OptimConfig::default() },
                 interventions: Vec::new(),
             },

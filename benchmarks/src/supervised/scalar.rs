@@ -11,13 +11,14 @@
 use std::ops::Range;
 
 use networks::{
-    arch::mlp::Activation,
     interventions::{Cbp, InterventionSettings, Utility},
     random::Rng,
 };
 use rand::RngExt;
 use rand_distr::StandardNormal;
 use serde::{Deserialize, Serialize};
+
+use super::activation::Activation;
 
 /// How a learner's weights follow their gradients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,11 +1,12 @@
 //! Convolutions in front of any other architecture, for inputs that are pictures.
 //!
 //! ```text
-//! x <- picture / divide_by;   x <- relu(conv(x)) per layer;   y <- body(flatten(x))
+//! x <- picture / divide_by;   x <- relu(norm(conv(x))) per layer;   y <- body(flatten(x))
 //! ```
 //!
-//! Torsos are published ones, without padding. Weights `[out, in, height, width]` and biases are
-//! drawn as `torch.nn.Conv2d` does by default, uniform in `1 / sqrt(fan_in)`. Channels are no
+//! Torsos are published ones, without padding and norms. Weights `[out, in, height, width]` and biases are
+//! drawn as `torch.nn.Conv2d` does by default, uniform in `1 / sqrt(fan_in)`. The keys `activation`, `norm`, `init` and
+//! `weight` are those of the convolutions; the body has its own. Channels are no
 //! [`NeuronGroup`](crate::neurons::NeuronGroup): interventions that replace units act in the body alone.
 
 use std::sync::Arc;
@@ -13,14 +14,20 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
+use super::mlp::MlpConfig;
 use crate::{
-    arch::mlp::MlpConfig,
     forward::Forward,
-    init::Init,
-    network::{ArchConfig, Network},
-    params::{ParamId, Params, Role},
+    init::{InitConfig, Place, Position, TorchDefault},
+    layers::{
+        Conv2d,
+        activation::{ActivationConfig, Relu},
+        norm::{NoNorm, Norm, NormConfig},
+        reparam::{ReparamConfig, Stored, WeightLayers},
+    },
+    network::{ArchConfig, ArchSettings, Network},
+    params::{Params, Role},
     random::Rng,
-    trace::Activity,
+    registry::Part,
 };
 
 /// The published convolutions.
@@ -63,7 +70,7 @@ impl Torso {
             Torso::ImpalaSmall => 256,
             Torso::Minatar => 128,
         };
-        ArchConfig::Mlp(MlpConfig { hidden: vec![width], ..MlpConfig::default() })
+        MlpConfig { hidden: vec![width], ..MlpConfig::default() }.into()
     }
 
     /// The least height and width that leave one position in the end.
@@ -94,17 +101,33 @@ pub struct ConvConfig {
     /// The convolutions.
     pub torso: Torso,
     /// What follows them: any architecture but this one; `None` takes the MLP of the torso's paper.
-    pub body: Option<Box<ArchConfig>>,
+    pub body: Option<ArchConfig>,
     /// The order of a picture's axes.
     pub channels: Channels,
     /// What inputs are divided by, so that they lie in 0 to 1; `None` leaves them as they are.
     pub divide_by: Option<f64>,
+    /// Nonlinearity after each convolution.
+    pub activation: ActivationConfig,
+    /// Normalisation before each nonlinearity.
+    pub norm: NormConfig,
+    /// Distribution of the initial kernels and biases.
+    pub init: InitConfig,
+    /// What convolutions take in place of their kernels.
+    pub weight: ReparamConfig,
 }
 
 impl Default for ConvConfig {
     fn default() -> Self {
-        let (torso, channels) = (Torso::Nature, Channels::First);
-        ConvConfig { torso, body: None, channels, divide_by: None }
+        ConvConfig {
+            torso: Torso::Nature,
+            body: None,
+            channels: Channels::First,
+            divide_by: None,
+            activation: Relu {}.into(),
+            norm: NoNorm {}.into(),
+            init: TorchDefault {}.into(),
+            weight: Stored {}.into(),
+        }
     }
 }
 
@@ -117,24 +140,119 @@ struct Picture {
     width: i64,
 }
 
-impl ConvConfig {
-    pub(crate) fn validate(&self) -> Result<(), String> {
+impl Part for ConvConfig {
+    type Family = dyn ArchSettings;
+
+    const KIND: &'static str = "conv";
+    const SUMMARY: &'static str = "convolutions in front of any other architecture, for pictures";
+    const SOURCE: &'static str = "Mnih et al. 2015; Espeholt et al. 2018; Young & Tian 2019";
+    const REFUSES: &'static [(&'static str, &'static str)] = &[
+        ("hidden", "what follows the convolutions is `body`, and `hidden` is a key of it"),
+        ("norm_after_activation", "a convolution's norm stands before its nonlinearity"),
+        ("norm_input", "pixels are scaled by `divide_by`"),
+        ("bias", "every convolution has one"),
+    ];
+}
+
+impl ArchSettings for ConvConfig {
+    fn validate(&self) -> Result<(), String> {
         if let Some(divide_by) = self.divide_by.filter(|x| !(*x > 0.0 && x.is_finite())) {
             return Err(format!("divide_by is {divide_by}; it must be greater than 0"));
         }
-        match self.body.as_deref() {
+        self.activation.validate().map_err(|e| format!("activation.{e}"))?;
+        self.norm.validate().map_err(|e| format!("norm.{e}"))?;
+        self.init.validate().map_err(|e| format!("init.{e}"))?;
+        self.check_weight()?;
+        match self.body.as_ref() {
             None => Ok(()),
-            Some(ArchConfig::Conv(_)) => Err("body.kind is \"conv\", which the torso is already; \
-                                              give \"mlp\", \"simba\" or \"simba_v2\""
-                .to_owned()),
+            Some(body) if body.takes_pictures() => Err(format!(
+                "body.kind is \"{}\", which takes pictures, and the torso makes flat features of them; give \"mlp\", \
+                 \"simba\" or \"simba_v2\"",
+                body.kind()
+            )),
             Some(body) => body.validate().map_err(|e| format!("body.{e}")),
         }
     }
 
-    /// Puts the numbers there that were left to the run; `high` is the largest input there is.
-    pub(crate) fn resolve(&mut self, high: f64) {
-        self.divide_by.get_or_insert(high);
-        self.body.get_or_insert_with(|| Box::new(self.torso.body()));
+    /// Parameters are `prefix/conv_I/{weight,bias}` and `prefix/conv_norm_I/{gain,offset}`, then those of the body.
+    fn assemble(
+        &self,
+        p: &mut Params,
+        prefix: &str,
+        input: &[i64],
+        outputs: &[(&str, i64)],
+        rng: &mut Rng,
+    ) -> Result<Arc<dyn Network>, String> {
+        let picture = self.picture(input)?;
+        let shapes = self.torso.layers();
+        let mut channels = picture.frames * picture.channels;
+        let mut layers = Vec::new();
+        for (i, &Shape { channels: out, kernel, stride }) in shapes.iter().enumerate() {
+            let name = format!("{prefix}/conv_{i}");
+            let draws = self.init.layer(Place {
+                position: Position::Hidden,
+                fan_in: channels * kernel * kernel,
+                fan_out: out,
+                network: p.network(),
+            });
+            let role = if self.norm.is_none() { Role::Hidden } else { Role::ScaleInvariant };
+            let shape = [out, channels, kernel, kernel];
+            let mut conv = Conv2d::new(p, &name, role, shape, stride, draws, rng);
+            if self.weight.layers().is_some_and(|l| l.has_hidden(i, shapes.len())) {
+                conv = conv.reparametrised(&self.weight, p);
+            }
+            let norm = self.norm.build(p, &format!("{prefix}/conv_norm_{i}"), out, NORM_EPS, rng);
+            layers.push(Layer { name, conv, norm });
+            channels = out * self.activation.outputs_per_unit();
+        }
+        let features = channels * self.torso.left(picture.height) * self.torso.left(picture.width);
+        let body = self.body.clone().unwrap_or_else(|| self.torso.body());
+        let body = body.assemble_checked(p, prefix, &[features], outputs, rng)?;
+        Ok(Arc::new(Conv {
+            picture,
+            last: self.channels == Channels::Last,
+            divide_by: self.divide_by.unwrap_or(1.0),
+            activation: self.activation.clone(),
+            layers,
+            body,
+        }))
+    }
+
+    /// The picture decides.
+    fn ends(&self) -> (Option<i64>, Option<i64>) {
+        (Some(1), None)
+    }
+
+    fn resolved(&self, high: f64) -> Option<ArchConfig> {
+        let mut config = self.clone();
+        config.divide_by.get_or_insert(high);
+        config.body.get_or_insert_with(|| self.torso.body());
+        Some(config.into())
+    }
+
+    fn takes_pictures(&self) -> bool {
+        true
+    }
+}
+
+/// PyTorch's default.
+const NORM_EPS: f64 = 1e-5;
+
+impl ConvConfig {
+    fn check_weight(&self) -> Result<(), String> {
+        self.weight.validate().map_err(|e| format!("weight.{e}"))?;
+        let Some(layers) = self.weight.layers() else { return Ok(()) };
+        if !self.norm.is_none() {
+            return Err(format!(
+                "weight.kind = \"{}\" does nothing on convolutions with a norm, which takes the scale of their weights \
+                 away; leave out one of the two",
+                self.weight.kind()
+            ));
+        }
+        if layers == WeightLayers::Heads {
+            return Err("weight.layers is \"heads\", and the heads belong to the body; give it in body.weight".to_owned());
+        }
+        layers.check(self.torso.layers().len(), false).map_err(|e| format!("weight.{e}"))
     }
 
     /// How an input of this shape is a picture, large enough for the torso.
@@ -168,57 +286,21 @@ impl ConvConfig {
 
 struct Layer {
     name: String,
-    weight: ParamId,
-    bias: ParamId,
-    stride: i64,
+    conv: Conv2d,
+    norm: Option<Arc<dyn Norm>>,
 }
 
 /// The network described in the module header.
-pub struct Conv {
+struct Conv {
     picture: Picture,
     last: bool,
     divide_by: f64,
+    activation: ActivationConfig,
     layers: Vec<Layer>,
     body: Arc<dyn Network>,
 }
 
 impl Conv {
-    /// Parameters are `prefix/conv_I/{weight,bias}`, then those of the body.
-    ///
-    /// # Errors
-    /// One sentence when the input has another shape than pictures have, or is too small.
-    pub fn new(
-        config: &ConvConfig,
-        p: &mut Params,
-        prefix: &str,
-        input: &[i64],
-        outputs: &[(&str, i64)],
-        rng: &mut Rng,
-    ) -> Result<Self, String> {
-        let picture = config.picture(input)?;
-        let mut channels = picture.frames * picture.channels;
-        let mut layers = Vec::new();
-        for (i, Shape { channels: out, kernel, stride }) in config.torso.layers().iter().enumerate()
-        {
-            let name = format!("{prefix}/conv_{i}");
-            let shape = [*out, channels, *kernel, *kernel];
-            let weight =
-                p.add(format!("{name}/weight"), Role::Hidden, &shape, Init::TorchDefault, rng);
-            let fan_in = (channels * kernel * kernel) as f64;
-            let law = Init::Uniform(fan_in.sqrt().recip());
-            let bias = p.add(format!("{name}/bias"), Role::Bias, &[*out], law, rng);
-            layers.push(Layer { name, weight, bias, stride: *stride });
-            channels = *out;
-        }
-        let torso = config.torso;
-        let features = channels * torso.left(picture.height) * torso.left(picture.width);
-        let body = config.body.as_deref().cloned().unwrap_or_else(|| torso.body());
-        let body = body.build(p, prefix, &[features], outputs, rng)?;
-        let divide_by = config.divide_by.unwrap_or(1.0);
-        let last = config.channels == Channels::Last;
-        Ok(Conv { picture, last, divide_by, layers, body })
-    }
-
     /// `[B, D] -> [B, K * C, H, W]`
     fn pictures(&self, x: &Tensor) -> Tensor {
         let Picture { frames, channels, height, width } = self.picture;
@@ -236,10 +318,12 @@ impl Network for Conv {
         debug_assert_eq!(x.dim(), 2, "input is [B, D], not {:?}", x.size());
         let mut x = self.pictures(x) / self.divide_by; // [B, K * C, H, W]
         for layer in &self.layers {
-            let (weight, bias) = (fw.params.get(layer.weight), fw.params.get(layer.bias));
-            let strides = [layer.stride; 2];
-            x = x.conv2d(weight, Some(bias), strides, [0, 0], [1, 1], 1).relu(); // [B, out, h, w]
-            fw.record(&layer.name, Activity::Relu, &x);
+            x = layer.conv.forward(fw.params, &x); // [B, out, h, w]
+            if let Some(norm) = &layer.norm {
+                x = norm.forward(fw, &x);
+            }
+            x = self.activation.apply(&x);
+            fw.record(&layer.name, self.activation.activity(), &x);
         }
         self.body.forward(fw, &x.flatten(1, -1))
     }

@@ -1,84 +1,29 @@
 //! Multi-layer perceptron: `hidden` affine layers with a nonlinearity each, then linear heads.
 //!
 //! With a `norm` each hidden layer is linear, norm, nonlinearity (the order of Ba et al. 2016,
-//! arXiv 1607.06450, section 3).
+//! arXiv 1607.06450, section 3); with `norm_after_activation` linear, nonlinearity, norm; with `norm_input` the input goes
+//! through one too. CrossQ's networks have both (Bhatt et al. 2024, arXiv 1902.05605).
+
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
 use crate::{
-    arch,
     forward::Forward,
-    init::Init,
+    init::{InitConfig, Place, Position, TorchDefault},
     layers::{
-        Linear, Norm, NormConfig,
+        Linear,
+        activation::{ActivationConfig, Relu},
+        norm::{NoNorm, Norm, NormConfig},
         reparam::{ReparamConfig, Stored, WeightLayers},
     },
-    network::Network,
+    network::{ArchSettings, Network, check_weights},
     neurons::NeuronGroup,
     params::{Params, Role},
     random::Rng,
-    trace::Activity,
+    registry::Part,
 };
-
-/// Nonlinearity of hidden layers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Activation {
-    /// `max(x, 0)`
-    Relu,
-    /// Hyperbolic tangent.
-    Tanh,
-    /// `x * sigmoid(x)` (SiLU).
-    Silu,
-}
-
-impl Activation {
-    /// Elementwise.
-    pub fn apply(self, x: &Tensor) -> Tensor {
-        match self {
-            Activation::Relu => x.relu(),
-            Activation::Tanh => x.tanh(),
-            Activation::Silu => x.silu(),
-        }
-    }
-
-    fn activity(self) -> Activity {
-        match self {
-            Activation::Relu => Activity::Relu,
-            Activation::Tanh => Activity::Tanh,
-            Activation::Silu => Activity::Silu,
-        }
-    }
-}
-
-/// How a configuration spells the distribution of the weights.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum InitKind {
-    /// Uniform in `1 / sqrt(fan_in)`, biases too: `torch.nn.Linear`'s default.
-    TorchDefault,
-    /// Orthogonal with gain `sqrt(2)` in hidden layers and 1 in heads; biases zero.
-    Orthogonal,
-    /// He normal in hidden layers, LeCun normal in heads; biases zero.
-    He,
-}
-
-impl InitKind {
-    /// `(weight, bias)` distributions of a layer.
-    fn distributions(self, role: Role, fan_in: i64) -> (Init, Init) {
-        let head = role == Role::Output;
-        match self {
-            InitKind::TorchDefault => {
-                (Init::TorchDefault, Init::Uniform((fan_in as f64).sqrt().recip()))
-            }
-            InitKind::Orthogonal => {
-                (Init::Orthogonal(if head { 1.0 } else { 2f64.sqrt() }), Init::Constant(0.0))
-            }
-            InitKind::He => (if head { Init::Lecun } else { Init::He }, Init::Constant(0.0)),
-        }
-    }
-}
 
 /// `[agent.*.arch]` with `kind = "mlp"`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -87,13 +32,17 @@ pub struct MlpConfig {
     /// Units of each hidden layer.
     pub hidden: Vec<i64>,
     /// Nonlinearity after each hidden layer.
-    pub activation: Activation,
+    pub activation: ActivationConfig,
     /// Normalisation before each nonlinearity.
     pub norm: NormConfig,
+    /// Whether it stands behind each nonlinearity instead.
+    pub norm_after_activation: bool,
+    /// Whether the input is normalised too, by its own layer of the same kind.
+    pub norm_input: bool,
     /// Whether hidden layers have a bias. Heads always have one.
     pub bias: bool,
-    /// Law of the initial weights.
-    pub init: InitKind,
+    /// Distribution of the initial weights and biases.
+    pub init: InitConfig,
     /// What layers multiply with in place of their weights.
     pub weight: ReparamConfig,
 }
@@ -103,137 +52,204 @@ impl Default for MlpConfig {
     fn default() -> Self {
         MlpConfig {
             hidden: vec![256, 256],
-            activation: Activation::Relu,
-            norm: NormConfig::None {},
+            activation: Relu {}.into(),
+            norm: NoNorm {}.into(),
+            norm_after_activation: false,
+            norm_input: false,
             bias: true,
-            init: InitKind::TorchDefault,
+            init: TorchDefault {}.into(),
             weight: Stored {}.into(),
         }
     }
 }
 
+impl Part for MlpConfig {
+    type Family = dyn ArchSettings;
+
+    const KIND: &'static str = "mlp";
+    const SUMMARY: &'static str = "hidden layers one after the other, then linear heads";
+    const SOURCE: &'static str = "SAC, arXiv 1812.05905, Table 1";
+}
+
 impl MlpConfig {
-    pub(crate) fn validate(&self) -> Result<(), String> {
-        if let Some(width) = self.hidden.iter().find(|&&width| !(1..=65_536).contains(&width)) {
-            return Err(format!(
-                "hidden has a layer of {width} units; give 1 to 65536 units a layer"
-            ));
-        }
+    /// Where hidden layers have no effect of the scale of their weights.
+    fn scale_invariant(&self) -> bool {
+        !self.norm.is_none() && !self.norm_after_activation
+    }
+
+    fn check_norm(&self) -> Result<(), String> {
         self.norm.validate().map_err(|e| format!("norm.{e}"))?;
+        let places = [
+            ("norm_after_activation", self.norm_after_activation),
+            ("norm_input", self.norm_input),
+        ];
+        match places.into_iter().find(|(_, set)| *set && self.norm.is_none()) {
+            Some((key, _)) => {
+                Err(format!("{key} does nothing without a norm; leave it out, or give norm.kind"))
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn check_weight(&self) -> Result<(), String> {
         self.weight.validate().map_err(|e| format!("weight.{e}"))?;
-        let only_heads = |layers: WeightLayers| layers == WeightLayers::Heads;
-        if self.norm != (NormConfig::None {})
-            && self.weight.layers().is_some_and(|l| !only_heads(l))
-        {
+        let Some(layers) = self.weight.layers() else { return Ok(()) };
+        if self.scale_invariant() && layers != WeightLayers::Heads {
             return Err(format!(
                 "weight.kind = \"{}\" does nothing on hidden layers with a norm, which takes the scale of their weights \
                  away; leave out arch.norm, or give weight.layers = \"heads\"",
                 self.weight.kind()
             ));
         }
-        if let Some(layers) = self.weight.layers() {
-            let least = match layers {
-                WeightLayers::Penultimate | WeightLayers::Hidden => 1,
-                WeightLayers::Intermediate => 2,
-                WeightLayers::Heads | WeightLayers::All => 0,
-            };
-            if self.hidden.len() < least {
-                return Err(format!(
-                    "weight.layers chooses none of {} hidden layers; give `hidden` more, or take another choice",
-                    self.hidden.len()
-                ));
-            }
-        }
-        arch::check_weights("hidden", self.hidden.windows(2).map(|w| w[0] * w[1]).sum())
+        layers.check(self.hidden.len(), true).map_err(|e| format!("weight.{e}"))
     }
 }
 
 /// PyTorch's default for layer normalisation.
 const NORM_EPS: f64 = 1e-5;
 
-struct Hidden {
-    name: String,
-    dense: Linear,
-    norm: Option<Norm>,
-}
+impl ArchSettings for MlpConfig {
+    fn validate(&self) -> Result<(), String> {
+        if let Some(width) = self.hidden.iter().find(|&&width| !(1..=65_536).contains(&width)) {
+            return Err(format!(
+                "hidden has a layer of {width} units; give 1 to 65536 units a layer"
+            ));
+        }
+        self.activation.validate().map_err(|e| format!("activation.{e}"))?;
+        self.check_norm()?;
+        self.init.validate().map_err(|e| format!("init.{e}"))?;
+        self.check_weight()?;
+        let outputs = self.activation.outputs_per_unit();
+        check_weights("hidden", self.hidden.windows(2).map(|w| w[0] * outputs * w[1]).sum())
+    }
 
-/// The network described in the module header.
-pub struct Mlp {
-    hidden: Vec<Hidden>,
-    activation: Activation,
-    heads: Vec<Linear>,
-}
-
-impl Mlp {
-    /// Parameters are `prefix/hidden_I/{weight,bias}`, `prefix/norm_I/{gain,offset}` and
-    /// `prefix/HEAD/{weight,bias}`.
-    pub fn new(
-        config: &MlpConfig,
+    /// Parameters are `prefix/norm_input/{gain,offset}`, `prefix/hidden_I/{weight,bias}`,
+    /// `prefix/norm_I/{gain,offset}` and `prefix/HEAD/{weight,bias}`.
+    fn assemble(
+        &self,
         p: &mut Params,
         prefix: &str,
-        input: i64,
+        input: &[i64],
         outputs: &[(&str, i64)],
         rng: &mut Rng,
-    ) -> Self {
-        let mut width = input;
+    ) -> Result<Arc<dyn Network>, String> {
+        let mut width: i64 = input.iter().product();
+        let norm = |p: &mut Params, name: &str, width, rng: &mut Rng| {
+            self.norm.build(p, &format!("{prefix}/{name}"), width, NORM_EPS, rng)
+        };
+        let norm_input = if self.norm_input { norm(p, "norm_input", width, rng) } else { None };
+        let per_unit = self.activation.outputs_per_unit();
         let mut hidden = Vec::new();
-        for (i, &units) in config.hidden.iter().enumerate() {
+        for (i, &units) in self.hidden.iter().enumerate() {
             let name = format!("{prefix}/hidden_{i}");
-            let (weight, bias) = config.init.distributions(Role::Hidden, width);
-            let scale_invariant = config.norm != (NormConfig::None {});
-            let role = if scale_invariant { Role::ScaleInvariant } else { Role::Hidden };
-            let bias = config.bias.then_some(bias);
+            let (weight, bias) = self.init.layer(Place {
+                position: Position::Hidden,
+                fan_in: width,
+                fan_out: units,
+                network: p.network(),
+            });
+            let role = if self.scale_invariant() { Role::ScaleInvariant } else { Role::Hidden };
+            let bias = self.bias.then_some(bias);
             let mut dense = Linear::new(p, &name, role, width, units, weight, bias, rng);
-            if config.weight.layers().is_some_and(|l| l.has_hidden(i, config.hidden.len())) {
-                dense = dense.reparametrised(&config.weight, p);
+            if self.weight.layers().is_some_and(|l| l.has_hidden(i, self.hidden.len())) {
+                dense = dense.reparametrised(&self.weight, p);
             }
-            let norm = format!("{prefix}/norm_{i}");
-            let norm = Norm::new(p, &norm, config.norm, units, NORM_EPS, rng);
+            let normed = if self.norm_after_activation { units * per_unit } else { units };
+            let norm = norm(p, &format!("norm_{i}"), normed, rng);
             hidden.push(Hidden { name, dense, norm });
-            width = units;
+            width = units * per_unit;
         }
         p.in_heads(true);
         let heads: Vec<Linear> = outputs
             .iter()
-            .map(|(name, output)| {
-                let (weight, bias) = config.init.distributions(Role::Output, width);
+            .map(|&(name, output)| {
+                let (weight, bias) = self.init.layer(Place {
+                    position: Position::Output,
+                    fan_in: width,
+                    fan_out: output,
+                    network: p.network(),
+                });
                 let name = format!("{prefix}/{name}");
-                let head =
-                    Linear::new(p, &name, Role::Output, width, *output, weight, Some(bias), rng);
-                if config.weight.layers().is_some_and(WeightLayers::has_heads) {
-                    head.reparametrised(&config.weight, p)
+                let role = Role::Output;
+                let head = Linear::new(p, &name, role, width, output, weight, Some(bias), rng);
+                if self.weight.layers().is_some_and(WeightLayers::has_heads) {
+                    head.reparametrised(&self.weight, p)
                 } else {
                     head
                 }
             })
             .collect();
         p.in_heads(false);
-        for (i, layer) in hidden.iter().enumerate() {
-            let outgoing = match hidden.get(i + 1) {
+        let net = Mlp {
+            norm_input,
+            hidden,
+            activation: self.activation.clone(),
+            norm_after_activation: self.norm_after_activation,
+            heads,
+        };
+        net.add_neurons(p);
+        Ok(Arc::new(net))
+    }
+
+    fn ends(&self) -> (Option<i64>, Option<i64>) {
+        let outputs = self.activation.outputs_per_unit();
+        (self.hidden.first().copied(), self.hidden.last().map(|width| width * outputs))
+    }
+}
+
+struct Hidden {
+    name: String,
+    dense: Linear,
+    norm: Option<Arc<dyn Norm>>,
+}
+
+/// The network described in the module header.
+struct Mlp {
+    norm_input: Option<Arc<dyn Norm>>,
+    hidden: Vec<Hidden>,
+    activation: ActivationConfig,
+    norm_after_activation: bool,
+    heads: Vec<Linear>,
+}
+
+impl Mlp {
+    /// Units can be replaced where what the next layer reads of one is what its activation was: not two outputs, and not a
+    /// normalised one.
+    fn add_neurons(&self, p: &mut Params) {
+        if self.norm_after_activation || self.activation.outputs_per_unit() > 1 {
+            return;
+        }
+        for (i, layer) in self.hidden.iter().enumerate() {
+            let outgoing = match self.hidden.get(i + 1) {
                 Some(next) => vec![next.dense.outgoing()],
-                None => heads.iter().map(Linear::outgoing).collect(),
+                None => self.heads.iter().map(Linear::outgoing).collect(),
             };
             let fed = layer.dense.outgoing();
-            let own = fed.bias.into_iter().chain(layer.norm.iter().flat_map(Norm::learned));
+            let of_norm = layer.norm.iter().flat_map(|norm| norm.per_unit());
+            let own = fed.bias.into_iter().chain(of_norm);
             p.add_neurons(NeuronGroup::new(&layer.name, fed.weight, own, outgoing));
         }
-        Mlp { hidden, activation: config.activation, heads }
     }
 }
 
 impl Network for Mlp {
     fn forward(&self, fw: &mut Forward<'_>, x: &Tensor) -> Vec<Tensor> {
         debug_assert_eq!(x.dim(), 2, "input is [B, D], not {:?}", x.size());
-        let mut x = x.shallow_clone(); // [B, D]
-        let p = fw.params;
+        let mut x = match &self.norm_input {
+            Some(norm) => norm.forward(fw, x),
+            None => x.shallow_clone(),
+        }; // [B, D]
         for layer in &self.hidden {
-            x = layer.dense.forward(p, &x); // [B, units]
-            if let Some(norm) = &layer.norm {
-                x = norm.forward(p, &x);
+            x = layer.dense.forward(fw.params, &x); // [B, units]
+            if let Some(norm) = layer.norm.as_ref().filter(|_| !self.norm_after_activation) {
+                x = norm.forward(fw, &x);
             }
             x = self.activation.apply(&x);
             fw.record(&layer.name, self.activation.activity(), &x);
+            if let Some(norm) = layer.norm.as_ref().filter(|_| self.norm_after_activation) {
+                x = norm.forward(fw, &x);
+            }
         }
-        self.heads.iter().map(|head| head.forward(p, &x)).collect()
+        self.heads.iter().map(|head| head.forward(fw.params, &x)).collect()
     }
 }

@@ -4,30 +4,24 @@ pub mod conv;
 pub mod mlp;
 pub mod simba;
 pub mod simba_v2;
+mod trunk;
 
-/// 1 GiB of weights, of which training holds some eight copies: beyond it a network is a typing error
-/// that would take the machine's memory.
-const MOST_WEIGHTS: i64 = 1 << 28;
+use self::{conv::ConvConfig, mlp::MlpConfig, simba::SimbaConfig, simba_v2::SimbaV2Config};
+use crate::{
+    network::ArchSettings,
+    registry::{Family, Open},
+};
 
-pub(crate) fn check_weights(key: &str, weights: i64) -> Result<(), String> {
-    if weights <= MOST_WEIGHTS {
-        return Ok(());
-    }
-    Err(format!(
-        "{key} makes {weights} weights between layers; give layers with at most {MOST_WEIGHTS}"
-    ))
-}
+/// One line each.
+impl Open for dyn ArchSettings {
+    const KEY: &'static str = "arch";
 
-/// What the two residual architectures have in common: a trunk of `blocks` inverted bottlenecks
-/// `width -> expansion * width -> width`.
-fn check_trunk(width: i64, blocks: i64, expansion: i64) -> Result<(), String> {
-    for (key, value, most) in [("width", width, 65_536), ("expansion", expansion, 64)] {
-        if !(1..=most).contains(&value) {
-            return Err(format!("{key} is {value}; it must be between 1 and {most}"));
-        }
+    fn builtin() -> Family<Self> {
+        let mut family = Family::default();
+        family.add::<ConvConfig>();
+        family.add::<MlpConfig>();
+        family.add::<SimbaConfig>();
+        family.add::<SimbaV2Config>();
+        family
     }
-    if !(0..=1_024).contains(&blocks) {
-        return Err(format!("blocks is {blocks}; it must be between 0 and 1024"));
-    }
-    check_weights("width", 2 * blocks * expansion * width * width)
 }

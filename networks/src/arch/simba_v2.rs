@@ -12,17 +12,20 @@
 //! the network. Constants are those of the official code; where the paper's text differs there is a
 //! key for it, and `docs/simba_v2.md` has the table.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
+use super::trunk::check_trunk;
 use crate::{
-    arch,
     forward::Forward,
     layers::{HypersphericalLinear, Scaler, l2_normalize},
-    network::Network,
+    network::{ArchSettings, Network},
     neurons::NeuronGroup,
     params::Params,
     random::Rng,
+    registry::Part,
     trace::Activity,
 };
 
@@ -76,9 +79,29 @@ impl Default for SimbaV2Config {
     }
 }
 
-impl SimbaV2Config {
-    pub(crate) fn validate(&self) -> Result<(), String> {
-        arch::check_trunk(self.width, self.blocks, self.expansion)?;
+impl Part for SimbaV2Config {
+    type Family = dyn ArchSettings;
+
+    const KIND: &'static str = "simba_v2";
+    const SUMMARY: &'static str = "residual blocks with features and weights on unit spheres";
+    const SOURCE: &'static str = "Lee et al. 2025, arXiv 2502.15280";
+    const REFUSES: &'static [(&'static str, &'static str)] = &[
+        ("activation", "the blocks' scalers and `relu_eps` are made for ReLU"),
+        ("norm", "features are normalised already, to unit length"),
+        ("norm_after_activation", "features are normalised already, to unit length"),
+        ("norm_input", "the input is normalised already, to unit length"),
+        ("init", "rows of weights start on the unit sphere"),
+        (
+            "weight",
+            "rows of weights have unit length, and any function of them would leave the sphere",
+        ),
+        ("bias", "its layers have none but the heads"),
+    ];
+}
+
+impl ArchSettings for SimbaV2Config {
+    fn validate(&self) -> Result<(), String> {
+        check_trunk(self.width, self.blocks, self.expansion)?;
         for (key, value) in [
             ("scaler_init", self.scaler_init),
             ("scaler_scale", self.scaler_scale),
@@ -98,6 +121,21 @@ impl SimbaV2Config {
         }
         Ok(())
     }
+
+    fn assemble(
+        &self,
+        p: &mut Params,
+        prefix: &str,
+        input: &[i64],
+        outputs: &[(&str, i64)],
+        rng: &mut Rng,
+    ) -> Result<Arc<dyn Network>, String> {
+        Ok(Arc::new(SimbaV2::new(self, p, prefix, input.iter().product(), outputs, rng)))
+    }
+
+    fn ends(&self) -> (Option<i64>, Option<i64>) {
+        (Some(self.width), Some(self.width))
+    }
 }
 
 /// `d -> expansion * d -> d`, and the step of size `alpha` towards the result.
@@ -116,7 +154,7 @@ struct Head {
 }
 
 /// The network described in the module header.
-pub struct SimbaV2 {
+struct SimbaV2 {
     name: String,
     shift: f64,
     relu_eps: f64,
@@ -129,7 +167,7 @@ pub struct SimbaV2 {
 impl SimbaV2 {
     /// Parameters are `prefix/embed/{weight,scaler}`, `prefix/block_I/{up/weight,scaler,down/weight,
     /// alpha}` and `prefix/HEAD/{hidden/weight,scaler,out/weight,out/bias}`.
-    pub fn new(
+    fn new(
         config: &SimbaV2Config,
         p: &mut Params,
         prefix: &str,

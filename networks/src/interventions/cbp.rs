@@ -113,6 +113,8 @@ impl Default for Cbp {
 }
 
 impl Part for Cbp {
+    type Family = dyn InterventionSettings;
+
     const KIND: &'static str = "cbp";
     const SUMMARY: &'static str =
         "replaces the units of least utility among the mature, a fraction of them";

@@ -16,6 +16,8 @@ pub struct ClipGradNorm {
 }
 
 impl Part for ClipGradNorm {
+    type Family = dyn InterventionSettings;
+
     const KIND: &'static str = "clip_grad_norm";
     const SUMMARY: &'static str = "scales all gradients to a joint norm of at most `max_norm`";
     const SOURCE: &'static str = "Pascanu et al. 2013, arXiv 1211.5063";

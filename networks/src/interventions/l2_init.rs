@@ -20,6 +20,8 @@ pub struct L2Init {
 }
 
 impl Part for L2Init {
+    type Family = dyn InterventionSettings;
+
     const KIND: &'static str = "l2_init";
     const SUMMARY: &'static str = "adds `2 strength (theta - theta_0)` to the gradient";
     const SOURCE: &'static str = "Kumar et al. 2023, arXiv 2308.11958, section 4";
@@ -31,8 +33,10 @@ impl InterventionSettings for L2Init {
     }
 
     fn build(&self, p: &mut Params) -> Box<dyn Intervention> {
-        let copies: Vec<_> =
-            p.trainable().map(|p| (format!("{}@init", p.name), p.init, p.value.copy())).collect();
+        let copies: Vec<_> = p
+            .trainable()
+            .map(|p| (format!("{}@init", p.name), p.init.clone(), p.value.copy()))
+            .collect();
         let initial = copies
             .into_iter()
             .map(|(name, init, value)| p.add_value(name, Role::State, init, &value))

@@ -26,18 +26,22 @@ pub use reset_layers::{Layers, ResetLayers};
 pub use settings::{Effects, Host, InterventionConfig, InterventionSettings, check, validate};
 pub use shrink_perturb::ShrinkPerturb;
 
-use crate::registry::Family;
+use crate::registry::{Family, Open};
 
-/// What comes with this crate: one line each.
-pub(crate) fn builtin() -> Family<dyn InterventionSettings> {
-    let mut family = Family::default();
-    family.add::<Cbp>();
-    family.add::<ClipGradNorm>();
-    family.add::<L2Init>();
-    family.add::<Nap>();
-    family.add::<Parseval>();
-    family.add::<Redo>();
-    family.add::<ResetLayers>();
-    family.add::<ShrinkPerturb>();
-    family
+/// One line each.
+impl Open for dyn InterventionSettings {
+    const KEY: &'static str = "interventions";
+
+    fn builtin() -> Family<Self> {
+        let mut family = Family::default();
+        family.add::<Cbp>();
+        family.add::<ClipGradNorm>();
+        family.add::<L2Init>();
+        family.add::<Nap>();
+        family.add::<Parseval>();
+        family.add::<Redo>();
+        family.add::<ResetLayers>();
+        family.add::<ShrinkPerturb>();
+        family
+    }
 }

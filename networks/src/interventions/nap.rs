@@ -22,7 +22,7 @@ use tch::{Kind, Tensor, no_grad_guard};
 use super::{Host, Intervention, InterventionSettings, StepCx, settings::at_least_0};
 use crate::{
     fused,
-    params::{L2_EPS, Param, ParamId, Params, Role},
+    params::{Param, ParamId, Params, Role},
     registry::Part,
 };
 
@@ -64,6 +64,8 @@ impl Default for Nap {
 }
 
 impl Part for Nap {
+    type Family = dyn InterventionSettings;
+
     const KIND: &'static str = "nap";
     const SUMMARY: &'static str =
         "`W <- ||W_0|| W / ||W||` for every hidden matrix, together with its bias";
@@ -109,6 +111,13 @@ impl InterventionSettings for Nap {
 fn fits(host: &Host<'_>) -> Result<(), String> {
     let p = host.params;
     let layer = |q: &Param| q.name.trim_end_matches("/weight").to_owned();
+    let running = |q: &Param| q.role == Role::Buffer { averaged: true };
+    if let Some((_, q)) = p.iter().find(|(_, q)| running(q)) {
+        return Err(format!(
+            "the running statistics of `{}` are of the weights before a projection; take layer_norm or rms_norm",
+            q.name
+        ));
+    }
     if let Some((_, q)) = p.iter().find(|(_, q)| q.role == Role::Hidden) {
         return Err(format!(
             "layer `{}` has no norm before its nonlinearity; give an mlp with `arch.norm`",
@@ -160,7 +169,7 @@ impl Sphere {
     fn new(members: Vec<ParamId>, p: &mut Params) -> Self {
         let radius = joint_norm(&members, p).to_kind(Kind::Double).to_device(tch::Device::Cpu);
         let first = p.iter().find(|(id, _)| *id == members[0]).expect("a member");
-        let (name, init) = (format!("{}@radius", first.1.name), first.1.init);
+        let (name, init) = (format!("{}@radius", first.1.name), first.1.init.clone());
         let radius = p.add_value(name, Role::State, init, &radius);
         Sphere { members, radius }
     }
@@ -168,7 +177,7 @@ impl Sphere {
     /// Scales the members to the initial norm. A group that is all zero stays so.
     fn project(&self, p: &Params) {
         let members: Vec<&Tensor> = self.members.iter().map(|&id| p.get(id)).collect();
-        fused::to_norm_(&members, self.radius(p), L2_EPS);
+        fused::to_norm_(&members, self.radius(p), fused::L2_EPS);
     }
 
     fn radius(&self, p: &Params) -> f64 {

@@ -34,6 +34,8 @@ impl Default for Parseval {
 }
 
 impl Part for Parseval {
+    type Family = dyn InterventionSettings;
+
     const KIND: &'static str = "parseval";
     const SUMMARY: &'static str =
         "adds `strength ||W W^T - scale I||^2` of every hidden matrix to the loss";

@@ -28,6 +28,8 @@ impl Default for Redo {
 }
 
 impl Part for Redo {
+    type Family = dyn InterventionSettings;
+
     const KIND: &'static str = "redo";
     const SUMMARY: &'static str =
         "replaces all units with `mean |h_i| / mean_j mean |h_j| <= threshold`";

@@ -35,6 +35,8 @@ pub struct ResetLayers {
 }
 
 impl Part for ResetLayers {
+    type Family = dyn InterventionSettings;
+
     const KIND: &'static str = "reset_layers";
     const SUMMARY: &'static str =
         "draws the heads, or everything, again from their own distributions";

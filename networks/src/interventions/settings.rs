@@ -6,7 +6,7 @@ use super::Intervention;
 use crate::{
     optim::OptimConfig,
     params::Params,
-    registry::{Family, Named, Open, Part, Registries},
+    registry::{Holds, Named, Part},
 };
 
 /// An entry of the list `interventions`.
@@ -89,8 +89,9 @@ pub fn check(
         }
         if params.neurons().is_empty() {
             return Err(format!(
-                "{kind} cannot work here: the network has no units that can be replaced; give an mlp \
-                 hidden layers, or a residual network blocks"
+                "{kind} cannot work here: the network has no units that can be replaced; give an mlp hidden layers with \
+                 the norm, if any, before the activation, or a residual network blocks, and an activation with one \
+                 output a unit"
             ));
         }
         if let Some(second) = host.replaced_twice() {
@@ -111,15 +112,9 @@ pub fn validate(interventions: &[InterventionConfig]) -> Result<(), String> {
     interventions.iter().try_for_each(|i| i.validate().map_err(|e| format!("{}: {e}", i.kind())))
 }
 
-impl Open for dyn InterventionSettings {
-    fn family(registries: &Registries) -> &Family<Self> {
-        &registries.interventions
-    }
-}
-
-impl<P: Part + InterventionSettings> From<P> for InterventionConfig {
-    fn from(settings: P) -> Self {
-        Named::new(settings, |s: Arc<P>| -> Arc<dyn InterventionSettings> { s })
+impl<P: Part + InterventionSettings> Holds<P> for dyn InterventionSettings {
+    fn hold(part: Arc<P>) -> Arc<Self> {
+        part
     }
 }
 

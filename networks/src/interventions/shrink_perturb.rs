@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use tch::no_grad_guard;
 
 use super::{
-    Effects, Intervention, InterventionSettings, StepCx,
+    Effects, Host, Intervention, InterventionSettings, StepCx,
     settings::{at_least_0, some_time},
 };
 use crate::{
@@ -34,6 +34,8 @@ pub struct ShrinkPerturb {
 }
 
 impl Part for ShrinkPerturb {
+    type Family = dyn InterventionSettings;
+
     const KIND: &'static str = "shrink_perturb";
     const SUMMARY: &'static str = "`theta <- shrink theta + perturb theta'` with a fresh draw `theta'` of each layer's own distribution";
     const SOURCE: &'static str = "Ash & Adams 2020, arXiv 1910.08475, section 4";
@@ -47,6 +49,18 @@ impl InterventionSettings for ShrinkPerturb {
         }
         at_least_0("perturb", self.perturb)?;
         some_time(self.every_updates, self.on_task_change)
+    }
+
+    fn check(&self, host: &Host<'_>) -> Result<(), String> {
+        let same = host.params.iter().find(|(_, q)| q.role.is_weight() && !q.init.is_random());
+        match same {
+            Some((_, weight)) => Err(format!(
+                "shrink_perturb cannot work here: `{}` is the same whenever it is drawn, so there is no noise to add; \
+                 take an `init` with random weights",
+                weight.name
+            )),
+            None => Ok(()),
+        }
     }
 
     fn effects(&self) -> Effects {

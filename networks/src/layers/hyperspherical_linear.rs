@@ -3,9 +3,10 @@
 use tch::Tensor;
 
 use crate::{
+    fused::L2_EPS,
     init::Init,
     neurons::Outgoing,
-    params::{L2_EPS, ParamId, Params, Role},
+    params::{ParamId, Params, Role},
     random::Rng,
 };
 

@@ -38,9 +38,7 @@ impl Linear {
     /// The same layer with a function of its weight instead of the weight.
     #[must_use]
     pub fn reparametrised(self, config: &ReparamConfig, p: &mut Params) -> Self {
-        let id = self.weight.id();
-        let reparam = config.build(id, p);
-        Linear { weight: Weight::reparametrised(id, reparam, p), ..self }
+        Linear { weight: self.weight.reparametrise(config, p), ..self }
     }
 
     /// The layer as a reader of the units before it.

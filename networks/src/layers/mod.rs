@@ -1,12 +1,15 @@
 //! Layers: pure functions of `&Params`, one kind per file. Weights are `[out, in]`, inputs `[B, in]`.
 
+pub mod activation;
+mod conv2d;
 mod hyperspherical_linear;
 mod linear;
-mod norm;
+pub mod norm;
 pub mod reparam;
 mod scaler;
 mod weight;
 
+pub use conv2d::Conv2d;
 pub use hyperspherical_linear::{HypersphericalLinear, l2_normalize};
 pub use linear::Linear;
 pub use norm::{Norm, NormConfig};

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use tch::Tensor;
 
 use crate::{
-    layers::reparam::Reparam,
-    params::{ParamId, Params},
+    layers::reparam::ReparamConfig,
+    params::{ParamId, Params, Reparam},
 };
 
 /// A stored weight, and perhaps a function of it that takes its place.
@@ -22,10 +22,12 @@ impl Weight {
         Weight { id, reparam: None }
     }
 
-    /// `reparam` of the weight, which `p` keeps up to date from now on.
-    pub fn reparametrised(id: ParamId, reparam: Arc<dyn Reparam>, p: &mut Params) -> Self {
-        p.add_reparam(id, Arc::clone(&reparam));
-        Weight { id, reparam: Some(reparam) }
+    /// A function of the stored weight, with buffers that `p` keeps up to date from now on.
+    #[must_use]
+    pub fn reparametrise(self, config: &ReparamConfig, p: &mut Params) -> Self {
+        let reparam = config.build(self.id, p);
+        p.add_reparam(self.id, Arc::clone(&reparam));
+        Weight { reparam: Some(reparam), ..self }
     }
 
     /// The stored tensor, which an optimiser changes.

@@ -59,6 +59,8 @@ impl Default for AdamW {
 }
 
 impl Part for Adam {
+    type Family = dyn OptimSettings;
+
     const KIND: &'static str = "adam";
     const SUMMARY: &'static str =
         "steps by running means of gradients over the roots of those of their squares";
@@ -66,6 +68,8 @@ impl Part for Adam {
 }
 
 impl Part for AdamW {
+    type Family = dyn OptimSettings;
+
     const KIND: &'static str = "adamw";
     const SUMMARY: &'static str =
         "Adam with decoupled weight decay, `theta <- (1 - lr weight_decay) theta`";

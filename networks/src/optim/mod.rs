@@ -21,17 +21,21 @@ use tch::{Device, Kind, Tensor, no_grad_guard};
 
 use crate::{
     params::{LoadError, Params, StateDict, copy_from},
-    registry::Family,
+    registry::{Family, Open},
 };
 
-/// What comes with this crate: one line each.
-pub(crate) fn builtin() -> Family<dyn OptimSettings> {
-    let mut family = Family::default();
-    family.add::<Adam>();
-    family.add::<AdamW>();
-    family.add::<NovoGrad>();
-    family.add::<Sgd>();
-    family
+/// One line each.
+impl Open for dyn OptimSettings {
+    const KEY: &'static str = "optim";
+
+    fn builtin() -> Family<Self> {
+        let mut family = Family::default();
+        family.add::<Adam>();
+        family.add::<AdamW>();
+        family.add::<NovoGrad>();
+        family.add::<Sgd>();
+        family
+    }
 }
 
 /// An optimiser for one [`Params`].

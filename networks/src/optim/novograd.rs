@@ -57,6 +57,8 @@ impl Default for NovoGrad {
 }
 
 impl Part for NovoGrad {
+    type Family = dyn OptimSettings;
+
     const KIND: &'static str = "novograd";
     const SUMMARY: &'static str =
         "momentum of gradients divided by a running norm of each tensor's";

@@ -7,7 +7,7 @@ use tch::Tensor;
 use super::Adam;
 use crate::{
     params::Params,
-    registry::{Family, Named, Open, Part, Registries},
+    registry::{Holds, Part},
 };
 
 /// The settings of one optimiser, and its step.
@@ -52,15 +52,9 @@ pub struct StepAt<'a> {
     pub step_tensor: &'a Tensor,
 }
 
-impl Open for dyn OptimSettings {
-    fn family(registries: &Registries) -> &Family<Self> {
-        &registries.optimizers
-    }
-}
-
-impl<P: Part + OptimSettings> From<P> for Named<dyn OptimSettings> {
-    fn from(settings: P) -> Self {
-        Named::new(settings, |s: Arc<P>| -> Arc<dyn OptimSettings> { s })
+impl<P: Part + OptimSettings> Holds<P> for dyn OptimSettings {
+    fn hold(part: Arc<P>) -> Arc<Self> {
+        part
     }
 }
 

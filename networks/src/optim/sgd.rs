@@ -17,6 +17,8 @@ pub struct Sgd {
 }
 
 impl Part for Sgd {
+    type Family = dyn OptimSettings;
+
     const KIND: &'static str = "sgd";
     const SUMMARY: &'static str = "`theta <- theta - lr m`, `m <- momentum m + g`";
     const SOURCE: &'static str = "PyTorch's SGD";

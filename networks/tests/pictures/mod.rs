@@ -4,10 +4,8 @@
 use std::sync::Arc;
 
 use networks::{
-    arch::{
-        conv::ConvConfig,
-        mlp::{Activation, MlpConfig},
-    },
+    arch::{conv::ConvConfig, mlp::MlpConfig},
+    layers::activation::Tanh,
     network::{ArchConfig, Network},
     params::Params,
     random,
@@ -19,13 +17,12 @@ pub(crate) fn host(t: &Tensor) -> Vec<f64> {
 }
 
 pub(crate) fn linear_body() -> ArchConfig {
-    ArchConfig::Mlp(MlpConfig { hidden: vec![], ..MlpConfig::default() })
+    ArchConfig::from(MlpConfig { hidden: vec![], ..MlpConfig::default() })
 }
 
 pub(crate) fn small_body() -> ArchConfig {
-    let config =
-        MlpConfig { hidden: vec![6], activation: Activation::Tanh, ..MlpConfig::default() };
-    ArchConfig::Mlp(config)
+    let config = MlpConfig { hidden: vec![6], activation: Tanh {}.into(), ..MlpConfig::default() };
+    ArchConfig::from(config)
 }
 
 pub(crate) fn build(
@@ -33,7 +30,7 @@ pub(crate) fn build(
     input: &[i64],
 ) -> Result<(Arc<dyn Network>, Params), String> {
     let mut p = Params::default();
-    let arch = ArchConfig::Conv(config.clone());
+    let arch = ArchConfig::from(config.clone());
     let net = arch.build(&mut p, "q", input, &[("y", 3)], &mut random::stream(1, 0))?;
     Ok((net, p))
 }

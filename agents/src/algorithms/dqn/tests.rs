@@ -11,7 +11,7 @@ use networks::{arch::mlp::MlpConfig, network::ArchConfig, random};
 
 /// Linear Q of one observation and two actions: parameters are `w0 w1 b0 b1`.
 fn linear(config: DqnConfig) -> Dqn {
-    let arch = ArchConfig::Mlp(MlpConfig { hidden: vec![], ..MlpConfig::default() });
+    let arch = ArchConfig::from(MlpConfig { hidden: vec![], ..MlpConfig::default() });
     let network = NetworkConfig { arch, ..NetworkConfig::default() };
     let config = DqnConfig { network, ..config };
     let spec = EnvSpec::vector(1, ActionSpace::Discrete(2));

@@ -26,7 +26,7 @@ use networks::{
     init::Init,
     interventions::Clock,
     model::{FrozenNetwork, Model, NonFinite},
-    network::{ArchConfig, Ensemble},
+    network::Ensemble,
     params::{LoadError, ParamId, Params, Role, StateDict},
     random::{self, Rng},
     squashed_gaussian::{LogStd, Sample, SquashedGaussian},
@@ -85,7 +85,7 @@ impl Sac {
             .map_err(|e| format!("agent.actor.arch: {e}"))?;
         let actor = config.actor.model("actor", net, p, device).map_err(at("actor"))?;
 
-        if matches!(config.critic.arch, ArchConfig::Conv(_)) {
+        if config.critic.arch.takes_pictures() {
             return Err("agent.critic.arch.kind is \"conv\" and SAC's critics take a flat vector, \
                         observation and action one after the other; give them \"mlp\", \"simba\" or \
                         \"simba_v2\" (agent.actor.arch can be \"conv\")"

@@ -12,7 +12,7 @@ use networks::{arch::mlp::MlpConfig, network::ArchConfig};
 /// Linear actor of one observation and one action: parameters are the weight and bias of the
 /// mean, then of the log standard deviation.
 fn linear(config: SacConfig) -> Sac {
-    let arch = ArchConfig::Mlp(MlpConfig { hidden: vec![], ..MlpConfig::default() });
+    let arch = ArchConfig::from(MlpConfig { hidden: vec![], ..MlpConfig::default() });
     let actor = NetworkConfig { arch, ..NetworkConfig::default() };
     let config = SacConfig { actor, ..config };
     let spec = EnvSpec::vector(1, ActionSpace::symmetric(1));

@@ -12,23 +12,28 @@ pub use spectral_norm::SpectralNorm;
 
 use std::{fmt::Debug, sync::Arc};
 
+pub use crate::params::Reparam;
+
 use serde::{Deserialize, Serialize};
-use tch::Tensor;
 
 use crate::{
     params::{ParamId, Params},
-    registry::{Family, Named, Open, Part, Registries},
+    registry::{Family, Holds, Named, Open, Part},
 };
 
 /// `weight` of an architecture.
 pub type ReparamConfig = Named<dyn ReparamSettings>;
 
-/// What comes with this crate: one line each.
-pub(crate) fn builtin() -> Family<dyn ReparamSettings> {
-    let mut family = Family::default();
-    family.add::<SpectralNorm>();
-    family.add::<Stored>();
-    family
+/// One line each.
+impl Open for dyn ReparamSettings {
+    const KEY: &'static str = "weight";
+
+    fn builtin() -> Family<Self> {
+        let mut family = Family::default();
+        family.add::<SpectralNorm>();
+        family.add::<Stored>();
+        family
+    }
 }
 
 /// The settings of one reparametrisation.
@@ -46,15 +51,8 @@ pub trait ReparamSettings: Debug + Send + Sync {
     fn build(&self, id: ParamId, p: &mut Params) -> Arc<dyn Reparam>;
 }
 
-/// A function of one weight.
-pub trait Reparam: Debug + Send + Sync {
-    /// What the layer multiplies with, differentiable in the stored weight `w`.
-    fn effective(&self, w: &Tensor, p: &Params) -> Tensor;
-    /// Brings the buffers up to date with a weight that has changed: by a step or, if `jumped`, by a reset.
-    fn advance(&self, p: &mut Params, jumped: bool);
-}
-
-/// Layers of an MLP, by where they stand.
+/// Layers of a network, by where they stand: the hidden ones in the order in which they compute, which in a
+/// torso are its convolutions and in a residual network embedding and blocks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum WeightLayers {
@@ -82,20 +80,27 @@ impl WeightLayers {
         }
     }
 
+    /// Whether any of `count` hidden layers or of the heads, if the network has any, is one of them.
+    ///
+    /// # Errors
+    /// One sentence without its key if none is.
+    pub fn check(self, count: usize, heads: bool) -> Result<(), String> {
+        if (0..count).any(|index| self.has_hidden(index, count)) || (heads && self.has_heads()) {
+            return Ok(());
+        }
+        Err(format!(
+            "layers chooses none of {count} hidden layers; give the network more, or take another choice"
+        ))
+    }
+
     /// Whether output layers are among them.
     pub fn has_heads(self) -> bool {
         matches!(self, WeightLayers::Heads | WeightLayers::All)
     }
 }
 
-impl Open for dyn ReparamSettings {
-    fn family(registries: &Registries) -> &Family<Self> {
-        &registries.reparams
-    }
-}
-
-impl<P: Part + ReparamSettings> From<P> for ReparamConfig {
-    fn from(settings: P) -> Self {
-        Named::new(settings, |s: Arc<P>| -> Arc<dyn ReparamSettings> { s })
+impl<P: Part + ReparamSettings> Holds<P> for dyn ReparamSettings {
+    fn hold(part: Arc<P>) -> Arc<Self> {
+        part
     }
 }

@@ -16,6 +16,8 @@ use crate::{
 pub struct Stored {}
 
 impl Part for Stored {
+    type Family = dyn ReparamSettings;
+
     const KIND: &'static str = "none";
     const SUMMARY: &'static str = "weights as they are stored";
     const SOURCE: &'static str = "PyTorch's Linear";

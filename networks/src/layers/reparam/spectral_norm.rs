@@ -58,6 +58,8 @@ impl Default for SpectralNorm {
 }
 
 impl Part for SpectralNorm {
+    type Family = dyn ReparamSettings;
+
     const KIND: &'static str = "spectral_norm";
     const SUMMARY: &'static str = "`W / sigma`, `sigma` an estimate of the largest singular value";
     const SOURCE: &'static str =

@@ -1,16 +1,66 @@
-//! Weight initialisers: `(shape, rng) -> Tensor`.
+//! Initial weights.
 //!
-//! A weight is `[out, in]`; `fan_in` is the product of all dimensions but the first. Each
-//! parameter remembers its [`Init`], so that an intervention that resets a unit draws from the same distribution.
+//! Two things live here. An [`Init`] is the distribution of one parameter, `(shape, rng) -> Tensor`; each parameter
+//! remembers its own, so that an intervention that resets a unit draws from the same distribution. An [`InitConfig`]
+//! is what `init` of an architecture names: it chooses the distributions of every layer's weight and bias.
+//!
+//! A weight is `[out, in]`, or `[out, in, height, width]` of a convolution; `fan_in` is the product of all dimensions
+//! but the first.
 
-use serde::{Deserialize, Serialize};
+mod he;
+mod orthogonal;
+mod settings;
+mod torch_default;
+mod zero_hadamard;
+
+pub use he::He;
+pub use orthogonal::Orthogonal;
+pub use settings::{InitConfig, InitSettings, Place, Position};
+pub use torch_default::TorchDefault;
+pub use zero_hadamard::{ZeroHadamard, ZeroHadamardSpread, zero_matrix};
+
+use std::{fmt::Debug, sync::Arc};
+
 use tch::{Kind, Tensor};
 
-use crate::random::{self, Rng};
+use crate::{
+    fused,
+    random::{self, Rng},
+    registry::{Family, Open},
+};
 
-/// How a parameter is drawn, and drawn again when an intervention resets it.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+/// One line each.
+impl Open for dyn InitSettings {
+    const KEY: &'static str = "init";
+    const SHORT: bool = true;
+
+    fn builtin() -> Family<Self> {
+        let mut family = Family::default();
+        family.add::<He>();
+        family.add::<Orthogonal>();
+        family.add::<TorchDefault>();
+        family.add::<ZeroHadamard>();
+        family.add::<ZeroHadamardSpread>();
+        family
+    }
+}
+
+/// A distribution of one's own, in [`Init::Other`].
+pub trait Distribution: Debug + Send + Sync {
+    /// Draws an f32 CPU tensor of `shape`.
+    fn sample(&self, shape: &[i64], rng: &mut Rng) -> Tensor;
+
+    /// Draws `count` rows of a weight of `shape` on their own.
+    fn rows(&self, shape: &[i64], count: i64, rng: &mut Rng) -> Tensor;
+
+    /// Whether two draws differ.
+    fn is_random(&self) -> bool {
+        true
+    }
+}
+
+/// How a parameter is drawn, and drawn a second time when an intervention resets it.
+#[derive(Clone, Debug)]
 pub enum Init {
     /// Every element equal to the value.
     Constant(f64),
@@ -28,13 +78,15 @@ pub enum Init {
     Orthogonal(f64),
     /// `Orthogonal(1)`, then every row divided by its 2-norm (SimbaV2, arXiv 2502.15280).
     Hyperspherical,
+    /// Another.
+    Other(Arc<dyn Distribution>),
 }
 
 impl Init {
     /// Draws an f32 CPU tensor of `shape`.
-    pub fn sample(self, shape: &[i64], rng: &mut Rng) -> Tensor {
+    pub fn sample(&self, shape: &[i64], rng: &mut Rng) -> Tensor {
         let fan_in = shape.iter().skip(1).product::<i64>().max(1) as f64;
-        match self {
+        match *self {
             Init::Constant(value) => Tensor::full(shape, value, (Kind::Float, tch::Device::Cpu)),
             Init::Uniform(bound) => random::uniform(shape, -bound, bound, rng),
             Init::TorchDefault => {
@@ -43,12 +95,13 @@ impl Init {
             }
             Init::He => random::normal(shape, rng) * (2.0 / fan_in).sqrt(),
             Init::Lecun => random::normal(shape, rng) * fan_in.sqrt().recip(),
-            Init::Orthogonal(gain) => orthogonal(shape, gain, rng),
+            Init::Orthogonal(gain) => orthogonal::draw(shape, gain, rng),
             Init::Hyperspherical => {
-                let w = orthogonal(shape, 1.0, rng);
-                crate::fused::unit_rows_(&[&w], crate::params::L2_EPS);
+                let w = orthogonal::draw(shape, 1.0, rng);
+                fused::unit_rows_(&[&w], fused::L2_EPS);
                 w
             }
+            Init::Other(ref other) => other.sample(shape, rng),
         }
     }
 }
@@ -58,35 +111,35 @@ impl Init {
     /// draw has. Rows of [`Init::Orthogonal`] have uniform directions; among more rows than columns,
     /// which are not orthonormal themselves, their squared norm is `gain^2 columns / rows` on average,
     /// and here always. New rows are not orthogonal to the old ones.
-    pub fn rows(self, shape: &[i64], count: i64, rng: &mut Rng) -> Tensor {
+    pub fn rows(&self, shape: &[i64], count: i64, rng: &mut Rng) -> Tensor {
         let mut part = shape.to_vec();
         part[0] = count;
         let direction = |norm: f64, rng: &mut Rng| {
             let w = random::normal(&part, rng);
-            crate::fused::unit_rows_(&[&w], crate::params::L2_EPS);
+            fused::unit_rows_(&[&w], fused::L2_EPS);
             w * norm
         };
-        match self {
+        match *self {
             Init::Orthogonal(gain) => {
                 let columns = shape.iter().skip(1).product::<i64>() as f64;
                 direction(gain * (columns / shape[0] as f64).sqrt().min(1.0), rng)
             }
             Init::Hyperspherical => direction(1.0, rng),
-            independent => independent.sample(&part, rng),
+            Init::Other(ref other) => other.rows(shape, count, rng),
+            Init::Constant(_) | Init::Uniform(_) | Init::TorchDefault | Init::He | Init::Lecun => {
+                self.sample(&part, rng)
+            }
         }
     }
-}
 
-/// QR of a tall Gaussian matrix in f64; multiplying by the signs of R's diagonal makes the distribution
-/// uniform over orthogonal matrices (as `torch.nn.init.orthogonal_`).
-fn orthogonal(shape: &[i64], gain: f64, rng: &mut Rng) -> Tensor {
-    let rows = shape[0];
-    let cols = shape.iter().skip(1).product::<i64>().max(1);
-    let gaussian = random::normal_f64(&[rows.max(cols), rows.min(cols)], rng);
-    let (q, r) = Tensor::linalg_qr(&gaussian, "reduced");
-    let q = q * r.diagonal(0, 0, 1).sign();
-    let q = if rows < cols { q.tr() } else { q };
-    (q * gain).to_kind(Kind::Float).contiguous().view(shape)
+    /// Whether two draws differ.
+    pub fn is_random(&self) -> bool {
+        match self {
+            Init::Constant(_) => false,
+            Init::Other(other) => other.is_random(),
+            _ => true,
+        }
+    }
 }
 
 #[cfg(test)]

@@ -1,0 +1,154 @@
+//! Batch renormalisation (Ioffe 2017, arXiv 1702.03275) as CrossQ's code has it (Bhatt et al. 2024, arXiv 1902.05605): batch
+//! normalisation for the first steps and then, with factors through which no gradient flows, by the running averages,
+//! so that one strange batch does not change what a network computes.
+//!
+//! ```text
+//! r = clip(std_B / std_run, 1/r_max, r_max)       d = clip((mean_B - mean_run) / std_run, -d_max, d_max)
+//! mean = mean_B - d sqrt(var_B) / r                var = var_B / r^2          (r = 1, d = 0 while warming up)
+//! y = gain (x - mean) / sqrt(var + eps) + offset                             std = sqrt(var + eps)
+//! ```
+//!
+//! The paper relaxes the two bounds over tens of thousands of steps; CrossQ's code goes from one to the other at once.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use tch::{Tensor, no_grad_guard};
+
+use super::{
+    Affine, Norm, NormSettings,
+    batch_norm::{Running, check, moments},
+    per_channel, yes,
+};
+use crate::{
+    forward::{Forward, Mode},
+    init::Init,
+    params::{ParamId, Params, Role},
+    random::Rng,
+    registry::Part,
+};
+
+/// `kind = "batch_renorm"`
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct BatchRenorm {
+    /// Learned gain and offset.
+    #[serde(default = "yes")]
+    pub affine: bool,
+    /// Part of a running average that stays at each step.
+    pub momentum: f64,
+    /// Added to a variance.
+    pub eps: f64,
+    /// Steps of plain batch normalisation at the start.
+    pub warmup: u64,
+    /// Bound of `r`, at least 1.
+    pub r_max: f64,
+    /// Bound of `d`.
+    pub d_max: f64,
+}
+
+impl Default for BatchRenorm {
+    /// The numbers of CrossQ's code.
+    fn default() -> Self {
+        BatchRenorm {
+            affine: true,
+            momentum: 0.99,
+            eps: 1e-3,
+            warmup: 100_000,
+            r_max: 3.0,
+            d_max: 5.0,
+        }
+    }
+}
+
+impl Part for BatchRenorm {
+    type Family = dyn NormSettings;
+
+    const KIND: &'static str = "batch_renorm";
+    const SUMMARY: &'static str =
+        "batch normalisation that goes over to its running averages after a warm-up";
+    const SOURCE: &'static str =
+        "Ioffe 2017, arXiv 1702.03275; Bhatt et al. 2024, arXiv 1902.05605";
+}
+
+impl NormSettings for BatchRenorm {
+    fn validate(&self) -> Result<(), String> {
+        check(self.momentum, self.eps)?;
+        if !(self.r_max >= 1.0 && self.r_max.is_finite()) {
+            return Err(format!("r_max is {}; it must be at least 1", self.r_max));
+        }
+        if !(self.d_max >= 0.0 && self.d_max.is_finite()) {
+            return Err(format!("d_max is {}; it must be at least 0", self.d_max));
+        }
+        // Steps are counted in an f32.
+        if self.warmup > 1 << 24 {
+            return Err(format!("warmup is {}; it must be at most {}", self.warmup, 1 << 24));
+        }
+        Ok(())
+    }
+
+    fn build(
+        &self,
+        p: &mut Params,
+        name: &str,
+        width: i64,
+        _eps: f64,
+        rng: &mut Rng,
+    ) -> Option<Arc<dyn Norm>> {
+        let affine = Affine::new(p, name, width, (self.affine, self.affine), rng);
+        let running = Running::new(p, name, width, self.momentum, rng);
+        let role = Role::Buffer { averaged: false };
+        let steps = p.add(format!("{name}/steps"), role, &[], Init::Constant(0.0), rng);
+        Some(Arc::new(Renorm { settings: *self, affine, running, steps }))
+    }
+}
+
+#[derive(Debug)]
+struct Renorm {
+    settings: BatchRenorm,
+    affine: Affine,
+    running: Running,
+    /// Steps so far, a scalar.
+    steps: ParamId,
+}
+
+impl Renorm {
+    /// What the batch is normalised by, `[width]` each; the mean and the variance of the batch where they count.
+    fn corrected(&self, fw: &Forward<'_>, mean: &Tensor, variance: &Tensor) -> (Tensor, Tensor) {
+        let BatchRenorm { eps, r_max, d_max, warmup, .. } = self.settings;
+        let (r, d) = {
+            let _guard = no_grad_guard();
+            let std = (fw.params.get(self.running.variance) + eps).sqrt();
+            let r = ((variance + eps).sqrt() / &std).clamp(1.0 / r_max, r_max);
+            let d = ((mean - fw.params.get(self.running.mean)) / std).clamp(-d_max, d_max);
+            let warm = fw.params.get(self.steps).ge(warmup as f64).to_kind(mean.kind()); // 0 or 1
+            (&warm * r - &warm + 1.0, warm * d)
+        };
+        (mean - d * variance.sqrt() / &r, variance / r.square())
+    }
+}
+
+impl Norm for Renorm {
+    fn forward(&self, fw: &mut Forward<'_>, x: &Tensor) -> Tensor {
+        let (mean, variance) = if fw.mode == Mode::Eval {
+            let [mean, variance] = self.running.ids().map(|id| fw.params.get(id).shallow_clone());
+            (mean, variance)
+        } else {
+            let (mean, variance) = moments(x);
+            self.running.observe(fw, &mean, &variance);
+            let next = {
+                let _guard = no_grad_guard();
+                (fw.params.get(self.steps) + 1.0).clamp_max(f64::from(1 << 25))
+            };
+            fw.trace.propose(self.steps, next);
+            self.corrected(fw, &mean, &variance)
+        };
+        let scale = (variance + self.settings.eps).rsqrt();
+        let y = (x - per_channel(&mean, x)) * per_channel(&scale, x);
+        self.affine.apply(fw.params, y)
+    }
+
+    fn per_unit(&self) -> Vec<ParamId> {
+        self.affine.ids().chain(self.running.ids()).collect()
+    }
+}
