@@ -3,9 +3,11 @@
 use networks::{optim::OptimConfig, squashed_gaussian::LogStd, unread::unread};
 use serde::{Deserialize, Serialize};
 
-use crate::algorithms::{
-    network::{NetworkConfig, validate_network},
-    range::{at_least, at_most, between},
+use crate::{
+    algorithms::{
+        network::{NetworkConfig, validate_network},
+        range::{at_least, at_most, between},
+    },
     value::ValueConfig,
 };
 
