@@ -13,7 +13,7 @@ use std::{
 use agents::config::Config;
 use agents::{
     agent::{ActMode, Agent, Policy, Snapshot},
-    algorithms::{gamma_heuristic, value::ValueConfig},
+    algorithms::gamma_heuristic,
     experience::{Batch, Experience, Row, Sequences},
     logging::record::Scalars,
     normalize::{
@@ -21,6 +21,7 @@ use agents::{
         moments::{ReturnScale, ReturnScaleConfig, RunningMoments},
     },
     replay::draws::{NoReplay, Sampler},
+    value::ValueConfig,
 };
 use envs::{ActionSpace, Actions, EnvSpec, Outcome};
 use harness::{Run, config, within};

@@ -5,12 +5,13 @@
 use std::path::Path;
 
 use agents::{
-    algorithms::{AgentConfig, sac::SacConfig, value::ValueConfig},
+    algorithms::{AgentConfig, sac::SacConfig},
     config::Config,
     normalize::{
         RewardNormConfig,
         moments::{Order, ReturnScaleConfig},
     },
+    value::ValueConfig,
 };
 use envs::{ActionSpace, EnvSpec};
 use networks::{

@@ -29,8 +29,8 @@ fn layer(settings: &dyn NormSettings, width: i64) -> (Arc<dyn Norm>, Params) {
 fn set(p: &mut Params, name: &str, values: &[f64]) {
     let id = p.iter().find(|(_, q)| q.name == format!("n/{name}")).unwrap().0;
     let _guard = tch::no_grad_guard();
-    let value = Tensor::from_slice(values);
-    p.get_mut(id).copy_(&value.view_as(&p.get(id).copy()));
+    let value = Tensor::from_slice(values).view_as(p.get(id));
+    p.get_mut(id).copy_(&value);
 }
 
 fn numbers(t: &Tensor) -> Vec<f64> {
@@ -113,8 +113,8 @@ fn renormed(x: &[f64], r: f64, d: f64, eps: f64) -> Vec<f64> {
 /// Within and beyond the bounds; the gradient is that with `r` and `d` held fixed (central differences).
 #[test]
 fn renormalisation_by_hand() {
-    let eps = 1e-3;
-    let x = [0.5, -1.0, 2.5, 1.0];
+    let eps: f64 = 1e-3;
+    let x: [f64; 4] = [0.5, -1.0, 2.5, 1.0];
     // Mean 0.75, variance 1.5625.
     for (mean, variance, r_max, d_max, r, d) in [
         (0.25, 1.0, 3.0, 5.0, ((1.5625 + eps) / (1.0 + eps)).sqrt(), 0.5 / (1.0 + eps).sqrt()),

@@ -79,7 +79,7 @@ fn config(v: &Value, utility: Utility) -> Cbp {
 /// incoming rows are the golden file's.
 #[test]
 fn every_utility_chooses_as_published() {
-    let v = &vectors()["cbp"];
+    let v = &vectors("plasticity")["cbp"];
     let outgoing = v["inputs"]["W_out"].as_array().unwrap().len() as f64;
     let runs = [
         ("contribution", Utility::Contribution, false, 1.0),
@@ -182,7 +182,7 @@ fn the_young_are_not_taken_for_the_useless() {
 /// Fractions of units add up over updates: five units at a rate of 0.001 and a maturity of 100.
 #[test]
 fn fractions_add_up_to_whole_units() {
-    let v = &vectors()["cbp"];
+    let v = &vectors("plasticity")["cbp"];
     let s = &v["accumulator_schedule"];
     let (n, maturity) = (s["n_units"].as_i64().unwrap(), s["maturity"].as_u64().unwrap());
     let mut p = Params::default();
@@ -217,7 +217,7 @@ fn fractions_add_up_to_whole_units() {
 /// fraction above whole units is dropped, as in the released code.
 #[test]
 fn without_accumulation_fractions_are_chances() {
-    let v = &vectors()["cbp"];
+    let v = &vectors("plasticity")["cbp"];
     for (rate, low, high) in [(0.05, 340, 460), (0.4, 2000, 2000)] {
         let base = config(v, Utility::Contribution);
         let config = Cbp { replacement_rate: rate, accumulate: false, ..base };
@@ -236,7 +236,7 @@ fn without_accumulation_fractions_are_chances() {
 
 #[test]
 fn random_utility_spares_nobody() {
-    let v = &vectors()["cbp"];
+    let v = &vectors("plasticity")["cbp"];
     let mut toy = Toy::new(v, config(v, Utility::Random));
     let h = Tensor::ones([2, 4], (Kind::Double, Device::Cpu));
     let mut counts = [0; 4];
@@ -280,7 +280,7 @@ fn redo_replaces_where_units_are_dormant() {
 /// A replaced unit restarts Adam for its own weights: moments, and the steps that corrections count.
 #[test]
 fn adam_counts_the_age_of_each_unit() {
-    let v = &vectors()["adam_per_element_step"];
+    let v = &vectors("plasticity")["adam_per_element_step"];
     for (key, reset_before) in
         [("standard_eps_no_reset", None), ("standard_eps_reset_index1_before_step2", Some(2))]
     {
@@ -315,7 +315,7 @@ fn adam_counts_the_age_of_each_unit() {
 /// its own numbers and what reads it.
 #[test]
 fn the_first_step_of_a_new_unit_has_the_length_of_a_first_step() {
-    let ratios = &vectors()["adam_per_element_step"]["first_step_ratio_after_reset"];
+    let ratios = &vectors("plasticity")["adam_per_element_step"]["first_step_ratio_after_reset"];
     for (steps, want) in ratios.as_object().unwrap() {
         let steps: u64 = steps.parse().unwrap();
         if steps > 10_000 {

@@ -42,7 +42,7 @@ fn share(v: &Value) -> Value {
 
 #[test]
 fn ranks_are_those_of_the_vectors() {
-    let v = &vectors()["ranks"];
+    let v = &vectors("plasticity")["ranks"];
     let a = tensor(&v["A"]);
     let centred = &a - a.mean_dim(Some([0i64].as_slice()), true, None::<tch::Kind>);
     let eye = Tensor::eye(4, (tch::Kind::Double, tch::Device::Cpu));
@@ -82,7 +82,7 @@ fn ranks_are_those_of_the_vectors() {
 
 #[test]
 fn units_are_those_of_the_vectors() {
-    let v = &vectors()["dormancy"];
+    let v = &vectors("plasticity")["dormancy"];
     let h = tensor(&v["activations"]);
     close_all(&unit_scores(&h), &v["redo_score"], "score");
     let conv = tensor(&v["conv_activations_NCHW"]);

@@ -48,7 +48,7 @@ struct Tiny {
 
 impl Tiny {
     fn new() -> Self {
-        let golden = vectors()["optimisation_diagnostics"].take();
+        let golden = vectors("plasticity")["optimisation_diagnostics"].take();
         let theta = tensor(&golden["theta"]);
         let part = |start, length| theta.narrow(0, start, length).copy();
         let params = [part(0, 6).view([3, 2]), part(6, 3), part(9, 3), part(12, 1)]
@@ -159,7 +159,7 @@ fn readiness_is_its_formula() {
 /// Each update of the vectors' Adam is `lr` times the largest step, whatever its number.
 #[test]
 fn adam_health_is_that_of_the_vectors() {
-    let v = &vectors()["adam_per_element_step"];
+    let v = &vectors("plasticity")["adam_per_element_step"];
     let (config, lr) = (Adam { eps: 1e-2, ..Adam::default() }, 0.1);
     let mut before = tensor(&v["p0"]);
     for (i, step) in v["standard_eps_no_reset"].as_array().unwrap().iter().enumerate() {

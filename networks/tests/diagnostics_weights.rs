@@ -20,7 +20,7 @@ fn close(got: f64, want: f64, what: &str) {
 
 #[test]
 fn steps_are_those_of_the_vectors() {
-    let v = &vectors()["nap"];
+    let v = &vectors("plasticity")["nap"];
     let number = |key: &str| v[key].as_f64().unwrap();
     let (before, change, after) =
         (tensor(&v["W0"]), tensor(&v["dW"]), tensor(&v["W_after_update"]));
@@ -37,7 +37,7 @@ fn steps_are_those_of_the_vectors() {
     close(distance(&after, &before), number("relative_update"), "distance");
     close(cosine(&projected, &before), number("rotation_cos"), "cosine");
 
-    let v = &vectors()["optimisation_diagnostics"];
+    let v = &vectors("plasticity")["optimisation_diagnostics"];
     let step = Step::of(&tensor(&v["theta"]), &tensor(&v["update"]));
     close(step.relative_update, v["relative_update"].as_f64().unwrap(), "relative update");
     close(step.rotation, v["rotation_rad"].as_f64().unwrap(), "rotation");
@@ -45,7 +45,7 @@ fn steps_are_those_of_the_vectors() {
 
 #[test]
 fn the_orthogonality_gap_is_that_of_the_vectors() {
-    let v = &vectors()["other_interventions"]["parseval"];
+    let v = &vectors("plasticity")["other_interventions"]["parseval"];
     let loss = v["loss"].as_f64().unwrap() / v["lam"].as_f64().unwrap();
     close(orthogonality_gap(&tensor(&v["w"])), (loss / 3.0).sqrt(), "gap");
 }

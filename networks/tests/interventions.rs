@@ -163,7 +163,7 @@ fn shrink_perturb_is_its_formula() {
 #[test]
 fn shrink_perturb_is_as_published() {
     use networks::optim::{Optim, OptimConfig, Sgd};
-    let v = &vectors()["other_interventions"];
+    let v = &vectors("plasticity")["other_interventions"];
     let numbers = |v: &serde_json::Value| host(&tensor(v));
     let number = |v: &serde_json::Value| v.as_f64().unwrap();
     let soft = &v["shrink_perturb_soft"];

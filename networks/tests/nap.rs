@@ -48,7 +48,7 @@ fn after_step(method: &InterventionConfig, p: &mut Params, change: impl FnOnce(&
 
 #[test]
 fn the_projection_is_of_the_whole_matrix() {
-    let v = &vectors()["nap"];
+    let v = &vectors("plasticity")["nap"];
     let mut p = Params::default();
     let w = p.add_value("w".to_owned(), Role::ScaleInvariant, Init::He, &tensor(&v["W0"]));
     let head = p.add_value("head".to_owned(), Role::Output, Init::He, &tensor(&v["W0"]));
@@ -72,7 +72,7 @@ fn the_projection_is_of_the_whole_matrix() {
 
 #[test]
 fn gains_and_offsets_keep_their_joint_norm() {
-    let v = &vectors()["nap"]["scale_offset"];
+    let v = &vectors("plasticity")["nap"]["scale_offset"];
     for (gains, moves) in [(NapGains::Joint {}, true), (NapGains::Free {}, false)] {
         let mut p = Params::default();
         let vector = |x: f64| Tensor::full([3], x, (Kind::Double, Device::Cpu));
@@ -122,7 +122,7 @@ fn the_pull_is_a_gradient() {
 
 #[test]
 fn l2_init_is_the_squared_distance() {
-    let v = &vectors()["other_interventions"]["l2_init"];
+    let v = &vectors("plasticity")["other_interventions"]["l2_init"];
     let mut p = Params::default();
     let w = p.add_value("w".to_owned(), Role::Hidden, Init::He, &tensor(&v["w0"]));
     let mut built =

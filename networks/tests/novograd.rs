@@ -1,5 +1,7 @@
 //! `NovoGrad` against the reference's numbers, and what it promises.
 
+mod vectors;
+
 use networks::{
     init::Init,
     neurons::{NeuronGroup, Outgoing},
@@ -9,15 +11,7 @@ use networks::{
 };
 use serde_json::Value;
 use tch::{Device, Kind, Tensor};
-
-fn tensor(value: &Value) -> Tensor {
-    if value[0].is_array() {
-        let rows: Vec<Vec<f64>> = serde_json::from_value(value.clone()).expect("a matrix");
-        return Tensor::from_slice2(&rows);
-    }
-    let row: Vec<f64> = serde_json::from_value(value.clone()).expect("a vector");
-    Tensor::from_slice(&row)
-}
+use vectors::{tensor, vectors};
 
 fn tensors(value: &Value) -> Vec<Tensor> {
     value.as_array().expect("a list").iter().map(tensor).collect()
@@ -33,8 +27,7 @@ fn params(values: &[Tensor]) -> Params {
 
 #[test]
 fn it_is_the_reference() {
-    let golden: Value =
-        serde_json::from_str(include_str!("golden/vectors_optim_init.json")).expect("JSON");
+    let golden = vectors("optim_init");
     let cases = golden["novograd"].as_array().expect("cases");
     assert!(cases.len() >= 5);
     for (i, case) in cases.iter().enumerate() {

@@ -121,7 +121,7 @@ fn norms_see_a_new_unit_less_the_wider_the_layer() {
 /// A SimbaV2 block by hand: the golden unit is replaced, its column zeroed, rows projected again.
 #[test]
 fn a_unit_on_the_sphere_as_published() {
-    let v = &vectors()["hyperspherical_cbp"];
+    let v = &vectors("plasticity")["hyperspherical_cbp"];
     let number = |key: &str| v[key].as_f64().unwrap();
     let mut p = Params::default();
     let mut add = |key: &str, role, init| p.add_value(key.to_owned(), role, init, &tensor(&v[key]));

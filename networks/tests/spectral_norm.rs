@@ -1,5 +1,7 @@
 //! Spectral normalisation against the reference's numbers, and what a model with it keeps.
 
+mod vectors;
+
 use networks::{
     arch::mlp::MlpConfig,
     init::Init,
@@ -17,24 +19,7 @@ use networks::{
 };
 use serde_json::Value;
 use tch::{Device, Kind, Tensor, no_grad_guard};
-
-fn collect(value: &Value, flat: &mut Vec<f64>) {
-    match value {
-        Value::Array(list) => list.iter().for_each(|v| collect(v, flat)),
-        number => flat.push(number.as_f64().expect("a number")),
-    }
-}
-
-/// Nested lists of any depth.
-fn tensor(value: &Value) -> Tensor {
-    let (mut shape, mut flat, mut at) = (Vec::new(), Vec::new(), value);
-    while let Value::Array(list) = at {
-        shape.push(list.len() as i64);
-        at = &list[0];
-    }
-    collect(value, &mut flat);
-    Tensor::from_slice(&flat).view(shape.as_slice())
-}
+use vectors::{tensor, vectors};
 
 fn close(got: &Tensor, want: &Value, what: &str) {
     let gap = (got.detach().flatten(0, -1) - tensor(want).flatten(0, -1)).abs().max();
@@ -54,8 +39,7 @@ fn find(p: &Params, name: &str) -> ParamId {
 
 #[test]
 fn it_is_the_reference() {
-    let golden: Value =
-        serde_json::from_str(include_str!("golden/vectors_weight_norms.json")).expect("JSON");
+    let golden = vectors("weight_norms");
     let cases = golden["spectral_norm"].as_array().expect("cases");
     assert!(cases.len() >= 5);
     for (i, case) in cases.iter().enumerate() {

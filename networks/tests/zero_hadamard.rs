@@ -28,8 +28,7 @@ use std::{collections::HashSet, sync::Arc};
 use tch::{Device, Kind, Tensor};
 
 fn golden() -> Value {
-    let text = include_str!("golden/vectors_optim_init.json");
-    serde_json::from_str::<Value>(text).unwrap()["zero_init"].clone()
+    vectors::vectors("optim_init")["zero_init"].take()
 }
 
 fn shape(case: &Value) -> Vec<i64> {

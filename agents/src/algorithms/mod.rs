@@ -4,7 +4,6 @@ pub mod dqn;
 pub mod network;
 pub mod range;
 pub mod sac;
-pub mod value;
 
 use envs::EnvSpec;
 use networks::{optim::OptimConfig, random::Rng};

@@ -129,8 +129,10 @@ impl BatchView {
     pub fn measures(&self) -> Vec<(&'static str, &'static str, f64)> {
         let _guard = no_grad_guard();
         let (net, values) = (self.values.0, &self.values.1);
-        let mut out =
-            vec![(net, "target_gap", self.over_critics(&self.target_values, value_churn))];
+        let mut out = Vec::new();
+        if !self.target_values.is_empty() {
+            out.push((net, "target_gap", self.over_critics(&self.target_values, value_churn)));
+        }
         if values.len() > 1 {
             out.push((net, "disagreement", disagreement(values)));
         }

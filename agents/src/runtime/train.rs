@@ -85,7 +85,7 @@ pub fn train(session: Session<'_>) -> Result<Report, Error> {
         }));
     }
 
-    let mut links = Channels {
+    let mut channels = Channels {
         to_actors: Vec::new(),
         from_actors: Vec::new(),
         evaluations: Evaluations::new(to_evaluator, eval_results),
@@ -96,8 +96,8 @@ pub fn train(session: Session<'_>) -> Result<Report, Error> {
     for (i, actor) in actors.into_iter().enumerate() {
         let (sender, inbox) = mailbox();
         let (outbox, receiver) = bounded(config.runtime.queue);
-        links.to_actors.push(sender);
-        links.from_actors.push(receiver);
+        channels.to_actors.push(sender);
+        channels.from_actors.push(receiver);
         let config = config.clone();
         let body = move || actor::run(actor, &config, &inbox, &outbox);
         handles.push(spawn(&format!("actor-{i}"), &faults, body));
@@ -107,8 +107,9 @@ pub fn train(session: Session<'_>) -> Result<Report, Error> {
     let (done, outcome) = bounded(1);
     guarded("learner", &faults, || {
         tch::set_num_threads(torch_threads as i32);
-        let drive = LearnerLoop::new(config, learner, links, run.path(), resume, restarted, watch)?;
-        let report = drive.run()?; // consumes the links: everybody sees the learner go
+        let learning =
+            LearnerLoop::new(config, learner, channels, run.path(), resume, restarted, watch)?;
+        let report = learning.run()?; // consumes the channels: everybody sees the learner go
         let _ = done.send(report);
         Ok(())
     });

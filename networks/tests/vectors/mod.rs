@@ -1,4 +1,4 @@
-//! Reads `golden/vectors_plasticity.json`.
+//! Reads the reference's numbers in `golden/`.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use std::{fs, path::Path};
@@ -6,8 +6,10 @@ use std::{fs, path::Path};
 use serde_json::Value;
 use tch::Tensor;
 
-pub(crate) fn vectors() -> Value {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/vectors_plasticity.json");
+/// `golden/vectors_NAME.json`
+pub(crate) fn vectors(name: &str) -> Value {
+    let file = format!("tests/golden/vectors_{name}.json");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
     serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap()
 }
 

@@ -3,9 +3,11 @@
 use networks::unread::unread;
 use serde::{Deserialize, Serialize};
 
-use crate::algorithms::{
-    network::{NetworkConfig, validate_network},
-    range::{at_least, between},
+use crate::{
+    algorithms::{
+        network::{NetworkConfig, validate_network},
+        range::{at_least, between},
+    },
     value::ValueConfig,
 };
 

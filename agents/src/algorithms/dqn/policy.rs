@@ -5,10 +5,10 @@ use networks::{model::FrozenNetwork, random::Rng};
 use rand::RngExt;
 use tch::no_grad_guard;
 
-use super::{EpsilonConfig, per_action};
+use super::{config::EpsilonConfig, heads::per_action};
 use crate::{
     agent::{ActMode, Policy, Snapshot, obs_tensor},
-    algorithms::value::ValueConfig,
+    value::ValueConfig,
 };
 
 /// The actor's side: epsilon-greedy per environment.

@@ -2,10 +2,12 @@
 
 use tch::{Device, Kind, Tensor, no_grad_guard};
 
-use super::{Dqn, gather_actions, per_action};
+use super::{agent::Dqn, heads::per_action};
 use crate::{
     diagnostics::probe::{BatchView, Choices, NetworkProbe},
     experience::Batch,
+    losses,
+    value::gather_actions,
 };
 
 impl Dqn {
@@ -32,7 +34,9 @@ impl Dqn {
             loss: Box::new(move |from, count| {
                 self.loss(&q1(from, count), &y.narrow(0, from, count), None)
             }),
-            floor: Some(Box::new(move |from, count| value.floor(&y2.narrow(0, from, count)))),
+            floor: Some(Box::new(move |from, count| {
+                losses::loss_floor(value, &y2.narrow(0, from, count))
+            })),
             output: Box::new(move |i| value.mean(&q2(i, 1)).sum(None::<Kind>)),
             sampled_label_nll: Box::new(move |i, rng| value.sampled_label_nll(&q3(i, 1), rng)),
         }

@@ -1,13 +1,21 @@
-use super::*;
-use envs::Actions;
+use super::{heads::per_action, *};
+use envs::{ActionSpace, Actions, EnvSpec};
 
 use crate::{
-    agent::ActMode,
+    agent::{ActMode, Agent, Policy},
     algorithms::network::NetworkConfig,
-    experience::{Row, Sequences},
-    replay::draws::NoReplay,
+    experience::{Batch, Row, Sequences},
+    logging::record::Scalars,
+    replay::draws::{NoReplay, Sampler},
+    value::gather_actions,
 };
-use networks::{arch::mlp::MlpConfig, network::ArchConfig, random};
+use networks::{
+    arch::mlp::MlpConfig,
+    interventions::Clock,
+    network::ArchConfig,
+    random::{self, Rng},
+};
+use tch::{Device, Kind, Tensor};
 
 /// Linear Q of one observation and two actions: parameters are `w0 w1 b0 b1`.
 fn linear(config: DqnConfig) -> Dqn {

@@ -3,9 +3,11 @@
 use networks::{optim::OptimConfig, squashed_gaussian::LogStd, unread::unread};
 use serde::{Deserialize, Serialize};
 
-use crate::algorithms::{
-    network::{NetworkConfig, validate_network},
-    range::{at_least, at_most, between},
+use crate::{
+    algorithms::{
+        network::{NetworkConfig, validate_network},
+        range::{at_least, at_most, between},
+    },
     value::ValueConfig,
 };
 
@@ -20,6 +22,12 @@ pub struct SacConfig {
     pub gamma_heuristic: bool,
     /// Polyak rate of the target critics.
     pub tau: f64,
+    /// Whether targets come from slowly following copies of the critics. Without them the critics see this and the
+    /// next state in one batch and their own values there, through which no gradient flows, are the targets (Bhatt et
+    /// al. 2024, arXiv 1902.05605).
+    pub target_networks: bool,
+    /// Updates of the critics for one of the actor and the temperature.
+    pub policy_delay: u64,
     /// Number of critics; the target is the minimum over them.
     pub critics: usize,
     /// What a critic's outputs mean.
@@ -46,6 +54,8 @@ impl Default for SacConfig {
             gamma: 0.99,
             gamma_heuristic: false,
             tau: 0.005,
+            target_networks: true,
+            policy_delay: 1,
             critics: 2,
             value: ValueConfig::default(),
             log_std: LogStd::default(),
@@ -77,9 +87,14 @@ impl SacConfig {
         between("agent.target_entropy_per_dim", c.target_entropy_per_dim, -1e6, 1e6)?;
         at_least("agent.critics", c.critics as u64, 1)?;
         at_most("agent.critics", c.critics as u64, 100)?;
+        at_least("agent.policy_delay", c.policy_delay, 1)?;
+        at_most("agent.policy_delay", c.policy_delay, 1_000)?;
         let other = SacConfig::default();
         if c.gamma_heuristic {
             unread("agent.gamma", &c.gamma, &other.gamma, HEURISTIC)?;
+        }
+        if !c.target_networks {
+            unread("agent.tau", &c.tau, &other.tau, "agent.target_networks = false")?;
         }
         if !c.learn_alpha {
             let beside = "agent.learn_alpha = false";

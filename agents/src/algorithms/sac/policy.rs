@@ -1,10 +1,13 @@
 //! The actor's side of SAC.
 
 use envs::Actions;
-use networks::{model::FrozenNetwork, random::Rng, squashed_gaussian::LogStd};
-use tch::no_grad_guard;
+use networks::{
+    model::FrozenNetwork,
+    random::Rng,
+    squashed_gaussian::{LogStd, SquashedGaussian},
+};
+use tch::{Tensor, no_grad_guard};
 
-use super::dist;
 use crate::agent::{ActMode, Policy, Snapshot, obs_tensor};
 
 /// The actor's side: samples from the squashed Gaussian, or takes its mode.
@@ -31,4 +34,9 @@ impl Policy for SacPolicy {
         action.contiguous().copy_data(&mut data, len);
         Actions::Continuous { data, dim: self.dim }
     }
+}
+
+/// The distribution of actions that the actor's outputs mean: mean and raw log standard deviation.
+pub(super) fn dist(outputs: &[Tensor], log_std: LogStd) -> SquashedGaussian {
+    SquashedGaussian::new(outputs[0].shallow_clone(), log_std.apply(&outputs[1]))
 }

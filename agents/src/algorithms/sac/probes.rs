@@ -3,11 +3,12 @@
 use networks::{model::Model, random::Rng};
 use tch::{Device, Kind, Tensor, no_grad_guard};
 
-use super::{Noise, Sac, critic_input, mean};
+use super::{agent::Sac, noise::Noise, update::critic_input};
 use crate::{
-    algorithms::value::sampled_number_nll,
     diagnostics::probe::{BatchView, Choices, NetworkProbe},
     experience::Batch,
+    losses,
+    value::sampled_number_nll,
 };
 
 impl Sac {
@@ -48,15 +49,15 @@ impl Sac {
         let critic = NetworkProbe {
             net: "critic",
             model: &self.critic,
-            target: Some(&self.target.params),
+            target: self.target.as_ref().map(|target| &target.params),
             trace: trace(&self.critic, &input),
             input,
             loss: Box::new(move |from, count| {
                 let q = self.critic.forward(&x1.narrow(0, from, count));
-                self.critic_loss(&q, &y.narrow(0, from, count), None)
+                losses::sac_critic_loss(value, &q, &y.narrow(0, from, count), None)
             }),
             floor: Some(Box::new(move |from, count| {
-                critics * value.floor(&y2.narrow(0, from, count))
+                critics * losses::loss_floor(value, &y2.narrow(0, from, count))
             })),
             output: Box::new(move |i| {
                 let q = self.critic.forward(&row(&x2, i));
@@ -81,7 +82,10 @@ impl Sac {
         BatchView {
             policy: ("actor", Choices::Gaussian { mean, log_std }),
             values: ("critic", values(self.critic.forward(&input))),
-            target_values: values(self.target.forward(&input)),
+            target_values: self
+                .target
+                .as_ref()
+                .map_or_else(Vec::new, |t| values(t.forward(&input))),
         }
     }
 
@@ -93,7 +97,8 @@ impl Sac {
         let dist = self.dist(&self.actor.forward(&obs));
         let q = self.critic.forward(&critic_input(&obs, &dist.mode()));
         let q = self.config.value.min_q(&q).to_kind(Kind::Double);
-        let bonus = -(self.alpha() * mean(&dist.sample(rng).log_prob)).double_value(&[]);
+        let bonus =
+            -(self.alpha() * dist.sample(rng).log_prob.mean(None::<Kind>)).double_value(&[]);
         Some((Vec::try_from(&q.to_device(Device::Cpu)).ok()?, bonus))
     }
 }

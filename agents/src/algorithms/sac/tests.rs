@@ -1,13 +1,15 @@
-use super::*;
-use envs::Actions;
+use super::{update::critic_input, *};
+use envs::{ActionSpace, Actions, EnvSpec};
 
 use crate::{
-    agent::ActMode,
+    agent::{ActMode, Agent, Policy},
     algorithms::network::NetworkConfig,
-    experience::{Row, Sequences},
-    replay::draws::NoReplay,
+    experience::{Batch, Row, Sequences},
+    logging::record::Scalars,
+    replay::draws::{NoReplay, Sampler},
 };
-use networks::{arch::mlp::MlpConfig, network::ArchConfig};
+use networks::{arch::mlp::MlpConfig, interventions::Clock, network::ArchConfig, random};
+use tch::{Device, Kind, Tensor};
 
 /// Linear actor of one observation and one action: parameters are the weight and bias of the
 /// mean, then of the log standard deviation.
