@@ -55,7 +55,7 @@ const AGENTS: [&str; 5] = [
      target = { kind = 'hard', every_updates = 5 }
      [agent.network]
      arch = { kind = 'mlp', hidden = [6], norm = { kind = 'layer_norm' } }
-     interventions = [{ kind = 'cbp' }, { kind = 'clip_grad_norm', max_norm = 1.0 }, { kind = 'l2_init', strength = 0.1 }]",
+     interventions = [{ kind = 'cbp' }, { kind = 'l2_init', strength = 0.1 }]",
     "env.name = 'CartPole-v1'
      normalize = { obs = true, reward = { kind = 'return_scale' } }
      [agent]

@@ -135,6 +135,12 @@ fn slow_sac_solves_pendulum() {
 
 #[test]
 #[ignore = "trains whole runs, for minutes; `cargo xtask test --slow` runs it"]
+fn slow_crossq_solves_pendulum() {
+    learns("crossq/pendulum", -200.0, 4);
+}
+
+#[test]
+#[ignore = "trains whole runs, for minutes; `cargo xtask test --slow` runs it"]
 fn slow_dqn_solves_acrobot() {
     learns("dqn_acrobot", -100.0, 4);
 }

@@ -1,5 +1,6 @@
 //! The shipped settings of SimbaV2 and SimBa hold the published numbers: Table 3 of arXiv 2502.15280
-//! with the official code's last learning rate, and the official code's of arXiv 2410.09754.
+//! with the official code's last learning rate, and the official code's of arXiv 2410.09754. Those of CrossQ hold the
+//! numbers of its authors' code (`train.py -algo crossq`).
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use std::path::Path;
@@ -15,10 +16,11 @@ use agents::{
 };
 use envs::{ActionSpace, EnvSpec};
 use networks::{
-    arch::{simba::SimbaConfig, simba_v2::SimbaV2Config},
+    arch::{mlp::MlpConfig, simba::SimbaConfig, simba_v2::SimbaV2Config},
     categorical::Support,
+    layers::norm::BatchRenorm,
     network::ArchConfig,
-    optim::{AdamW, OptimConfig, Schedule},
+    optim::{Adam, AdamW, OptimConfig, Schedule},
     squashed_gaussian::LogStd,
 };
 
@@ -96,4 +98,31 @@ fn simba_has_the_published_numbers() {
     let arch =
         |width, blocks| ArchConfig::from(SimbaConfig { width, blocks, ..SimbaConfig::default() });
     assert_eq!((sac.actor.arch, sac.critic.arch), (arch(128, 1), arch(512, 2)));
+}
+
+#[test]
+fn crossq_has_the_numbers_of_its_code() {
+    for (name, width) in
+        [("crossq/mujoco", 2048), ("crossq/mujoco_256", 256), ("crossq/pendulum", 256)]
+    {
+        let (c, sac) = preset(name, 1000);
+        assert_eq!((c.replay.capacity, c.replay.batch_size), (1_000_000, 256), "{name}");
+        assert_eq!(c.runtime.update_to_data, 1.0, "{name}");
+        assert_eq!((sac.target_networks, sac.policy_delay, sac.critics), (false, 3, 2), "{name}");
+        assert_eq!((sac.gamma, sac.alpha, sac.target_entropy_per_dim), (0.99, 1.0, -1.0), "{name}");
+        assert_eq!(sac.log_std, LogStd::Clamp { min: -20.0, max: 2.0 }, "{name}");
+        let optim = OptimConfig::new(Adam { beta1: 0.5, ..Adam::default() }, 1e-3);
+        let arch = |width| MlpConfig {
+            hidden: vec![width; 2],
+            norm: BatchRenorm { momentum: 0.99, eps: 1e-3, ..BatchRenorm::default() }.into(),
+            norm_after_activation: true,
+            norm_input: true,
+            ..MlpConfig::default()
+        };
+        for (network, width) in [(&sac.actor, 256), (&sac.critic, width)] {
+            assert_eq!(network.arch, arch(width).into(), "{name}");
+            assert_eq!(network.optim, optim, "{name}");
+        }
+        assert_eq!(sac.alpha_optim, OptimConfig::new(Adam::default(), 1e-3), "{name}");
+    }
 }

@@ -25,8 +25,7 @@ use networks::random;
 use tch::Device;
 
 fn sac() -> Config {
-    let methods = "[{ kind = 'clip_grad_norm', max_norm = 1.0 }, { kind = 'l2_init', strength = \
-                   0.01 }, { kind = 'shrink_perturb', shrink = 0.9, perturb = 0.1, every_updates \
+    let methods = "[{ kind = 'l2_init', strength = 0.01 }, { kind = 'shrink_perturb', shrink = 0.9, perturb = 0.1, every_updates \
                    = 11 }]";
     config(&format!(
         "{COMMON}
@@ -36,7 +35,7 @@ fn sac() -> Config {
         kind = 'sac'
         actor = {{ arch = {{ kind = 'mlp', hidden = [12] }}, interventions = {methods} }}
         critic = {{ arch = {{ kind = 'mlp', hidden = [12] }}, interventions = {methods}, \
-                    optim = {{ kind = 'sgd', lr = 0.001, momentum = 0.9 }} }}"
+                    optim = {{ kind = 'sgd', lr = 0.001, momentum = 0.9, clip_grad_norm = 1.0 }} }}"
     ))
 }
 
@@ -55,8 +54,7 @@ const CBP: &str = "{ kind = 'cbp', replacement_rate = 0.05, maturity_threshold =
 const REDO: &str = "{ kind = 'redo', threshold = 0.3, every_updates = 7 }";
 const RESETS: &str = "{ kind = 'reset_layers', layers = 'heads', every_updates = 37 }";
 const SHRINK: &str = "{ kind = 'shrink_perturb', shrink = 0.9, perturb = 0.1, every_updates = 11 }";
-const BEFORE: &str =
-    "{ kind = 'clip_grad_norm', max_norm = 0.1 }, { kind = 'l2_init', strength = 0.01 }";
+const BEFORE: &str = "{ kind = 'l2_init', strength = 0.01 }";
 const NAP: &str = "{ kind = 'nap', every_updates = 3, gains = { kind = 'pull', strength = 0.01 } }";
 
 /// DQN with one of the replacing interventions, under a target of its own.
@@ -70,7 +68,7 @@ fn plastic_dqn(replacing: &str, target: &str) -> Config {
         target = {target}
         network.arch = {{ kind = 'mlp', hidden = [12, 10], norm = {{ kind = 'layer_norm' }} }}
         network.interventions = [{BEFORE}, {replacing}, {RESETS}, {SHRINK}, {NAP}]
-        network.optim.lr = 0.01"
+        network.optim = {{ lr = 0.01, clip_grad_norm = 0.1, groups = [{{ roles = ['bias'], lr_factor = 0.5 }}] }}"
     ))
 }
 
@@ -115,12 +113,30 @@ fn pixels() -> Config {
     ))
 }
 
-fn plastic() -> [Config; 5] {
+/// CrossQ: running statistics in every network, no targets, and an actor that waits; with two outputs a unit and weights
+/// that start without noise.
+fn crossq() -> Config {
+    let arch = "norm = { kind = 'batch_renorm', warmup = 40 }, norm_after_activation = true, norm_input = true";
+    config(&format!(
+        "{COMMON}{EVERYTHING}
+        env = {{ name = 'Pendulum-v1', kwargs = {{ max_episode_steps = 23 }} }}
+        replay = {{ capacity = 240, batch_size = 8, learning_starts = 48 }}
+        [agent]
+        kind = 'sac'
+        target_networks = false
+        policy_delay = 3
+        actor.arch = {{ kind = 'mlp', hidden = [12], {arch} }}
+        critic.arch = {{ kind = 'mlp', hidden = [12], activation = 'crelu', init = 'zero_hadamard', {arch} }}"
+    ))
+}
+
+fn plastic() -> [Config; 6] {
     [
         plastic_dqn(CBP, "{ kind = 'hard', every_updates = 7 }"),
         plastic_dqn(REDO, "{ kind = 'polyak', tau = 0.05 }"),
         plastic_sac(),
         plastic_simba_v2(),
+        crossq(),
         pixels(),
     ]
 }

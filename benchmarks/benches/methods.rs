@@ -26,7 +26,6 @@ const NAP: &str = r#"[{"kind": "nap"}]"#;
 const CBP: &str = r#"[{"kind": "cbp", "replacement_rate": 1e-4, "maturity_threshold": 100}]"#;
 const REDO: &str = r#"[{"kind": "redo"}]"#;
 const L2_INIT: &str = r#"[{"kind": "l2_init", "strength": 1e-4}]"#;
-const CLIP: &str = r#"[{"kind": "clip_grad_norm", "max_norm": 10.0}]"#;
 const SHRINK: &str =
     r#"[{"kind": "shrink_perturb", "shrink": 0.999999, "perturb": 1e-6, "every_updates": 1}]"#;
 
@@ -109,7 +108,6 @@ fn main() {
         ("cbp", CBP),
         ("redo", REDO),
         ("l2_init", L2_INIT),
-        ("clip_grad_norm", CLIP),
         ("shrink_perturb", SHRINK),
     ];
     let norm = Some(NormConfig::from(LayerNorm { affine: false }));

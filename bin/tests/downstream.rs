@@ -163,3 +163,83 @@ fn a_custom_intervention_is_one_of_the_others() {
     let config = fs::read_to_string(s.path("out/runs/noise/seed-1/config.toml"));
     assert!(config.expect("a run folder").contains("gradient_noise"), "the run had it");
 }
+
+/// A program of its own adds a part to every family: each is listed, suggested, trained with and resumed.
+#[test]
+fn every_family_is_open() {
+    let example = example("custom_parts");
+    let s = Scratch::quick();
+    let run = |args: &[&str]| s.start_program(&example, args).wait();
+    let arch = "agent.network.arch=";
+    let mlp = "{ kind = 'mlp', hidden = [8], activation = 'softsign', norm = { kind = 'max_norm' }, init = \
+               'small_uniform', weight = { kind = 'bounded_weight' } }";
+    let parts = [
+        ("agent.*.arch", "linears", format!("{arch}{{ kind = 'linear' }}")),
+        (
+            "agent.*.arch.activation",
+            "softsign",
+            format!("{arch}{{ kind = 'mlp', activation = 'softsing' }}"),
+        ),
+        (
+            "agent.*.arch.norm",
+            "max_norm",
+            format!("{arch}{{ kind = 'mlp', norm = {{ kind = 'maxnorm' }} }}"),
+        ),
+        (
+            "agent.*.arch.init",
+            "small_uniform",
+            format!("{arch}{{ kind = 'mlp', init = 'smal_uniform' }}"),
+        ),
+        (
+            "agent.*.arch.weight",
+            "bounded_weight",
+            format!("{arch}{{ kind = 'mlp', weight = {{ kind = 'bounded_weigth' }} }}"),
+        ),
+        ("agent.*.optim", "sign_sgd", "agent.network.optim={ kind = 'sgn_sgd' }".to_owned()),
+        (
+            "agent.*.interventions",
+            "patience",
+            "agent.network.interventions=[{ kind = 'patiense' }]".to_owned(),
+        ),
+    ];
+    let kinds = run(&["kinds"]).stdout;
+    for (family, kind, misspelt) in &parts {
+        let listed = kinds.split("\n\n").find(|block| block.lines().next() == Some(*family));
+        assert!(listed.expect("a family").contains(&format!("\n  {kind} ")), "{family}: {kinds}");
+        let ended = run(&["train", "quick.toml", "--set", misspelt]);
+        let suggests = ended.stderr.contains(&format!("did you mean `{kind}`?"));
+        assert!(suggests && ended.code == Some(1), "{family}: {}", ended.stderr);
+    }
+    let set = format!("{arch}{mlp}");
+    let all = [
+        "train",
+        "quick.toml",
+        "--set",
+        set.as_str(),
+        "--set",
+        "agent.network.optim={ kind = 'sign_sgd', lr = 1e-3 }",
+        "--set",
+        "agent.network.interventions=[{ kind = 'patience' }]",
+        "--set",
+        "checkpoint.every_steps=200",
+    ];
+    let ended = run(&[&all[..], &["--run-dir", "whole"]].concat());
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    let config = fs::read_to_string(s.path("whole/config.toml")).expect("a run folder");
+    for (_, kind, _) in parts.iter().filter(|(_, kind, _)| *kind != "linears") {
+        assert!(config.contains(&format!("\"{kind}\"")), "{kind} in\n{config}");
+    }
+    for args in [
+        &[&all[..], &["--run-dir", "part", "--set", "total_steps=200"]].concat()[..],
+        &["resume", "part", "--set", "total_steps=400"],
+        &["train", "quick.toml", "--set", "agent.network.arch={ kind = 'linears' }"],
+    ] {
+        let ended = run(args);
+        assert_eq!(ended.code, Some(0), "{args:?}: {}", ended.stderr);
+    }
+    let weights = |run: &str| {
+        fs::read(s.path(&format!("{run}/checkpoints/step-000000000400/model.safetensors")))
+            .expect("a checkpoint")
+    };
+    assert!(weights("whole") == weights("part"), "a resume changed the bits");
+}

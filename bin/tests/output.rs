@@ -143,9 +143,9 @@ fn settings_that_defeat_each_other_are_noted() {
 #[test]
 fn interventions_that_never_acted_are_named() {
     let s = Scratch::quick();
-    let clip = "{ kind = 'clip_grad_norm', max_norm = 1e-9 }";
+    let pull = "{ kind = 'l2_init', strength = 1e-9 }";
     let methods =
-        |cbp: &str| format!("agent.network.interventions=[{{ kind = 'cbp'{cbp} }}, {clip}]");
+        |cbp: &str| format!("agent.network.interventions=[{{ kind = 'cbp'{cbp} }}, {pull}]");
     let note = "note: q's intervention cbp never acted in this run";
     let train = |methods: &str| {
         let ended = s.succeed(&["train", "quick.toml", "--json", "--set", methods]);
@@ -156,8 +156,8 @@ fn interventions_that_never_acted_are_named() {
     };
     assert_eq!(train(&methods("")), (0, 175, note.to_owned()));
     let eager = methods(", maturity_threshold = 1, replacement_rate = 0.1");
-    let (cbp, clip, notes) = train(&eager);
-    assert!(cbp > 10 && clip == 175 && notes.is_empty(), "{cbp} {clip} {notes}");
+    let (cbp, pull, notes) = train(&eager);
+    assert!(cbp > 10 && pull == 175 && notes.is_empty(), "{cbp} {pull} {notes}");
 }
 
 #[test]

@@ -167,6 +167,7 @@ impl Model {
             hooks.gradients(&self.params, &mut grads, &mut cx);
             *count += std::mem::take(&mut cx.count);
         }
+        self.optim.clip(&mut grads);
         self.optim.step(&mut self.params, &grads, clock.task);
         if let Some(look) = &mut look {
             look.stepped(&self.params);

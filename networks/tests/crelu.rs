@@ -88,9 +88,14 @@ fn interventions_that_replace_units_are_refused() {
 #[test]
 fn one_unit_learns_an_absolute_value() {
     let fit = |activation: ActivationConfig| {
-        let arch: ArchConfig =
-            MlpConfig { hidden: vec![1], activation, init: He {}.into(), ..MlpConfig::default() }
-                .into();
+        let arch: ArchConfig = MlpConfig {
+            hidden: vec![1],
+            activation,
+            bias: false,
+            init: He {}.into(),
+            ..MlpConfig::default()
+        }
+        .into();
         let (mut p, mut rng) = (Params::default(), random::stream(1, 0));
         let net = arch.build(&mut p, "f", &[1], &[("y", 1)], &mut rng).unwrap();
         let optim = OptimConfig { lr: 2e-2, ..OptimConfig::default() };

@@ -38,7 +38,7 @@ fn method() -> impl Strategy<Value = Value> {
         0 => json!({ "kind": "cbp", "replacement_rate": x, "decay_rate": x }),
         1 => json!({ "kind": "nap", "every_updates": n.max(0) }),
         2 => json!({ "kind": "redo", "threshold": x, "every_updates": n.max(0) }),
-        3 => json!({ "kind": "clip_grad_norm", "max_norm": x }),
+        3 => json!({ "kind": "l2_init", "strength": x }),
         _ => json!({ "kind": "shrink_perturb", "shrink": x, "perturb": x, "every_updates": n.max(0) }),
     })
 }
@@ -53,6 +53,7 @@ proptest! {
         input in prop::collection::vec(whole(), 0..4),
         outputs in prop::collection::vec(whole(), 0..3),
         lr in real(),
+        clip in prop::option::of(real()),
     ) {
         let (Ok(arch), Ok(method)) = (
             serde_json::from_value::<ArchConfig>(arch),
@@ -71,7 +72,7 @@ proptest! {
             }
         };
         let size: i64 = input.iter().product();
-        let optim = OptimConfig { lr, ..OptimConfig::default() };
+        let optim = OptimConfig { lr, clip_grad_norm: clip, ..OptimConfig::default() };
         match Model::new("net", net, params, &optim, &[method], Device::Cpu) {
             Err(sentence) => prop_assert!(sentence.len() > 10),
             Ok(model) => {

@@ -4,15 +4,21 @@
 mod vectors;
 
 use networks::{
+    arch::mlp::MlpConfig,
     init::Init,
     interventions::{
-        ClipGradNorm, Clock, InterventionConfig, L2Init, Layers, ResetLayers, ShrinkPerturb, StepCx,
+        Clock, Intervention, InterventionConfig, InterventionSettings, L2Init, Layers, ResetLayers,
+        ShrinkPerturb, StepCx,
     },
-    optim::OptimConfig,
+    model::Model,
+    network::ArchConfig,
+    optim::{Optim, OptimConfig, Sgd},
     params::{Params, Role, StateDict},
     random,
+    registry::Part,
     trace::Trace,
 };
+use serde::{Deserialize, Serialize};
 use tch::{Kind, Tensor, no_grad_guard};
 use vectors::{tensor, vectors};
 
@@ -64,20 +70,21 @@ fn assert_close(got: &[f64], want: &[f64], what: &str) {
     }
 }
 
-/// `g * min(1, max_norm / (norm + 1e-6))` with the norm over all parameters together.
+/// `g * min(1, clip / (norm + 1e-6))` with the norm over all parameters together.
 #[test]
 fn clip_grad_norm_is_its_formula() {
-    for max_norm in [0.01, 1.0, 100.0] {
+    for clip in [0.01, 1.0, 100.0] {
         for scale in [1e-3, 0.1, 10.0] {
-            let grads = all(&gradients(scale));
-            let norm = grads.iter().map(|g| g * g).sum::<f64>().sqrt();
-            let factor = (max_norm / (norm + 1e-6)).min(1.0);
-            let want: Vec<f64> = grads.iter().map(|g| g * factor).collect();
-            let config = InterventionConfig::from(ClipGradNorm { max_norm });
-            let got = before_step(&mut params(), &config, scale);
-            assert_close(&got, &want, &format!("max_norm {max_norm}, norm {norm}"));
+            let mut grads = gradients(scale);
+            let norm = all(&grads).iter().map(|g| g * g).sum::<f64>().sqrt();
+            let factor = (clip / (norm + 1e-6)).min(1.0);
+            let want: Vec<f64> = all(&grads).iter().map(|g| g * factor).collect();
+            let config = OptimConfig { clip_grad_norm: Some(clip), ..OptimConfig::default() };
+            Optim::new(config, &mut params(), tch::Device::Cpu).clip(&mut grads);
+            let got = all(&grads);
+            assert_close(&got, &want, &format!("clip_grad_norm {clip}, norm {norm}"));
             let clipped = got.iter().map(|g| g * g).sum::<f64>().sqrt();
-            assert!(clipped <= max_norm * (1.0 + 1e-5), "{clipped} of {max_norm}");
+            assert!(clipped <= clip * (1.0 + 1e-5), "{clipped} of {clip}");
         }
     }
 }
@@ -200,7 +207,6 @@ fn shrink_perturb_is_as_published() {
 /// The hard form acts on the first step of another task, and only then.
 #[test]
 fn methods_act_when_the_task_changes() {
-    use networks::{arch::mlp::MlpConfig, model::Model, network::ArchConfig};
     let hard = InterventionConfig::from(ShrinkPerturb {
         shrink: 0.5,
         perturb: 0.5,
@@ -250,35 +256,62 @@ fn methods_act_when_the_task_changes() {
     }
 }
 
-/// In the order of the list: clipping before the penalty bounds the loss's gradient only.
+/// Doubles every gradient.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+struct Doubled {}
+
+impl Part for Doubled {
+    type Family = dyn InterventionSettings;
+
+    const KIND: &'static str = "doubled";
+    const SUMMARY: &'static str = "a test";
+    const SOURCE: &'static str = "a test";
+}
+
+impl InterventionSettings for Doubled {
+    fn build(&self, _p: &mut Params) -> Box<dyn Intervention> {
+        Box::new(*self)
+    }
+}
+
+impl Intervention for Doubled {
+    fn gradients(&mut self, _p: &Params, grads: &mut [Tensor], _cx: &mut StepCx<'_>) {
+        for grad in grads {
+            *grad *= 2.0;
+        }
+    }
+}
+
+/// In the order of the list, and the optimiser's clipping after all of them.
 #[test]
 fn methods_apply_in_the_order_of_the_list() {
-    let clip = InterventionConfig::from(ClipGradNorm { max_norm: 1e-3 });
     let pull = InterventionConfig::from(L2Init { strength: 10.0 });
-    let norm_after = |list: [&InterventionConfig; 2]| {
-        use networks::optim::{OptimConfig, Sgd};
-        use networks::{arch::mlp::MlpConfig, model::Model, network::ArchConfig};
+    let norm_after = |list: &[InterventionConfig], clip_grad_norm: Option<f64>| {
         let mut q = Params::default();
         let arch = ArchConfig::from(MlpConfig { hidden: vec![4], ..MlpConfig::default() });
         let net = arch.build(&mut q, "f", &[2], &[("y", 1)], &mut random::stream(1, 0)).unwrap();
-        let optim = OptimConfig::new(Sgd::default(), 1.0);
-        let list = list.map(Clone::clone);
-        let mut model = Model::new("m", net, q, &optim, &list, tch::Device::Cpu).unwrap();
+        let optim = OptimConfig { clip_grad_norm, ..OptimConfig::new(Sgd::default(), 1.0) };
+        let mut model = Model::new("m", net, q, &optim, list, tch::Device::Cpu).unwrap();
         let away: Vec<f32> = model.params.to_flat().iter().map(|x| x + 1.0).collect();
         model.params.load_flat(&away);
         let x = random::normal(&[8, 2], &mut random::stream(2, 0));
-        let loss = model.forward(&x)[0].square().mean(Kind::Float);
+        let loss = model.forward(&x)[0].square().mean(Kind::Float) * 1e-6;
         let mut rng = random::stream(3, 0);
         model.minimize(&loss, &Trace::off(), &[], Clock::default(), &mut rng).unwrap();
         let moved = model.params.to_flat();
         let moved = away.iter().zip(moved.iter()).map(|(a, b)| f64::from(a - b).powi(2));
         moved.sum::<f64>().sqrt()
     };
-    let (clip_first, clip_last) = (norm_after([&clip, &pull]), norm_after([&pull, &clip]));
-    assert!((clip_last / 1e-3 - 1.0).abs() < 1e-2, "clipped last: {clip_last}");
-    // 17 parameters, each 1 away: a pull of 2 * 10 on each.
-    let pull = 20.0 * 17f64.sqrt();
-    assert!((clip_first / pull - 1.0).abs() < 1e-3, "clipped first: {clip_first}, pull {pull}");
+    // 17 parameters, each 1 away: a pull of 2 * 10 on each, beside which the loss's gradient is small.
+    let one = 20.0 * 17f64.sqrt();
+    let list = [Doubled {}.into(), pull.clone()];
+    let pulled_last = norm_after(&list, None);
+    assert!((pulled_last / one - 1.0).abs() < 1e-3, "{pulled_last}, not {one}");
+    let list = [pull, Doubled {}.into()];
+    let doubled_last = norm_after(&list, None);
+    assert!((doubled_last / (2.0 * one) - 1.0).abs() < 1e-3, "{doubled_last}, not {}", 2.0 * one);
+    let clipped = norm_after(&list, Some(1e-3));
+    assert!((clipped / 1e-3 - 1.0).abs() < 1e-2, "{clipped}");
 }
 
 fn shrink_perturb(shrink: f64, perturb: f64, every_updates: u64) -> InterventionConfig {

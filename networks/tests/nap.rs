@@ -8,9 +8,7 @@ use networks::{
     arch::{mlp::MlpConfig, simba::SimbaConfig, simba_v2::SimbaV2Config},
     forward::Forward,
     init::Init,
-    interventions::{
-        ClipGradNorm, Clock, InterventionConfig, L2Init, Nap, NapGains, ShrinkPerturb, StepCx,
-    },
+    interventions::{Clock, InterventionConfig, L2Init, Nap, NapGains, ShrinkPerturb, StepCx},
     layers::activation::Relu,
     layers::norm::{LayerNorm, NoNorm, NormConfig, NormSettings, RmsNorm},
     model::Model,
@@ -247,12 +245,11 @@ proptest! {
             vec![
                 shrink_perturb(0.5, 0.5, 2),
                 InterventionConfig::from(L2Init { strength: 0.1 }),
-                InterventionConfig::from(ClipGradNorm { max_norm: 1.0 }),
             ],
-            0..=3,
+            0..=2,
         ).prop_shuffle(),
     ) {
-        let optim = OptimConfig::new(rule, lr);
+        let optim = OptimConfig { clip_grad_norm: Some(1.0), ..OptimConfig::new(rule, lr) };
         let interventions = [others, vec![nap(1, NapGains::Joint {})]].concat();
         let mut m = build(&mlp(&hidden, norm, bias), &optim, &interventions).unwrap();
         let start = norms(&m);

@@ -7,9 +7,12 @@
 
 use networks::{
     init::Init,
-    optim::{Adam, AdamW, Optim, OptimConfig, Schedule, Sgd},
+    optim::{
+        Adam, AdamW, Group, GroupRole, NovoGrad, Optim, OptimConfig, OptimSettings, Schedule, Sgd,
+    },
     params::{Params, Role, StateDict},
     random,
+    registry::Named,
 };
 use tch::{Device, Kind, Tensor};
 
@@ -213,4 +216,73 @@ fn saved_state_that_does_not_fit_is_refused_by_name() {
     saved.remove("m/a");
     let error = p.load("m", &saved).unwrap_err().to_string();
     assert!(error.contains("lacks the tensor `m/a`"), "{error}");
+}
+
+/// A group steps as an optimiser of its own with another rate and without weight decay would.
+#[test]
+fn groups_have_their_own_rate_and_decay() {
+    let weight_decay = 0.1;
+    let rules: [Named<dyn OptimSettings>; 4] = [
+        Adam { weight_decay, ..Adam::default() }.into(),
+        AdamW { weight_decay, ..AdamW::default() }.into(),
+        Sgd { momentum: 0.9, weight_decay }.into(),
+        NovoGrad { weight_decay, ..NovoGrad::default() }.into(),
+    ];
+    let without: [Named<dyn OptimSettings>; 4] = [
+        Adam::default().into(),
+        AdamW { weight_decay: 0.0, ..AdamW::default() }.into(),
+        Sgd { momentum: 0.9, weight_decay: 0.0 }.into(),
+        NovoGrad { weight_decay: 0.0, ..NovoGrad::default() }.into(),
+    ];
+    let run = |config: OptimConfig, roles: [Role; 2]| {
+        let mut p = Params::default();
+        for ((_, q), role) in params().iter().zip(roles) {
+            p.add_value(q.name.clone(), role, Init::Constant(0.0), &q.value);
+        }
+        let mut optim = Optim::new(config, &mut p, Device::Cpu);
+        for step in 0..9 {
+            optim.step(&mut p, &gradients(step), 0);
+        }
+        p.trainable().map(|q| host(&q.value)).collect::<Vec<_>>()
+    };
+    for (rule, without) in rules.into_iter().zip(without) {
+        let all = run(OptimConfig::new(rule.clone(), 0.02), [Role::Hidden; 2]);
+        let slow = run(OptimConfig::new(without, 0.01), [Role::Hidden; 2]);
+        let group = Group { roles: vec![GroupRole::Bias], lr_factor: 0.5, weight_decay: false };
+        let config = OptimConfig { groups: vec![group], ..OptimConfig::new(rule, 0.02) };
+        let grouped = run(config, [Role::ScaleInvariant, Role::Bias]);
+        assert_eq!(grouped, [all[0].clone(), slow[1].clone()]);
+        assert_ne!(all[1], slow[1]);
+    }
+}
+
+#[test]
+fn groups_that_do_nothing_are_refused() {
+    let group = |roles: &[GroupRole], lr_factor, weight_decay| Group {
+        roles: roles.to_vec(),
+        lr_factor,
+        weight_decay,
+    };
+    let bias = [GroupRole::Bias];
+    for (groups, said) in [
+        (vec![group(&[], 0.5, true)], "optim.groups[0].roles is empty"),
+        (vec![group(&bias, f64::NAN, true)], "optim.groups[0].lr_factor is NaN"),
+        (vec![group(&bias, -1.0, true)], "optim.groups[0].lr_factor is -1"),
+        (vec![group(&bias, 1.0, true)], "optim.groups[0] changes nothing"),
+        (vec![group(&bias, 0.5, false)], "optim.groups[0].weight_decay = false does nothing"),
+        (
+            vec![group(&bias, 0.5, true), group(&bias, 0.1, true)],
+            "optim.groups[1].roles has bias a second time",
+        ),
+    ] {
+        let error = OptimConfig { groups, ..OptimConfig::default() }.validate().unwrap_err();
+        assert!(error.starts_with(said), "{error}");
+    }
+    let text = "lr = 0.1\nclip_grad_norm = 2.0\ngroups = [{ roles = ['bias', 'norm_gain'], lr_factor = 0.5 }]";
+    let read: OptimConfig = toml::from_str(text).unwrap();
+    assert_eq!(read.groups[0].roles, [GroupRole::Bias, GroupRole::NormGain]);
+    assert_eq!(read.clip_grad_norm, Some(2.0));
+    assert_eq!(toml::from_str::<OptimConfig>(&toml::to_string(&read).unwrap()).unwrap(), read);
+    let error = OptimConfig { clip_grad_norm: Some(0.0), ..OptimConfig::default() };
+    assert!(error.validate().unwrap_err().starts_with("optim.clip_grad_norm is 0"));
 }

@@ -85,7 +85,7 @@ fn a_part_from_outside_is_read_with_its_defaults() {
 
 #[test]
 fn it_is_known_only_where_it_was_registered() {
-    let unknown = "unknown variant `louder`, expected one of `cbp`, `clip_grad_norm`, ";
+    let unknown = "unknown variant `louder`, expected one of `cbp`, `l2_init`, ";
     assert!(read("kind = 'louder'").unwrap_err().starts_with(unknown));
     let found = registries().scope(|| {
         // Registries inside registries, and back.

@@ -239,7 +239,7 @@ fn categorical_projection_and_loss() {
 
 #[test]
 fn learning_rate_schedule() {
-    for row in vectors("plasticity")["lr_schedule"].as_array().unwrap() {
+    for row in vectors()["lr_schedule"].as_array().unwrap() {
         let schedule = Schedule::Linear { end_factor: 0.5, updates: 1_000_000 };
         let lr = 1e-4 * schedule.factor(row["step"].as_u64().unwrap());
         assert!((lr - row["lr"].as_f64().unwrap()).abs() < 1e-16, "{row}: {lr}");

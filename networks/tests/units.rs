@@ -10,8 +10,8 @@ use networks::{
     init::Init,
     init::{He, InitConfig, Orthogonal, TorchDefault},
     interventions::{
-        ClipGradNorm, Clock, InterventionConfig, L2Init, Layers, Nap, NapGains, Redo, ResetLayers,
-        ShrinkPerturb, Utility,
+        Clock, InterventionConfig, L2Init, Layers, Nap, NapGains, Redo, ResetLayers, ShrinkPerturb,
+        Utility,
     },
     layers::{
         activation::{ActivationConfig, Relu, Tanh},
@@ -221,9 +221,8 @@ proptest! {
                     layers: Layers::Heads, every_updates: 5, on_task_change: false,
                 }),
                 InterventionConfig::from(L2Init { strength: 0.01 }),
-                InterventionConfig::from(ClipGradNorm { max_norm: 1.0 }),
             ],
-            0..=4,
+            0..=3,
         ).prop_shuffle(),
         replacing in prop_oneof![
             Just(eager(Utility::Contribution, true)),
@@ -233,7 +232,7 @@ proptest! {
         ],
         at in 0usize..5,
     ) {
-        let optim = OptimConfig::new(rule, 1e-2);
+        let optim = OptimConfig { clip_grad_norm: Some(1.0), ..OptimConfig::new(rule, 1e-2) };
         let mut interventions = others;
         interventions.insert(at.min(interventions.len()), replacing);
         let scale_invariant = arch.settings::<MlpConfig>().is_some_and(|c| !c.norm.is_none());

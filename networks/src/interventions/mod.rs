@@ -5,7 +5,6 @@
 //! configuration is the order of application.
 
 mod cbp;
-mod clip_grad_norm;
 mod hooks;
 mod l2_init;
 mod nap;
@@ -16,7 +15,6 @@ mod settings;
 mod shrink_perturb;
 
 pub use cbp::{Cbp, Utility};
-pub use clip_grad_norm::ClipGradNorm;
 pub use hooks::{Clock, Intervention, NeuronStats, StepCx};
 pub use l2_init::L2Init;
 pub use nap::{Nap, NapGains};
@@ -35,7 +33,6 @@ impl Open for dyn InterventionSettings {
     fn builtin() -> Family<Self> {
         let mut family = Family::default();
         family.add::<Cbp>();
-        family.add::<ClipGradNorm>();
         family.add::<L2Init>();
         family.add::<Nap>();
         family.add::<Parseval>();

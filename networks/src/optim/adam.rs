@@ -13,7 +13,7 @@ use tch::{Device, Tensor};
 use super::{OptimSettings, StepAt, settings::check_averages};
 use crate::{
     fused::{self, AdamStep},
-    params::Params,
+    params::{Param, Params},
     registry::Part,
 };
 
@@ -135,7 +135,10 @@ impl Adam {
 }
 
 fn any_device(params: &mut Params, grads: &[Tensor], at: &StepAt<'_>, h: AdamStep) {
-    if at.step_tensor.device() == Device::Cpu || has_ages(params) {
+    // Parameters in groups are stepped one by one too.
+    let alike = |p: &Param| p.lr_factor == 1.0 && p.decays;
+    if at.step_tensor.device() == Device::Cpu || has_ages(params) || !params.trainable().all(alike)
+    {
         return step(params, grads, at.steps, h);
     }
     // f32 counts exactly to 2^24; beyond that both bias corrections are 1 to the last bit.
@@ -189,6 +192,7 @@ fn step(params: &mut Params, grads: &[Tensor], steps: u64, h: AdamStep) {
         };
         let of_columns = columns[id.0].map(|c: &Corrections| c.0.as_slice());
         let moments = (&p.moments[0], &p.moments[1]);
+        let h = AdamStep { lr: p.lr(h.lr), weight_decay: p.decay(h.weight_decay), ..h };
         if p.value.device() == Device::Cpu {
             fused::adam_by_age_(&p.value, grad, moments, h, &of_rows.0, of_columns);
         } else {

@@ -2,15 +2,18 @@
 
 use serde::{
     Deserialize, Deserializer, Serialize, Serializer,
-    de::Error as _,
+    de::{DeserializeOwned, Error as _},
     ser::{Error as _, SerializeMap},
 };
 use toml::{Table, Value};
 
-use super::{Adam, OptimSettings, Schedule};
+use super::{Adam, Group, OptimSettings, Schedule, group};
 use crate::registry::{Named, Part, first_line};
 
-/// What a model's optimiser is made from. `kind` and the keys that belong to it stand beside `lr` and `schedule`.
+/// The keys that every optimiser has.
+const KEYS: [&str; 4] = ["lr", "clip_grad_norm", "schedule", "groups"];
+
+/// What a model's optimiser is made from. `kind` and the keys that belong to it stand beside those of all.
 #[derive(Clone, Debug, PartialEq)]
 pub struct OptimConfig {
     /// The update rule with its own keys.
@@ -19,6 +22,10 @@ pub struct OptimConfig {
     pub lr: f64,
     /// Learning-rate schedule.
     pub schedule: Schedule,
+    /// The largest joint norm of all gradients, which larger ones are scaled to before a step.
+    pub clip_grad_norm: Option<f64>,
+    /// Parameters with a rate or weight decay of their own.
+    pub groups: Vec<Group>,
 }
 
 impl Default for OptimConfig {
@@ -31,7 +38,13 @@ impl Default for OptimConfig {
 impl OptimConfig {
     /// With a constant learning rate.
     pub fn new(rule: impl Into<Named<dyn OptimSettings>>, lr: f64) -> Self {
-        OptimConfig { rule: rule.into(), lr, schedule: Schedule::Constant {} }
+        OptimConfig {
+            rule: rule.into(),
+            lr,
+            schedule: Schedule::Constant {},
+            clip_grad_norm: None,
+            groups: Vec::new(),
+        }
     }
 
     /// # Errors
@@ -41,6 +54,11 @@ impl OptimConfig {
             return Err(format!("optim.lr is {}; it must be greater than 0", self.lr));
         }
         self.rule.validate().map_err(|e| format!("optim.{e}"))?;
+        if let Some(norm) = self.clip_grad_norm.filter(|norm| norm.is_nan() || *norm <= 0.0) {
+            return Err(format!("optim.clip_grad_norm is {norm}; it must be greater than 0"));
+        }
+        let weight_decay = self.rule.weight_decay();
+        group::check(&self.groups, weight_decay).map_err(|e| format!("optim.{e}"))?;
         self.schedule.validate().map_err(|e| format!("optim.schedule.{e}"))
     }
 }
@@ -48,13 +66,15 @@ impl OptimConfig {
 impl Serialize for OptimConfig {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let own = self.rule.table().map_err(S::Error::custom)?;
-        let mut map = serializer.serialize_map(Some(own.len() + 3))?;
+        let mut map = serializer.serialize_map(Some(own.len() + 5))?;
         map.serialize_entry("kind", self.rule.kind())?;
         map.serialize_entry("lr", &self.lr)?;
         for (key, value) in own {
             map.serialize_entry(key, value)?;
         }
+        map.serialize_entry("clip_grad_norm", &self.clip_grad_norm)?;
         map.serialize_entry("schedule", &self.schedule)?;
+        map.serialize_entry("groups", &self.groups)?;
         map.end()
     }
 }
@@ -63,14 +83,20 @@ impl<'de> Deserialize<'de> for OptimConfig {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let mut table = Table::deserialize(deserializer)?;
         let mut config = OptimConfig::default();
-        if let Some(lr) = table.remove("lr") {
-            config.lr = lr.try_into().map_err(|e| D::Error::custom(first_line(&e)))?;
-        }
-        if let Some(schedule) = table.remove("schedule") {
-            config.schedule = schedule.try_into().map_err(|e| D::Error::custom(first_line(&e)))?;
-        }
+        take(&mut table, "lr", &mut config.lr).map_err(D::Error::custom)?;
+        take(&mut table, "schedule", &mut config.schedule).map_err(D::Error::custom)?;
+        take(&mut table, "clip_grad_norm", &mut config.clip_grad_norm).map_err(D::Error::custom)?;
+        take(&mut table, "groups", &mut config.groups).map_err(D::Error::custom)?;
         table.entry("kind").or_insert_with(|| Value::from(Adam::KIND));
-        config.rule = Named::read(table, &["lr", "schedule"]).map_err(D::Error::custom)?;
+        config.rule = Named::read(table, &KEYS).map_err(D::Error::custom)?;
         Ok(config)
     }
+}
+
+/// Moves the value under `key`, if there is one, into `into`.
+fn take<T: DeserializeOwned>(table: &mut Table, key: &str, into: &mut T) -> Result<(), String> {
+    if let Some(value) = table.remove(key) {
+        *into = value.try_into().map_err(|e| first_line(&e))?;
+    }
+    Ok(())
 }

@@ -5,6 +5,7 @@
 
 mod adam;
 mod config;
+mod group;
 mod novograd;
 pub mod schedule;
 mod settings;
@@ -12,6 +13,7 @@ mod sgd;
 
 pub use adam::{Adam, AdamW};
 pub use config::OptimConfig;
+pub use group::{Group, GroupRole};
 pub use novograd::NovoGrad;
 pub use schedule::{Restart, Schedule};
 pub use settings::{OptimSettings, StepAt};
@@ -20,6 +22,7 @@ pub use sgd::Sgd;
 use tch::{Device, Kind, Tensor, no_grad_guard};
 
 use crate::{
+    fused,
     params::{LoadError, Params, StateDict, copy_from},
     registry::{Family, Open},
 };
@@ -60,6 +63,9 @@ impl Optim {
     pub fn new(config: OptimConfig, params: &mut Params, device: Device) -> Self {
         for p in params.trainable_mut() {
             p.moments = config.rule.moments(&p.value.detach());
+            if let Some(group) = Group::find(&config.groups, p) {
+                (p.lr_factor, p.decays) = (group.lr_factor, group.weight_decay);
+            }
         }
         let step_tensor = Tensor::zeros([], (Kind::Float, device));
         Optim { config, steps: 0, cycle: 0, task: None, step_tensor }
@@ -84,6 +90,19 @@ impl Optim {
     /// is no change: a run may begin in a later task, or see its first one end before it learns.
     pub fn is_new_task(&self, task: usize) -> bool {
         self.task.is_some_and(|last| last != task)
+    }
+
+    /// Scales gradients to a joint norm of at most `clip_grad_norm`, if there is one, by the factor
+    /// `min(1, clip_grad_norm / (norm + 1e-6))` of PyTorch's `clip_grad_norm_` (Pascanu et al. 2013, arXiv 1211.5063).
+    pub fn clip(&self, grads: &mut [Tensor]) {
+        let Some(largest) = self.config.clip_grad_norm else { return };
+        let _guard = no_grad_guard();
+        let norm = fused::global_norm(&grads.iter().collect::<Vec<_>>());
+        // Stays a tensor: no round trip to the host.
+        let factor = ((norm + 1e-6).reciprocal() * largest).clamp_max(1.0);
+        for grad in grads {
+            let _ = grad.g_mul_(&factor);
+        }
     }
 
     /// One step in place, on data of `task`; `grads` in the order of [`Params::trainable`].

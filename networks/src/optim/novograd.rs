@@ -92,6 +92,7 @@ impl OptimSettings for NovoGrad {
     fn step(&self, params: &mut Params, grads: &[Tensor], at: &StepAt<'_>) {
         let share = if self.grad_averaging { 1.0 - self.beta1 } else { 1.0 };
         for (p, grad) in params.trainable_mut().zip(grads) {
+            let (lr, decay) = (p.lr(at.lr), p.decay(self.weight_decay));
             let [m, v] = p.moments.as_mut_slice() else { unreachable!("two moments") };
             // In f64: a sum of squares over a large layer loses digits in f32.
             let square = grad.to_kind(Kind::Double).square().sum(Kind::Double);
@@ -101,11 +102,11 @@ impl OptimSettings for NovoGrad {
                 if self.eps_inside_root { (&*v + self.eps).sqrt() } else { v.sqrt() + self.eps };
             let root = root.to_kind(grad.kind());
             let mut direction = grad / root;
-            if self.weight_decay > 0.0 {
-                direction += &p.value * self.weight_decay;
+            if decay > 0.0 {
+                direction += &p.value * decay;
             }
             let _ = m.g_mul_scalar_(self.beta1).g_add_(&(direction * share));
-            let _ = p.value.g_sub_(&(&*m * at.lr));
+            let _ = p.value.g_sub_(&(&*m * lr));
         }
     }
 }

@@ -14,7 +14,9 @@ use crate::{
 pub trait OptimSettings: Debug + Send + Sync {
     /// # Errors
     /// One sentence about the first value that cannot work, beginning with its key.
-    fn validate(&self) -> Result<(), String>;
+    fn validate(&self) -> Result<(), String> {
+        Ok(())
+    }
 
     /// Whether it can step these parameters.
     ///
@@ -38,13 +40,14 @@ pub trait OptimSettings: Debug + Send + Sync {
         None
     }
 
-    /// One step in place, under `no_grad`; `grads` in the order of [`Params::trainable`].
+    /// One step in place, under `no_grad`; `grads` in the order of [`Params::trainable`]. A parameter's own `lr_factor`
+    /// and `decays` are the rule's to heed, with [`Param::lr`](crate::params::Param::lr) and [`Param::decay`](crate::params::Param::decay).
     fn step(&self, params: &mut Params, grads: &[Tensor], at: &StepAt<'_>);
 }
 
 /// Which step it is.
 pub struct StepAt<'a> {
-    /// The learning rate, schedule included.
+    /// The learning rate, schedule included, before a parameter's own [`lr_factor`](crate::params::Param::lr_factor).
     pub lr: f64,
     /// Steps, this one included.
     pub steps: u64,

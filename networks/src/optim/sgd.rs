@@ -42,11 +42,8 @@ impl OptimSettings for Sgd {
 
     fn step(&self, params: &mut Params, grads: &[Tensor], at: &StepAt<'_>) {
         for (p, grad) in params.trainable_mut().zip(grads) {
-            let grad = if self.weight_decay > 0.0 {
-                grad + &p.value * self.weight_decay
-            } else {
-                grad.copy()
-            };
+            let decay = p.decay(self.weight_decay);
+            let grad = if decay > 0.0 { grad + &p.value * decay } else { grad.copy() };
             let direction = match p.moments.first_mut() {
                 // Equals torch.optim.SGD, whose buffer starts as the first gradient: 0 * m + g.
                 Some(m) => {
@@ -55,7 +52,8 @@ impl OptimSettings for Sgd {
                 }
                 None => grad,
             };
-            let _ = p.value.g_sub_(&(direction * at.lr));
+            let lr = p.lr(at.lr);
+            let _ = p.value.g_sub_(&(direction * lr));
         }
     }
 }

@@ -82,6 +82,8 @@ impl Params {
                 value: p.value.detach().copy(),
                 head: p.head,
                 birth: p.birth,
+                lr_factor: p.lr_factor,
+                decays: p.decays,
                 moments: Vec::new(),
             })
             .collect();

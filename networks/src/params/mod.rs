@@ -72,7 +72,17 @@ impl Params {
         assert!(self.list.iter().all(|p| p.name != name), "two parameters are called {name}");
         let value = value.detach().copy().set_requires_grad(role.is_trainable());
         let (head, moments) = (self.in_heads, Vec::new());
-        self.list.push(Param { name, role, init, value, head, birth: 0, moments });
+        self.list.push(Param {
+            name,
+            role,
+            init,
+            value,
+            head,
+            birth: 0,
+            lr_factor: 1.0,
+            decays: true,
+            moments,
+        });
         ParamId(self.list.len() - 1)
     }
 
@@ -120,7 +130,8 @@ impl Params {
         self.list.iter().filter(|p| p.role.is_trainable())
     }
 
-    pub(crate) fn trainable_mut(&mut self) -> impl Iterator<Item = &mut Param> {
+    /// Those that are learned, for an optimiser's step.
+    pub fn trainable_mut(&mut self) -> impl Iterator<Item = &mut Param> {
         self.list.iter_mut().filter(|p| p.role.is_trainable())
     }
 

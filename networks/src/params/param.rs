@@ -53,6 +53,18 @@ impl Role {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ParamId(pub(crate) usize);
 
+impl Param {
+    /// Its own part of an optimiser's learning rate.
+    pub fn lr(&self, lr: f64) -> f64 {
+        lr * self.lr_factor
+    }
+
+    /// Its own part of an optimiser's weight decay: all or nothing.
+    pub fn decay(&self, weight_decay: f64) -> f64 {
+        if self.decays { weight_decay } else { 0.0 }
+    }
+}
+
 /// One named tensor.
 #[derive(Debug)]
 pub struct Param {
@@ -68,6 +80,10 @@ pub struct Param {
     pub head: bool,
     /// The optimiser step after which all of it was last drawn.
     pub(crate) birth: u64,
+    /// Factor on the optimiser's learning rate.
+    pub lr_factor: f64,
+    /// Whether the optimiser's weight decay acts on it.
+    pub decays: bool,
     /// Optimiser moments, same shape as `value`, in the optimiser's order.
     pub(crate) moments: Vec<Tensor>,
 }

@@ -159,3 +159,102 @@ fn an_optimiser_that_cannot_step_the_temperature_is_refused_by_its_key() {
     let error = refused.err().expect("refused");
     assert!(error.starts_with("agent.alpha_optim.kind = \"novograd\" divides"), "{error}");
 }
+
+/// A batch of 32 different transitions.
+fn varied() -> Batch {
+    let mut rng = random::stream(3, 0);
+    let mut column = |scale: f64| random::normal(&[32, 1], &mut rng).to_kind(Kind::Double) * scale;
+    let (obs, next_obs, action) = (column(1.0), column(2.0) + 1.0, column(0.3));
+    let reward = column(1.0).squeeze_dim(1);
+    let discount = Tensor::full([32], 0.9, (Kind::Double, Device::Cpu));
+    Batch { obs, next_obs, action, reward, discount, ..batch() }
+}
+
+fn hidden(
+    norm: networks::layers::norm::NormConfig,
+    target_networks: bool,
+    policy_delay: u64,
+) -> Sac {
+    let arch =
+        MlpConfig { hidden: vec![6], norm_input: !norm.is_none(), norm, ..MlpConfig::default() };
+    let network = || NetworkConfig { arch: arch.clone().into(), ..NetworkConfig::default() };
+    let tau = if target_networks { 1.0 } else { SacConfig::default().tau };
+    let config = SacConfig {
+        target_networks,
+        tau,
+        policy_delay,
+        actor: network(),
+        critic: network(),
+        ..SacConfig::default()
+    };
+    let spec = EnvSpec::vector(1, ActionSpace::symmetric(1));
+    Sac::new(&config, &spec, Device::Cpu, &mut random::stream(1, 0)).unwrap().to_kind(Kind::Double)
+}
+
+fn updated(sac: &mut Sac, stream: u64) {
+    let (mut log, mut rng) = (Scalars::default(), random::stream(1, stream));
+    sac.update(&varied(), &mut NoReplay, Clock::default(), &mut rng, &mut log).unwrap();
+}
+
+fn values(p: &networks::params::Params) -> Vec<f64> {
+    p.iter().flat_map(|(_, q)| Vec::<f64>::try_from(q.value.flatten(0, -1)).unwrap()).collect()
+}
+
+/// Networks that see each sample alone are the same as with targets that are copied at every update.
+#[test]
+fn without_targets_the_critics_are_their_own() {
+    let none = || networks::layers::norm::NoNorm {}.into();
+    let (mut copied, mut own) = (hidden(none(), true, 1), hidden(none(), false, 1));
+    for stream in 1..5 {
+        updated(&mut copied, stream);
+        updated(&mut own, stream);
+        let pairs = values(&copied.critic.params).into_iter().zip(values(&own.critic.params));
+        assert!(pairs.into_iter().all(|(a, b)| (a - b).abs() < 1e-12), "update {stream}");
+        assert_eq!(own.probe(&varied(), &mut random::stream(1, 9))[1].target.map(|_| ()), None);
+    }
+    let mut saved = networks::params::StateDict::new();
+    own.save(&mut saved);
+    assert!(!saved.keys().any(|name| name.starts_with("target")), "nothing to save");
+}
+
+/// CrossQ's statistics are those of this and the next state with their actions, together.
+#[test]
+fn statistics_are_of_both_states() {
+    let norm = networks::layers::norm::BatchNorm::default();
+    let mut sac = hidden(norm.into(), false, 1);
+    updated(&mut sac, 1);
+    let mean = |p: &networks::params::Params, name: &str| {
+        let q = p.iter().find(|(_, q)| q.name == name).unwrap().1;
+        q.value.double_value(&[0])
+    };
+    let b = varied();
+    let of = |x: &Tensor| x.mean(Kind::Double).double_value(&[]);
+    let both = (of(&b.obs) + of(&b.next_obs)) / 2.0;
+    assert!((mean(&sac.critic.params, "q0/norm_input/mean") - 0.01 * both).abs() < 1e-12);
+    // The actor learns at this state, and acts at the next with what it had.
+    assert!((mean(&sac.actor.params, "pi/norm_input/mean") - 0.01 * of(&b.obs)).abs() < 1e-12);
+}
+
+#[test]
+fn a_delayed_actor_waits() {
+    let mut sac = hidden(networks::layers::norm::NoNorm {}.into(), false, 3);
+    let state = |sac: &Sac| (values(&sac.actor.params), sac.alpha().double_value(&[]));
+    let before = state(&sac);
+    for update in 1..=6 {
+        let critic = values(&sac.critic.params);
+        let last = state(&sac);
+        updated(&mut sac, update);
+        assert_ne!(values(&sac.critic.params), critic);
+        assert_eq!(state(&sac) != last, update % 3 == 0, "update {update}");
+    }
+    assert_ne!(state(&sac), before);
+}
+
+#[test]
+fn what_does_nothing_without_targets_is_refused() {
+    let config = SacConfig { target_networks: false, tau: 0.01, ..SacConfig::default() };
+    let error = config.validate().unwrap_err();
+    assert!(error.contains("agent.tau") && error.contains("target_networks = false"), "{error}");
+    let config = SacConfig { policy_delay: 0, ..SacConfig::default() };
+    assert!(config.validate().unwrap_err().contains("agent.policy_delay"));
+}
