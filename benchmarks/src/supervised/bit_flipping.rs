@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
 use super::{
-    Draws, Follower,
+    follower::{Draws, Follower},
     scalar::{Scalar, ScalarConfig},
 };
 use crate::slowly_changing::{Stream, StreamConfig};

@@ -3,55 +3,54 @@
 use maud::{Markup, html};
 
 use super::{
-    looks::Look,
     scale::Scale,
     svg::{disc, fitted, line, polygon, polyline, px, text},
 };
-use crate::summary::Interval;
+use crate::{report::looks::Look, summary::Interval};
 
-pub(super) mod courses;
+pub(in crate::report) mod courses;
 
 /// Points of one line.
-pub(super) type Course = Vec<(f64, Interval)>;
+pub(in crate::report) type Course = Vec<(f64, Interval)>;
 
 /// A place with two axes.
-pub(super) struct Frame {
-    pub(super) left: f64,
-    pub(super) top: f64,
-    pub(super) width: f64,
-    pub(super) height: f64,
-    pub(super) x: Scale,
-    pub(super) y: Scale,
+pub(in crate::report) struct Frame {
+    pub(in crate::report) left: f64,
+    pub(in crate::report) top: f64,
+    pub(in crate::report) width: f64,
+    pub(in crate::report) height: f64,
+    pub(in crate::report) x: Scale,
+    pub(in crate::report) y: Scale,
 }
 
 /// What is written at a frame.
 #[derive(Clone, Copy, Default)]
-pub(super) struct Words<'a> {
+pub(in crate::report) struct Words<'a> {
     /// Above.
-    pub(super) head: &'a str,
+    pub(in crate::report) head: &'a str,
     /// Below the x axis.
-    pub(super) x: &'a str,
+    pub(in crate::report) x: &'a str,
     /// Above the y axis.
-    pub(super) y: &'a str,
+    pub(in crate::report) y: &'a str,
     /// Whether the x axis has no numbers.
-    pub(super) bare_x: bool,
+    pub(in crate::report) bare_x: bool,
     /// Whether the y axis has none.
-    pub(super) bare_y: bool,
+    pub(in crate::report) bare_y: bool,
 }
 
 impl Frame {
     /// The place of a value on both axes.
-    pub(super) fn at(&self, x: f64, y: f64) -> (f64, f64) {
+    pub(in crate::report) fn at(&self, x: f64, y: f64) -> (f64, f64) {
         (self.across(x), self.top + self.height * (1.0 - self.y.share(y)))
     }
 
     /// The place of a value on the x axis.
-    pub(super) fn across(&self, x: f64) -> f64 {
+    pub(in crate::report) fn across(&self, x: f64) -> f64 {
         self.left + self.width * self.x.share(x)
     }
 
     /// Grid, numbers and words.
-    pub(super) fn axes(&self, words: Words<'_>) -> Markup {
+    pub(in crate::report) fn axes(&self, words: Words<'_>) -> Markup {
         let (right, bottom) = (self.left + self.width, self.top + self.height);
         html! {
             @for tick in &self.y.ticks {
@@ -83,7 +82,7 @@ impl Frame {
 
     /// Vertical lines where the task changes: at multiples of `every`. None if they would be nearer than
     /// five pixels.
-    pub(super) fn changes(&self, every: f64) -> Markup {
+    pub(in crate::report) fn changes(&self, every: f64) -> Markup {
         let gap = every / (self.x.high - self.x.low) * self.width;
         let last = (self.x.high / every - 1e-6).floor();
         let count = if gap >= 5.0 { last as usize } else { 0 };
@@ -96,37 +95,37 @@ impl Frame {
     }
 
     /// Attributes for the script that shows values: where the frame is, and what its x axis spans.
-    pub(super) fn place(&self) -> String {
+    pub(in crate::report) fn place(&self) -> String {
         let Frame { left, top, width, height, x, .. } = self;
         format!("{} {} {} {} {} {}", px(*left), px(*top), px(*width), px(*height), x.low, x.high)
     }
 }
 
 /// One method in a frame.
-pub(super) struct Series<'a> {
-    pub(super) look: &'a Look,
-    pub(super) name: &'a str,
+pub(in crate::report) struct Series<'a> {
+    pub(in crate::report) look: &'a Look,
+    pub(in crate::report) name: &'a str,
     /// Places on the x axis, and the values there.
-    pub(super) points: Vec<(f64, Interval)>,
+    pub(in crate::report) points: Vec<(f64, Interval)>,
 }
 
 /// How lines are drawn.
 #[derive(Clone, Copy)]
-pub(super) struct Style<'a> {
+pub(in crate::report) struct Style<'a> {
     /// A name that no other part of the page has, of the area outside of which nothing is drawn.
-    pub(super) id: &'a str,
+    pub(in crate::report) id: &'a str,
     /// Which of the page's data the script shows here.
-    pub(super) data: &'a str,
+    pub(in crate::report) data: &'a str,
     /// Whether each value has a dot.
-    pub(super) dots: bool,
+    pub(in crate::report) dots: bool,
     /// Room for names at the right; none without room.
-    pub(super) names: f64,
+    pub(in crate::report) names: f64,
     /// The order of names from the top, where lines end in the same place; else names are at those ends.
-    pub(super) order: Option<&'a [usize]>,
+    pub(in crate::report) order: Option<&'a [usize]>,
 }
 
 /// Lines with their bands, those in the background below the others.
-pub(super) fn lines(frame: &Frame, all: &[Series<'_>], style: Style<'_>) -> Markup {
+pub(in crate::report) fn lines(frame: &Frame, all: &[Series<'_>], style: Style<'_>) -> Markup {
     let mut order: Vec<&Series> = all.iter().collect();
     order.sort_by_key(|s| s.look.on);
     html! {
@@ -202,7 +201,7 @@ const NAME_GAP: f64 = 15.0;
 
 /// Places near `wanted` that are at least `gap` apart and between `low` and `high` as far as they fit, in the
 /// order of `wanted`.
-pub(super) fn spread(wanted: &[f64], gap: f64, low: f64, high: f64) -> Vec<f64> {
+pub(in crate::report) fn spread(wanted: &[f64], gap: f64, low: f64, high: f64) -> Vec<f64> {
     let mut order: Vec<usize> = (0..wanted.len()).collect();
     order.sort_by(|a, b| wanted[*a].total_cmp(&wanted[*b]));
     // Groups of neighbours that touch, each around the mean of what its members want.

@@ -13,27 +13,25 @@ use resvg::{
     usvg::{Options, Tree, fontdb::Database},
 };
 
-use super::{
-    looks::{Look, still_css},
-    palette::LIGHT,
-};
+use super::palette::LIGHT;
+use crate::report::looks::{Look, still_css};
 
 /// What all drawings share, in colours that are variables.
-pub(super) const FIGURE_CSS: &str = include_str!("figure.css");
+pub(in crate::report) const FIGURE_CSS: &str = include_str!("figure.css");
 
 /// Dots of a PNG for each unit of a drawing.
 const DENSITY: f32 = 2.0;
 
 /// Elements on a canvas of so many units (pixels of a page).
-pub(super) struct Drawing {
-    pub(super) width: f64,
-    pub(super) height: f64,
-    pub(super) body: Markup,
+pub(in crate::report) struct Drawing {
+    pub(in crate::report) width: f64,
+    pub(in crate::report) height: f64,
+    pub(in crate::report) body: Markup,
 }
 
 impl Drawing {
     /// An element of a page. `label` is what it shows, for those who do not see it.
-    pub(super) fn inline(&self, class: &str, label: &str) -> Markup {
+    pub(in crate::report) fn inline(&self, class: &str, label: &str) -> Markup {
         html! {
             svg class=(class) viewBox=(format!("0 0 {} {}", px(self.width), px(self.height)))
                 role="img" aria-label=(label) { (self.body) }
@@ -41,7 +39,7 @@ impl Drawing {
     }
 
     /// A file by itself, on white.
-    pub(super) fn file(&self, title: &str, looks: &[Look]) -> String {
+    pub(in crate::report) fn file(&self, title: &str, looks: &[Look]) -> String {
         let css = LIGHT.resolve(&format!("{FIGURE_CSS}{}", still_css(looks)));
         let (width, height) = (px(self.width), px(self.height));
         html! {
@@ -59,12 +57,12 @@ impl Drawing {
 }
 
 /// Turns drawings into pictures, with a font of its own, so that they are the same on every machine.
-pub(super) struct Painter {
+pub(in crate::report) struct Painter {
     options: Options<'static>,
 }
 
 impl Painter {
-    pub(super) fn new() -> Painter {
+    pub(in crate::report) fn new() -> Painter {
         let mut fonts = Database::new();
         fonts.load_font_data(dejavu::sans::regular().to_vec());
         fonts.load_font_data(dejavu::sans::bold().to_vec());
@@ -77,7 +75,7 @@ impl Painter {
     ///
     /// # Errors
     /// When `svg` is none, or larger than memory.
-    pub(super) fn png(&self, svg: &str) -> Result<Vec<u8>, String> {
+    pub(in crate::report) fn png(&self, svg: &str) -> Result<Vec<u8>, String> {
         let tree = Tree::from_str(svg, &self.options).map_err(|e| e.to_string())?;
         let [width, height] =
             [tree.size().width(), tree.size().height()].map(|side| (side * DENSITY).ceil() as u32);
@@ -100,33 +98,33 @@ fn encode(picture: &Pixmap) -> Result<Vec<u8>, png::EncodingError> {
 }
 
 /// A coordinate: a tenth of a pixel is more than anybody sees.
-pub(super) fn px(value: f64) -> String {
+pub(in crate::report) fn px(value: f64) -> String {
     let text = format!("{value:.1}");
     text.strip_suffix(".0").map_or(text.clone(), str::to_owned)
 }
 
 /// Text at a place. `class` has its size, colour and anchor.
-pub(super) fn text(x: f64, y: f64, class: &str, words: &str) -> Markup {
+pub(in crate::report) fn text(x: f64, y: f64, class: &str, words: &str) -> Markup {
     html! { text x=(px(x)) y=(px(y)) class=(class) { (words) } }
 }
 
 /// A straight line.
-pub(super) fn line(class: &str, (x1, y1): (f64, f64), (x2, y2): (f64, f64)) -> Markup {
+pub(in crate::report) fn line(class: &str, (x1, y1): (f64, f64), (x2, y2): (f64, f64)) -> Markup {
     html! { line class=(class) x1=(px(x1)) y1=(px(y1)) x2=(px(x2)) y2=(px(y2)) {} }
 }
 
 /// A line through points.
-pub(super) fn polyline(class: &str, points: &[(f64, f64)]) -> Markup {
+pub(in crate::report) fn polyline(class: &str, points: &[(f64, f64)]) -> Markup {
     html! { polyline class=(class) points=(coordinates(points)) {} }
 }
 
 /// An area.
-pub(super) fn polygon(class: &str, points: &[(f64, f64)]) -> Markup {
+pub(in crate::report) fn polygon(class: &str, points: &[(f64, f64)]) -> Markup {
     html! { polygon class=(class) points=(coordinates(points)) {} }
 }
 
 /// A disc.
-pub(super) fn disc(class: &str, (x, y): (f64, f64), radius: f64) -> Markup {
+pub(in crate::report) fn disc(class: &str, (x, y): (f64, f64), radius: f64) -> Markup {
     html! { circle class=(class) cx=(px(x)) cy=(px(y)) r=(px(radius)) {} }
 }
 
@@ -140,7 +138,7 @@ fn coordinates(points: &[(f64, f64)]) -> String {
 }
 
 /// About how wide `words` are at `size`; rather too wide (`DejaVu`, the widest of the fonts in use).
-pub(super) fn width_of(words: &str, size: f64) -> f64 {
+pub(in crate::report) fn width_of(words: &str, size: f64) -> f64 {
     let width = |c: char| match c {
         'i' | 'j' | 'l' | 'I' | '.' | ',' | ':' | ';' | '\'' | '|' | ' ' | '(' | ')' | '['
         | ']' | 't' | 'f' | 'r' | '-' => 0.38,
@@ -155,7 +153,7 @@ pub(super) fn width_of(words: &str, size: f64) -> f64 {
 }
 
 /// `words`, cut off where they would be wider than `most`.
-pub(super) fn fitted(words: &str, size: f64, most: f64) -> String {
+pub(in crate::report) fn fitted(words: &str, size: f64, most: f64) -> String {
     if width_of(words, size) <= most {
         return words.to_owned();
     }

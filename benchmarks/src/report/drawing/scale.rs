@@ -2,19 +2,19 @@
 
 /// A linear axis.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Scale {
+pub(in crate::report) struct Scale {
     /// The value at its start.
-    pub(super) low: f64,
+    pub(in crate::report) low: f64,
     /// The value at its end.
-    pub(super) high: f64,
+    pub(in crate::report) high: f64,
     /// Values with a label, in order, inside.
-    pub(super) ticks: Vec<f64>,
+    pub(in crate::report) ticks: Vec<f64>,
     step: f64,
 }
 
 impl Scale {
     /// From `low` to `high` exactly, with about `count` round ticks.
-    pub(super) fn exact(low: f64, high: f64, count: usize) -> Scale {
+    pub(in crate::report) fn exact(low: f64, high: f64, count: usize) -> Scale {
         let (low, high) = if high > low { (low, high) } else { widened(low) };
         let step = round_step((high - low) / count.max(1) as f64);
         let (first, last) =
@@ -23,7 +23,7 @@ impl Scale {
     }
 
     /// Around all finite `values`, with some room; from 0 to 1 without any.
-    pub(super) fn around(values: impl IntoIterator<Item = f64>, count: usize) -> Scale {
+    pub(in crate::report) fn around(values: impl IntoIterator<Item = f64>, count: usize) -> Scale {
         let finite = values.into_iter().filter(|v| v.is_finite());
         let (low, high) =
             finite.fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), v| (l.min(v), h.max(v)));
@@ -37,12 +37,12 @@ impl Scale {
     }
 
     /// Where `value` is, from 0 to 1.
-    pub(super) fn share(&self, value: f64) -> f64 {
+    pub(in crate::report) fn share(&self, value: f64) -> f64 {
         (value - self.low) / (self.high - self.low)
     }
 
     /// A tick as it is written: `0.25`, `150`, `20k`, `1.5M`.
-    pub(super) fn label(&self, tick: f64) -> String {
+    pub(in crate::report) fn label(&self, tick: f64) -> String {
         let largest = self.low.abs().max(self.high.abs());
         let (unit, suffix) = match largest {
             l if l >= 1e9 => (1e9, "G"),
@@ -81,7 +81,7 @@ fn decimals(step: f64) -> usize {
 }
 
 /// With a minus instead of a hyphen.
-pub(super) fn minus(number: &str) -> String {
+pub(in crate::report) fn minus(number: &str) -> String {
     number.replacen('-', "\u{2212}", 1)
 }
 

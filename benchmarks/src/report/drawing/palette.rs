@@ -5,34 +5,34 @@
 //! each stands out from its page (the tests here). Baselines and fresh agents take none of them.
 
 /// The colours of one kind of page.
-pub(super) struct Theme {
+pub(in crate::report) struct Theme {
     /// Pages, and behind figures.
-    pub(super) paper: &'static str,
+    pub(in crate::report) paper: &'static str,
     /// Boxes on pages.
-    pub(super) raised: &'static str,
+    pub(in crate::report) raised: &'static str,
     /// Text, and the baseline.
-    pub(super) ink: &'static str,
+    pub(in crate::report) ink: &'static str,
     /// Text that matters less, and fresh agents.
-    pub(super) muted: &'static str,
+    pub(in crate::report) muted: &'static str,
     /// Methods in the background.
-    pub(super) faint: &'static str,
+    pub(in crate::report) faint: &'static str,
     /// Lines of grids and tables.
-    pub(super) grid: &'static str,
+    pub(in crate::report) grid: &'static str,
     /// Links.
-    pub(super) link: &'static str,
+    pub(in crate::report) link: &'static str,
     /// What is better than the baseline.
-    pub(super) better: &'static str,
+    pub(in crate::report) better: &'static str,
     /// What is worse.
-    pub(super) worse: &'static str,
+    pub(in crate::report) worse: &'static str,
     /// Methods.
-    pub(super) series: [&'static str; SERIES],
+    pub(in crate::report) series: [&'static str; SERIES],
 }
 
 /// Methods that can be told apart by colour.
-pub(super) const SERIES: usize = 8;
+pub(in crate::report) const SERIES: usize = 8;
 
 /// Figures by themselves, and pages by day.
-pub(super) const LIGHT: Theme = Theme {
+pub(in crate::report) const LIGHT: Theme = Theme {
     paper: "#ffffff",
     raised: "#f6f6f4",
     ink: "#1b1c1e",
@@ -48,7 +48,7 @@ pub(super) const LIGHT: Theme = Theme {
 };
 
 /// Pages by night.
-pub(super) const DARK: Theme = Theme {
+pub(in crate::report) const DARK: Theme = Theme {
     paper: "#16181b",
     raised: "#1f2226",
     ink: "#eceae6",
@@ -82,12 +82,12 @@ impl Theme {
     }
 
     /// Declarations of CSS variables: `--ink:#1b1c1e;...`
-    pub(super) fn variables(&self) -> String {
+    pub(in crate::report) fn variables(&self) -> String {
         self.named().iter().map(|(name, colour)| ["--", name, ":", colour, ";"].concat()).collect()
     }
 
     /// `css` with each `var(--name)` replaced by its value, for readers of SVG that know no variables.
-    pub(super) fn resolve(&self, css: &str) -> String {
+    pub(in crate::report) fn resolve(&self, css: &str) -> String {
         self.named().iter().fold(css.to_owned(), |css, (name, colour)| {
             css.replace(&format!("var(--{name})"), colour)
         })
@@ -189,7 +189,7 @@ mod tests {
 
     #[test]
     fn no_variable_is_left() {
-        for css in [include_str!("figure.css"), include_str!("page.css")] {
+        for css in [include_str!("figure.css"), include_str!("../page.css")] {
             assert!(css.contains("var(") && !LIGHT.resolve(css).contains("var("));
         }
     }
