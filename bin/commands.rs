@@ -3,6 +3,7 @@
 mod bench;
 mod check_env;
 mod diagnose;
+mod earlier_run;
 mod envs;
 mod eval;
 mod kinds;
@@ -10,6 +11,7 @@ mod report;
 mod resume;
 mod stream;
 mod train;
+mod training;
 
 use std::process::ExitCode;
 
@@ -21,12 +23,12 @@ use crate::args::{Args, Command};
 pub(crate) fn run(args: Args, registry: &Registry) -> Result<ExitCode> {
     match args.command {
         Command::Train { config, set, run_dir, init_from, init_replay, json, until_eof } => {
-            let how = train::How { json, until_eof };
+            let how = training::How { json, until_eof };
             let init = init_from.as_deref().map(|run| train::Init { run, replay: init_replay });
             train::run(registry, &config, &set, run_dir.as_deref(), init, how)
         }
         Command::Resume { run, set, json, until_eof } => {
-            resume::run(registry, &run, &set, train::How { json, until_eof })
+            resume::run(registry, &run, &set, training::How { json, until_eof })
         }
         Command::Eval {
             run,
@@ -52,7 +54,7 @@ pub(crate) fn run(args: Args, registry: &Registry) -> Result<ExitCode> {
             bench::run(registry, suite.as_deref(), &asked)
         }
         Command::Stream { config, set, run_dir, json, until_eof } => {
-            let how = train::How { json, until_eof };
+            let how = training::How { json, until_eof };
             stream::run(&config, &set, run_dir.as_deref(), how)
         }
         Command::Report { dirs, out, steps } => report::run(&dirs, out.as_deref(), steps),
