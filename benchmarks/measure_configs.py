@@ -7,7 +7,7 @@
 Needs Linux and Python 3.9, nothing else. A kernel set is the value of ATEN_CPU_CAPABILITY, with which libtorch computes
 as another processor would (`native`: what it chooses here); sums then round differently, and a run that is unstable
 ends elsewhere. `mkl-compatible` is native with MKL's most conservative matrix products (MKL_CBWR=COMPATIBLE). Runs have
-one thread each. The file gets one row per evaluation when its run has ended, so a call that was stopped goes on where
+one thread each. The file gets one row per evaluation when its run has ended, so a call that was stopped continues where
 it was; `--summary` only prints what is there. Nothing is dropped: a run that fails stops the call.
 """
 

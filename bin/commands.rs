@@ -3,6 +3,7 @@
 mod bench;
 mod check_env;
 mod diagnose;
+mod earlier_run;
 mod envs;
 mod eval;
 mod kinds;

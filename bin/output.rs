@@ -16,7 +16,7 @@ pub(crate) fn print(lines: &str) -> Result<()> {
     }
 }
 
-/// Prints a line of what is going on.
+/// Prints a line of progress or a message.
 pub(crate) fn note(line: &str) {
     // If nobody listens there is nobody to tell.
     let _ = writeln!(std::io::stderr(), "{line}");

@@ -1,4 +1,4 @@
-//! What a person sees while a run goes on: a bar on a terminal, plain lines elsewhere. All of it on
+//! What a person sees during a run: a bar on a terminal, plain lines elsewhere. All of it on
 //! standard error.
 
 use std::{

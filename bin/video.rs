@@ -10,7 +10,7 @@ use std::{
 
 use agents::runtime::evaluate::LANES;
 use anyhow::{Context, Result, anyhow, bail, ensure};
-use envs::{Action, Env, EnvError, EnvSpec, Frame, Params, State, Step};
+use envs::{Action, Env, EnvError, EnvSpec, Frame, Step};
 use gif::Repeat;
 
 /// Videos under way. They appear in their folder all at once, when [`Video::finish`] is called.
@@ -143,30 +143,17 @@ impl Env for Recorder {
         Ok(step)
     }
 
-    // `begin` is left out: a worker draws between steps, and none may be on its way then.
-
-    fn task(&self) -> usize {
-        self.env.task()
+    /// Never early: a worker draws between steps, and none may be on its way then.
+    fn begin(&mut self, _action: Action<'_>) -> bool {
+        false
     }
 
-    fn interruptions(&self) -> u64 {
-        self.env.interruptions()
+    fn inner(&self) -> Option<&dyn Env> {
+        Some(self.env.as_ref())
     }
 
-    fn set_age(&mut self, steps: u64) {
-        self.env.set_age(steps);
-    }
-
-    fn render(&mut self) -> Result<Option<Frame>, EnvError> {
-        self.env.render()
-    }
-
-    fn params(&mut self) -> Option<&mut dyn Params> {
-        self.env.params()
-    }
-
-    fn state(&mut self) -> Option<&mut dyn State> {
-        self.env.state()
+    fn inner_mut(&mut self) -> Option<&mut dyn Env> {
+        Some(self.env.as_mut())
     }
 }
 

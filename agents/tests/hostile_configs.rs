@@ -41,7 +41,7 @@ const COMMON: &str = "
     replay.learning_starts = 20
     eval = { every_steps = 20, episodes = 1, max_episode_steps = 5 }
     checkpoint = { every_steps = 30 }
-    diagnostics = { every_updates = 4, rank_every_updates = 4, probe_size = 8 }
+    diagnostics = { every_updates = 4, rank_every_updates = 4, probe_size = 8, refit_steps = 5 }
 ";
 
 /// Every variant of everything that has variants, once at least.
@@ -140,7 +140,8 @@ fn no_configuration_panics() {
                 }
                 counts
             };
-            let threads = [(); 2].map(|()| scope.spawn(work));
+            // More than cores: runs wait for their files.
+            let threads = [(); 4].map(|()| scope.spawn(work));
             threads.map(|t| t.join().unwrap()).to_vec()
         });
         let [refused, made, trained] =

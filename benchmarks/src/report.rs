@@ -4,16 +4,14 @@
 //! `figures/` (SVG and PNG), and `data/` has the numbers behind it all. There is no clock and no chance in
 //! here: the same study makes the same bytes.
 
+mod content;
 mod data;
+mod drawing;
 mod figures;
 mod looks;
 mod markdown;
 mod page;
-mod palette;
-mod plot;
-mod scale;
 mod settings;
-mod svg;
 mod table;
 mod verdict;
 mod words;
@@ -29,53 +27,8 @@ use crate::{
     study::Study,
     summary::{Interval, Summary},
 };
-
-/// What made the report, and as a rule the runs.
-#[derive(Clone, Debug, Default)]
-pub struct Versions {
-    /// Of Supple.
-    pub supple: String,
-    /// Of libtorch.
-    pub libtorch: String,
-    /// Of MuJoCo, in builds that have it.
-    pub mujoco: Option<String>,
-    /// What was built for: `x86_64-linux`.
-    pub target: String,
-}
-
-impl Versions {
-    /// Of this program.
-    pub fn here() -> Versions {
-        Versions {
-            supple: env!("CARGO_PKG_VERSION").to_owned(),
-            libtorch: networks::torch_version(),
-            mujoco: envs::mujoco_version().map(ToOwned::to_owned),
-            target: format!("{}-{}", std::env::consts::ARCH, std::env::consts::OS),
-        }
-    }
-
-    /// Names and values, for lists.
-    fn listed(&self) -> Vec<(&'static str, String)> {
-        let mut all = vec![("Supple", self.supple.clone()), ("libtorch", self.libtorch.clone())];
-        all.extend(self.mujoco.clone().map(|version| ("MuJoCo", version)));
-        all.push(("built for", self.target.clone()));
-        all
-    }
-}
-
-/// Everything a page or a file is written from.
-struct Report<'a> {
-    study: &'a Study,
-    summary: &'a Summary,
-    about: &'a Versions,
-    looks: Vec<looks::Look>,
-    /// Plasticity measures, summed up.
-    beside: Vec<(String, Vec<plot::Course>)>,
-    verdict: verdict::Verdict,
-    changes: Vec<Option<Vec<settings::Change>>>,
-    /// The link to each run, in the order of methods and runs.
-    links: Vec<Vec<String>>,
-}
+use content::Report;
+pub use content::Versions;
 
 /// Writes the report of `study` into the folder `out`, which is made if it is not there. Every file is written
 /// beside its place and then put there, so that one that exists is always whole. Folders of runs
@@ -103,13 +56,13 @@ pub fn write(study: &Study, summary: &Summary, about: &Versions, out: &Path) -> 
         links: links.collect(),
     };
     let figures = figures::all(&report);
-    // Those of a report before this one that are not drawn any more.
+    // Those of a report before this one that are no longer drawn.
     for gone in figures::IDS.iter().filter(|id| figures.iter().all(|f| f.id != **id)) {
         for kind in ["svg", "png"] {
             let _ = fs::remove_file(out.join(format!("figures/{gone}.{kind}")));
         }
     }
-    let painter = svg::Painter::new();
+    let painter = drawing::svg::Painter::new();
     for figure in &figures {
         let file = figure.wide.file(figure.title, &report.looks);
         let png = painter.png(&file).map_err(|e| format!("figure {}: {e}", figure.id))?;

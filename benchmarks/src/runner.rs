@@ -3,7 +3,7 @@
 //! Every process is told to stop when its standard input ends (`--until-eof`), and this process holds the
 //! other ends: however it dies, its runs save themselves and stop. What is done is on disk only:
 //! `result.json` in a finished run, checkpoints in one that was stopped, `failed.txt` in one that ended with
-//! an error. So a grid goes on by being run again; runs that failed are tried once more.
+//! an error. So running a grid again continues it; runs that failed are tried once more.
 
 use std::{
     collections::VecDeque,
@@ -59,7 +59,7 @@ const POLL: Duration = Duration::from_millis(50);
 /// How long a run may take to give its folder back when all others are done.
 const LOCKED: Duration = Duration::from_secs(60);
 
-/// Runs all jobs that are not done. `watch` is called several times a second and says whether to go on;
+/// Runs all jobs that are not done. `watch` is called several times a second and says whether to continue;
 /// when it does not, runs save themselves, and the answer is `false`.
 ///
 /// # Errors
@@ -147,7 +147,7 @@ pub fn is_done(dir: &Path) -> bool {
 
 struct Attempt<'a> {
     job: &'a Job,
-    /// Whether it may go on from a checkpoint.
+    /// Whether it may continue from a checkpoint.
     resumes: bool,
 }
 

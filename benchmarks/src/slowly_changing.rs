@@ -25,7 +25,7 @@ use serde::{Deserialize, Serialize};
 pub enum Flip {
     /// One of them, each as likely, flips (paper; `flip_one` in the code).
     One,
-    /// All of them are drawn again (the code's default).
+    /// All of them are resampled (the code's default).
     Redraw,
 }
 

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use crate::score::Score;
 
+mod folder;
 mod load;
 mod names;
 mod plain;

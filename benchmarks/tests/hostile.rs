@@ -1,5 +1,5 @@
 //! No grid and no stream makes anything panic: each key of a working one gets each value that has no business there.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot continue fails")]
 
 #[path = "../../agents/tests/harness/hostile.rs"]
 mod hostile;

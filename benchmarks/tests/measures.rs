@@ -1,5 +1,5 @@
 //! Measures of a run against the golden file's `rl_cl_metrics`, and by hand.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot continue fails")]
 
 use std::{fs, path::Path};
 

@@ -1,6 +1,6 @@
 //! Reports, of studies that are made up: what is in the files, that names cannot break them, and that there
 //! is one for every study. The slow test opens them in a browser.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot continue fails")]
 
 #[path = "report/browser.rs"]
 mod browser;

@@ -2,7 +2,7 @@
 //! learners of the table against `golden/slowly_changing_anchor.json`.
 //!
 //! The slow suite runs the whole table: eighteen seeds, a million examples, both streams.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot continue fails")]
 
 use std::{
     fs,
@@ -154,7 +154,7 @@ fn continual_backprop_is_that_of_networks() {
 
 /// The same draws as the learner of tensors, and the golden bounds.
 #[test]
-fn first_weights_have_their_laws() {
+fn first_weights_have_their_distributions() {
     let bounds = golden("../networks/tests/golden/vectors_plasticity.json");
     let bounds = &bounds["slowly_changing_regression"]["learner_init"];
     for hidden in [5, 0] {

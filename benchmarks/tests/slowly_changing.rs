@@ -1,6 +1,6 @@
 //! The stream of slowly-changing regression against `networks/tests/golden/vectors_plasticity.json`,
-//! exactly, and the law of its slow bits. Its learners: `slowly_changing_learners.rs`.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+//! exactly, and the distribution of its slow bits. Its learners: `slowly_changing_learners.rs`.
+#![allow(clippy::unwrap_used, reason = "a test that cannot continue fails")]
 
 use std::{convert::Infallible, fs, path::Path};
 

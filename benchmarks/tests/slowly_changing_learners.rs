@@ -5,7 +5,7 @@
 //! carry the statistics (18 seeds, a million examples), and the learners are held to them.
 //!
 //! The slow test lets the learners themselves see a million examples and prints a table.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot continue fails")]
 
 use std::{
     fs,
@@ -37,7 +37,7 @@ fn mean(x: &[f64]) -> f64 {
 
 /// Uniform weights with the golden bounds, biases of 0.
 #[test]
-fn first_weights_have_their_laws() {
+fn first_weights_have_their_distributions() {
     let golden = json("../networks/tests/golden/vectors_plasticity.json");
     let bounds = &golden["slowly_changing_regression"]["learner_init"];
     let model = LearnerConfig::default().build(20, &mut random::stream(1, 0)).unwrap();
@@ -51,7 +51,7 @@ fn first_weights_have_their_laws() {
         match (&p.init, key.map(|k| bounds[k].as_f64().unwrap())) {
             (Init::Uniform(got), Some(want)) => assert!((got - want).abs() < 1e-15, "{name} {got}"),
             (Init::Constant(got), None) => assert_eq!(*got, 0.0, "{name}"),
-            (law, _) => panic!("{name} is drawn from {law:?}"),
+            (init, _) => panic!("{name} is drawn from {init:?}"),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Statistics against `golden/statistics.json`, which rliable, scipy and numpy computed, and the coverage
 //! of intervals against its theory.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot continue fails")]
 
 use std::{fs, path::Path};
 

@@ -1,5 +1,5 @@
 //! Runs out of folders, and plain folders to studies.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot continue fails")]
 
 use std::{
     collections::BTreeMap,

@@ -1,5 +1,5 @@
 //! Every grid that comes with Supple, and that of docs/benchmarks.md, can be run: both sizes, every method.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot continue fails")]
 
 use agents::{config::Config, runtime::session::Parts};
 use benchmarks::{

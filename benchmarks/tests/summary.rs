@@ -1,5 +1,5 @@
 //! The numbers of studies, by hand where there is one run, and what they mean where there are several.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot continue fails")]
 
 use std::{collections::BTreeMap, path::PathBuf};
 

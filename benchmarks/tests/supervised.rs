@@ -1,5 +1,5 @@
 //! Supervised streams as runs: what is in their folders, and what changes in them when.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot continue fails")]
 
 use std::{fs, path::Path};
 
@@ -145,7 +145,7 @@ fn learners_are_those_of_networks() {
     assert_ne!(plain, rows(LABELS, &nap));
     let v2 = rows(LABELS, &["network.arch={ kind = 'simba_v2', width = 16, blocks = 1 }"]);
     assert!(column(&v2, "stream/accuracy")[3] > 0.5);
-    // Layers drawn again with the task: its measures are those of new weights.
+    // Layers reinitialised with the task: its measures are those of new weights.
     let reset =
         "network.interventions=[{ kind = 'reset_layers', layers = 'all', on_task_change = true }]";
     assert_ne!(rows(LABELS, &[]), rows(LABELS, &[reset]));

@@ -73,7 +73,7 @@ pub(super) fn run(registry: &Registry, suite: Option<&str>, asked: &Asked<'_>) -
     .map_err(|e| anyhow!(e))?;
     display.bar.finish_and_clear();
     if !whole {
-        note(&format!("stopped; the same command goes on: {} bench {suite} ...", program()));
+        note(&format!("stopped; the same command continues: {} bench {suite} ...", program()));
         return Ok(ExitCode::from(130));
     }
     let out = held.name();

@@ -47,7 +47,7 @@ pub(super) fn run(registry: &Registry, id: &str, set: &[String], seconds: u64) -
         print(&finding.to_string())?;
     }
     if findings.iter().all(|f| f.severity == Severity::Note) {
-        print(&format!("{id}: nothing to mend"))?;
+        print(&format!("{id}: nothing to fix"))?;
     }
     let fit = findings.iter().all(|f| f.severity < Severity::Error);
     Ok(if fit { ExitCode::SUCCESS } else { ExitCode::FAILURE })

@@ -11,6 +11,7 @@ use anyhow::{Result, anyhow, bail};
 use envs::Registry;
 use networks::{diagnostics::step::WHOLE, random};
 
+use super::earlier_run::{find, same_modules};
 use crate::output::print;
 
 pub(super) fn run(
@@ -20,10 +21,10 @@ pub(super) fn run(
     deep: bool,
     json: bool,
 ) -> Result<ExitCode> {
-    let (run, checkpoint) = super::eval::find(path, true)?;
+    let (run, checkpoint) = find(path, true)?;
     let config = RunDir::config(&run)?;
     let spec = session::make_env(&config, registry)().map_err(|e| anyhow!(e))?.spec();
-    super::resume::same_modules(&run, registry)?;
+    same_modules(&run, registry)?;
     let mut rng = random::stream(config.seed, streams::INIT);
     let cpu = tch::Device::Cpu;
     let mut agent = config.build_agent(&spec, cpu, &mut rng).map_err(|e| anyhow!(e))?;

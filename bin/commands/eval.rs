@@ -1,9 +1,6 @@
 //! `supple eval`
 
-use std::{
-    path::{Path, PathBuf},
-    process::ExitCode,
-};
+use std::{path::Path, process::ExitCode};
 
 use agents::{
     logging::{metrics, record::Row},
@@ -12,16 +9,13 @@ use agents::{
         message::EvalResult,
         session, streams,
     },
-    storage::{
-        checkpoint::{self, Checkpoint},
-        run_dir::RunDir,
-    },
+    storage::{checkpoint::Checkpoint, run_dir::RunDir},
 };
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use envs::{Env, EnvError, Registry};
 use networks::random;
 
-use super::resume::same_modules;
+use super::earlier_run::{find, same_modules};
 use crate::{
     output::{cut_off_note, interrupted_too_often, note, print},
     video::Video,
@@ -141,35 +135,4 @@ fn recorded(run: &Path, checkpoint: &Checkpoint) -> Result<f64> {
             run.display()
         )
     })
-}
-
-/// The run folder and the checkpoint that `path` asks for.
-pub(super) fn find(path: &Path, newest: bool) -> Result<(PathBuf, Checkpoint)> {
-    if path.join("manifest.json").exists() {
-        // A checkpoint folder lies two levels below its run.
-        let folder =
-            path.canonicalize().with_context(|| format!("cannot read {}", path.display()))?;
-        let run = folder.ancestors().nth(2).unwrap_or(&folder).to_owned();
-        if !run.join("config.toml").exists() {
-            bail!(
-                "{} is a checkpoint without its run: config.toml belongs two folders above it; copy the whole run folder",
-                path.display()
-            );
-        }
-        return Ok((run, checkpoint::read(path)?));
-    }
-    RunDir::config(path)?; // an error about the folder comes before one about what is in it
-    if !newest {
-        let best = checkpoint::read_best(path).map_err(|e| {
-            anyhow!("{e}; `supple eval --newest` plays the newest weights, and a step-... folder can be given as RUN")
-        })?;
-        if let Some(best) = best {
-            return Ok((path.to_owned(), best));
-        }
-    }
-    let (checkpoint, warnings) = checkpoint::read_newest(path)?;
-    for warning in warnings {
-        note(&format!("warning: {warning}"));
-    }
-    Ok((path.to_owned(), checkpoint))
 }

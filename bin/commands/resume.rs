@@ -5,21 +5,16 @@ use std::{path::Path, process::ExitCode};
 use agents::{
     config::Config,
     runtime::session::Parts,
-    storage::{checkpoint, provenance, run_dir::RunDir},
+    storage::{checkpoint, run_dir::RunDir},
 };
 use anyhow::{Result, anyhow, bail};
 use envs::Registry;
 
-use super::train::{How, Start};
+use super::{
+    earlier_run::same_modules,
+    train::{How, Start, execute},
+};
 use crate::output::note;
-
-/// Whether the environments that were just made are the run's own; says which of their modules were edited.
-pub(super) fn same_modules(run: &Path, registry: &Registry) -> Result<()> {
-    for edited in provenance::check(run, &registry.sources())? {
-        note(&format!("warning: {edited}"));
-    }
-    Ok(())
-}
 
 pub(super) fn run(registry: &Registry, path: &Path, set: &[String], how: How) -> Result<ExitCode> {
     for item in set {
@@ -41,7 +36,7 @@ pub(super) fn run(registry: &Registry, path: &Path, set: &[String], how: How) ->
     // A suite that was killed before it had the result of a run asks for it.
     if done >= config.total_steps && checkpoint.evaluating.is_empty() && !how.until_eof {
         bail!(
-            "{} is complete at {done} steps; give --set total_steps=N with a larger N to go on",
+            "{} is complete at {done} steps; give --set total_steps=N with a larger N to continue",
             path.display(),
         );
     }
@@ -58,5 +53,5 @@ pub(super) fn run(registry: &Registry, path: &Path, set: &[String], how: How) ->
     }
     run.write_config(parts.config())?;
     note(&format!("resuming at step {done} from {}", checkpoint.path.display()));
-    super::train::execute(parts, &config, &run, Start::Resumed(checkpoint), how)
+    execute(parts, &config, &run, Start::Resumed(checkpoint), how)
 }

@@ -6,7 +6,7 @@ use anyhow::{Result, anyhow};
 use benchmarks::supervised::{self, Outcome, RunFolder, StreamRun};
 use crossbeam::channel::TryRecvError;
 
-use super::train::How;
+use super::training::How;
 use crate::{
     output::{note, print, program},
     progress::Examples,
@@ -45,7 +45,7 @@ pub(super) fn run(
     if outcome.interrupted {
         note(&format!(
             "stopped after {} examples; a stream is not resumed: {} stream with the same --run-dir \
-             starts it anew",
+             starts it over",
             outcome.examples,
             program()
         ));

@@ -1,4 +1,4 @@
-//! `supple train`, and what it shares with `supple resume`: the run itself.
+//! `supple train`, and the run itself, which `supple resume` shares.
 
 use std::{path::Path, process::ExitCode};
 
@@ -18,20 +18,12 @@ use anyhow::Result;
 use envs::Registry;
 use networks::params::StateDict;
 
+use super::earlier_run::find;
 use crate::{
     output::{note, print, program},
     progress::Display,
     stop,
 };
-
-/// How a run talks to who started it.
-#[derive(Clone, Copy)]
-pub(super) struct How {
-    /// The result as one JSON object.
-    pub(super) json: bool,
-    /// Stop when standard input ends.
-    pub(super) until_eof: bool,
-}
 
 /// What a run starts from.
 #[derive(Clone, Copy)]
@@ -63,7 +55,7 @@ pub(super) fn run(
     };
     provenance::keep(run.path(), &registry.sources())?;
     let Some((source, replay)) = source else {
-        return execute(parts, &config, &run, Start::Anew, how);
+        return execute(parts, &config, &run, Start::Fresh, how);
     };
     // A resume and diagnostics need what the run began with, and the other run may be gone by then.
     let mut model = StateDict::new();
@@ -71,14 +63,14 @@ pub(super) fn run(
     let (state, evaluating) = (&source.state, Vec::new());
     let content = Content { state, model: &model, evaluating, replay: None };
     checkpoint::write(run.path(), "init", &content)?;
-    let start = if replay { Start::WithReplay(source) } else { Start::Anew };
+    let start = if replay { Start::WithReplay(source) } else { Start::Fresh };
     execute(parts, &config, &run, start, how)
 }
 
 /// Gives the agent the weights of another run, and says which. The checkpoint they are of, and whether its
 /// replay is wanted.
 fn start_from(init: Init<'_>, parts: &mut Parts) -> Result<(Checkpoint, bool)> {
-    let (_, source) = super::eval::find(init.run, init.replay)?;
+    let (_, source) = find(init.run, init.replay)?;
     let report = parts.init_from(&source)?;
     note(&format!("starting from {}: {}", source.path.display(), report.taken.join(", ")));
     for (part, why) in report.left {
@@ -87,10 +79,26 @@ fn start_from(init: Init<'_>, parts: &mut Parts) -> Result<(Checkpoint, bool)> {
     Ok((source, init.replay))
 }
 
+/// 0 means all cores; the number goes into the run folder, so that a resume uses the same.
+fn resolve_threads(config: &mut Config) {
+    if config.runtime.torch_threads == 0 {
+        config.runtime.torch_threads = std::thread::available_parallelism().map_or(1, usize::from);
+    }
+}
+
+/// How a run talks to who started it.
+#[derive(Clone, Copy)]
+pub(super) struct How {
+    /// The result as one JSON object.
+    pub(super) json: bool,
+    /// Stop when standard input ends.
+    pub(super) until_eof: bool,
+}
+
 /// Where a run begins.
 pub(super) enum Start {
     /// At step 0.
-    Anew,
+    Fresh,
     /// At step 0, with the replay of another run's checkpoint.
     WithReplay(Checkpoint),
     /// Where it was.
@@ -106,7 +114,7 @@ pub(super) fn execute(
     how: How,
 ) -> Result<ExitCode> {
     let (checkpoint, init_replay) = match start {
-        Start::Anew => (None, None),
+        Start::Fresh => (None, None),
         Start::WithReplay(source) => (None, Some(source)),
         Start::Resumed(checkpoint) => (Some(checkpoint), None),
     };
@@ -168,11 +176,4 @@ fn summarise(report: &Report, run: &Path, json: bool) -> Result<()> {
         report.steps_per_s,
         report.updates_per_s
     ))
-}
-
-/// 0 means all cores; the number goes into the run folder, so that a resume uses the same.
-fn resolve_threads(config: &mut Config) {
-    if config.runtime.torch_threads == 0 {
-        config.runtime.torch_threads = std::thread::available_parallelism().map_or(1, usize::from);
-    }
 }

@@ -87,7 +87,7 @@ fn reported(out: &Path) -> [String; 2] {
         .map(|name| fs::read_to_string(out.join("report/data").join(name)).expect("a report"))
 }
 
-/// The last words of every process below `out` that was told to go on with a run.
+/// The last words of every process below `out` that was told to resume a run.
 fn resumed(out: &Path) -> usize {
     let logs = ["plain", "cbp"].map(|m| out.join("runs").join(m));
     let logs = logs.iter().flat_map(|d| fs::read_dir(d).expect("runs").flatten());
@@ -252,7 +252,7 @@ fn a_grid_that_is_killed_or_stopped_ends_as_an_undisturbed_one() {
             assert_eq!(processes(&runs), 0, "runs outlive a bench that was stopped");
         }
     }
-    // A run that has a checkpoint goes on from there, and so it did.
+    // A run that has a checkpoint continues from there, and so it did.
     let begun = || {
         let seeds = ["plain", "cbp"].iter().flat_map(|m| [1, 2].map(|n| format!("{m}/seed-{n}")));
         let dirs = seeds.map(|name| s.path(&runs).join(name));

@@ -234,7 +234,7 @@ fn a_disk_full_of_checkpoints() {
     let kept = checkpoints(&run, "step");
     assert_eq!(kept.len(), 2, "the two before are there: {kept:?}");
 
-    // With room again, it goes on, with the rows of metrics that it would have had.
+    // With room again, it continues, with the rows of metrics that it would have had.
     let config = fs::read_to_string(run.join("config.toml")).expect("a config");
     fs::write(
         run.join("config.toml"),
@@ -281,7 +281,7 @@ fn a_disk_full_of_metrics() {
 
 #[test]
 fn nobody_listens() {
-    // Standard error closed after one line: the run goes on to its end.
+    // Standard error closed after one line: the run continues to its end.
     let s = scratch();
     let line = format!("{SUPPLE} train run.toml --run-dir run --json 2>&1 >result | head -1");
     let ended = s.start_program("sh", &["-c", &line]).wait();

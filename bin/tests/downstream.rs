@@ -39,7 +39,7 @@ fn a_custom_environment_is_short_checked_and_trained() {
     let example = example("custom_env");
     let s = Scratch::new();
     let ended = s.start_program(&example, &["check-env", "thermostat"]).wait();
-    assert_eq!((ended.code, ended.stdout.as_str()), (Some(0), "thermostat: nothing to mend\n"));
+    assert_eq!((ended.code, ended.stdout.as_str()), (Some(0), "thermostat: nothing to fix\n"));
     let ended = s.start_program(&example, &["envs"]).wait();
     let row = ended.stdout.lines().find(|line| line.starts_with("thermostat "));
     let words: Vec<&str> = row.expect("a row").split_whitespace().collect();

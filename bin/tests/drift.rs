@@ -39,7 +39,7 @@ fn the_checker_takes_drift() {
     let s = Scratch::new();
     let list = "drift=[{ kind = 'remap_actions', period = 50 }, { kind = 'obs_delay', steps = 2 }]";
     let said = s.succeed(&["check-env", "Pendulum-v1", "--set", list]).stdout;
-    assert!(said.contains("nothing to mend"), "{said}");
+    assert!(said.contains("nothing to fix"), "{said}");
     let ended = s.run(&["check-env", "Pendulum-v1", "--set", "drift=3"]);
     assert_eq!(ended.code, Some(1));
     assert!(ended.stderr.contains("--set drift: "), "{}", ended.stderr);

@@ -132,7 +132,7 @@ impl Troubled<'_> {
     /// Trains or resumes; no file can grow beyond `blocks`.
     fn start(&self, blocks: Option<u64>) -> Running {
         let run = self.scratch.path(&self.dir);
-        // A run that was stopped before its first checkpoint begins anew.
+        // A run that was stopped before its first checkpoint starts over.
         let command = if checkpoints(&run, "step").is_empty() {
             let _ = fs::remove_dir_all(&run);
             ["train", "run.toml", "--run-dir", &self.dir].iter().chain(self.args).copied().collect()

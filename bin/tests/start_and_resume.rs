@@ -66,9 +66,12 @@ fn a_run_starts_from_the_best_weights_of_another() {
     let moments: Vec<&Tensor> =
         now.model.iter().filter(|(name, _)| name.ends_with("#0")).map(|(_, m)| m).collect();
     assert!(!moments.is_empty());
-    assert!(moments.iter().all(|m| m.abs().max().double_value(&[]) == 0.0), "moments begin anew");
+    assert!(
+        moments.iter().all(|m| m.abs().max().double_value(&[]) == 0.0),
+        "moments start at zero"
+    );
     assert_eq!((now.state.env_steps, now.state.updates), (60, 0));
-    // Statistics went on from there, with the observations of the second run.
+    // Statistics continued from there, with the observations of the second run.
     let count = |model: &StateDict| model["normalize/obs/count"].double_value(&[0]);
     assert!(count(&now.model) > count(&best.model) && count(&best.model) > 100.0);
     let without_statistics = |model| {

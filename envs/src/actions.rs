@@ -1,8 +1,64 @@
-//! [`Actions`]: what a policy hands to several environments at once.
+//! [`Action`]: what an environment is given, and [`Actions`]: what a policy hands to several at once.
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Action, ActionSpace, EnvError};
+use crate::{ActionSpace, EnvError};
+
+/// One action. Environments from [`Registry::make`](crate::Registry::make) take continuous actions in `[-1, 1]`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Action<'a> {
+    /// The index of a choice.
+    Discrete(usize),
+    /// One number per component.
+    Continuous(&'a [f32]),
+}
+
+impl<'a> Action<'a> {
+    /// The index of a discrete action.
+    ///
+    /// # Errors
+    /// The action is continuous.
+    pub fn discrete(self) -> Result<usize, EnvError> {
+        match self {
+            Self::Discrete(choice) => Ok(choice),
+            Self::Continuous(_) => Err("the environment takes discrete actions but was given a \
+                continuous one; use an agent for discrete actions, such as DQN"
+                .into()),
+        }
+    }
+
+    /// The components of a continuous action.
+    ///
+    /// # Errors
+    /// The action is discrete.
+    pub fn continuous(self) -> Result<&'a [f32], EnvError> {
+        match self {
+            Self::Continuous(action) => Ok(action),
+            Self::Discrete(_) => Err("the environment takes continuous actions but was given a \
+                discrete one; use an agent for continuous actions, such as SAC"
+                .into()),
+        }
+    }
+
+    /// A choice of `0..n`, for environments that must not trust the caller.
+    pub(crate) fn choice(self, n: usize) -> Result<usize, EnvError> {
+        let choice = self.discrete()?;
+        if choice < n {
+            return Ok(choice);
+        }
+        Err(format!("action {choice} is not one of 0..{n}; choose below {n}").into())
+    }
+
+    /// Exactly `n` components.
+    pub(crate) fn components(self, n: usize) -> Result<&'a [f32], EnvError> {
+        let action = self.continuous()?;
+        if action.len() == n {
+            return Ok(action);
+        }
+        Err(format!("an action of {} components where {n} are taken; give {n}", action.len())
+            .into())
+    }
+}
 
 /// One action per environment.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -84,26 +140,5 @@ impl Actions {
                 .into(),
         };
         Err(bad.into())
-    }
-}
-
-impl<'a> Action<'a> {
-    /// A choice of `0..n`, for environments that must not trust the caller.
-    pub(crate) fn choice(self, n: usize) -> Result<usize, EnvError> {
-        let choice = self.discrete()?;
-        if choice < n {
-            return Ok(choice);
-        }
-        Err(format!("action {choice} is not one of 0..{n}; choose below {n}").into())
-    }
-
-    /// Exactly `n` components.
-    pub(crate) fn components(self, n: usize) -> Result<&'a [f32], EnvError> {
-        let action = self.continuous()?;
-        if action.len() == n {
-            return Ok(action);
-        }
-        Err(format!("an action of {} components where {n} are taken; give {n}", action.len())
-            .into())
     }
 }

@@ -18,41 +18,30 @@
 //! | kind | what changes |
 //! | --- | --- |
 //! | [`TaskSequence`] | the environment itself |
-//! | [`PermuteObs`], [`MaskObs`], [`ShiftObs`] | what is seen, redrawn each period |
-//! | [`RemapActions`] | what actions do, redrawn each period |
+//! | [`PermuteObs`], [`MaskObs`], [`ShiftObs`] | what is seen, resampled each period |
+//! | [`RemapActions`] | what actions do, resampled each period |
 //! | [`RewardScale`] | scale and sign of rewards |
 //! | [`Physics`] | one physical constant: by a table, a schedule or a random walk |
 //! | [`ObsNoise`], [`ObsDelay`], [`ActionDelay`] | nothing over time: what makes it harder |
 
-mod action_delay;
+mod actions;
 mod course;
 mod drifting;
-mod fixed_step;
-mod mask_obs;
-mod obs_delay;
-mod obs_noise;
-mod permute_obs;
+mod observations;
+mod period;
 mod physics;
 mod random;
-mod remap_actions;
 mod reward;
-mod shift_obs;
-mod step_offset;
+mod steps;
 mod task_sequence;
 mod values;
 
-pub use action_delay::ActionDelay;
+pub use actions::{ActionDelay, RemapActions};
 pub use course::{AtEnd, Course, RandomWalk, Schedule, Shape, Table};
-pub use fixed_step::FixedStep;
-pub use mask_obs::MaskObs;
-pub use obs_delay::ObsDelay;
-pub use obs_noise::ObsNoise;
-pub use permute_obs::PermuteObs;
+pub use observations::{MaskObs, ObsDelay, ObsNoise, PermuteObs, ShiftObs};
 pub use physics::Physics;
-pub use remap_actions::RemapActions;
 pub use reward::RewardScale;
-pub use shift_obs::ShiftObs;
-pub use step_offset::StepOffset;
+pub use steps::{FixedStep, StepOffset};
 pub use task_sequence::{Task, TaskSequence};
 pub use values::Values;
 
@@ -131,8 +120,24 @@ impl Drift {
     }
 }
 
+impl Registry {
+    /// Constructs an environment that changes over time: that of [`Registry::make`] with the
+    /// wrappers around it, the first one innermost.
+    ///
+    /// # Errors
+    /// As [`Registry::make`], or a wrapper that does not fit the environment.
+    pub fn make_drifting(
+        &self,
+        id: &str,
+        kwargs: &Kwargs,
+        drift: &[Drift],
+    ) -> Result<Box<dyn Env>, EnvError> {
+        make(self, id, kwargs, drift)
+    }
+}
+
 /// Makes the environment and puts the wrappers around it.
-pub(crate) fn make(
+fn make(
     registry: &Registry,
     id: &str,
     kwargs: &Kwargs,
@@ -160,22 +165,4 @@ pub(crate) fn make(
         env = drift.wrap(env).map_err(place(i))?;
     }
     Ok(env)
-}
-
-/// `#[serde(default = "yes")]`
-fn yes() -> bool {
-    true
-}
-
-/// Which period of so many steps an age is in; there is only one if `period` is 0.
-fn index(age: u64, period: u64) -> u64 {
-    age.checked_div(period).unwrap_or(0)
-}
-
-/// Refuses a period of no steps where each needs an end.
-fn some_steps(key: &str, steps: u64) -> Result<(), EnvError> {
-    if steps > 0 {
-        return Ok(());
-    }
-    Err(format!("{key} = 0 leaves no step in a period; give 1 or more").into())
 }

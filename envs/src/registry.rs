@@ -1,18 +1,23 @@
-//! [`Registry`]: environments by name.
+//! [`Registry`]: environments by name. It knows none itself; `suites.rs` fills it.
 //!
-//! Names of the built-in environments are Gymnasium's ids, and so are their keyword arguments.
+//! | file | holds |
+//! | --- | --- |
+//! | `kwargs.rs` | keyword arguments and their types |
+//! | `closest.rs` | "did you mean" |
+//! | `sources.rs` | which files of Python were loaded |
+
+pub(crate) mod closest;
+pub(crate) mod kwargs;
+pub(crate) mod sources;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use toml::Value;
-
-use crate::drift::Drift;
-use crate::sources::{SourceRecord, Sources};
-use crate::{
-    Acrobot, ActionRepeat, ActionRescale, ActionSpace, CartPole, Env, EnvError, FrameStack, Kwargs,
-    MountainCar, MountainCarContinuous, Pendulum, TimeLimit,
-};
+use crate::wrappers::{ActionRepeat, ActionRescale, FrameStack, TimeLimit};
+use crate::{ActionSpace, Env, EnvError};
+use closest::closest;
+use kwargs::{Kwargs, integer, number};
+use sources::{SourceRecord, Sources};
 
 /// Names and how to construct what they stand for. Cloning is cheap.
 #[derive(Clone, Default)]
@@ -41,40 +46,7 @@ type Constructor = dyn Fn(&Kwargs, &[&str]) -> Result<Box<dyn Env>, EnvError> + 
 /// Keyword arguments that every environment takes, for the wrappers around it.
 const WRAPPER_KWARGS: [&str; 3] = ["action_repeat", "max_episode_steps", "frame_stack"];
 
-#[cfg(not(feature = "mujoco"))]
-const WITHOUT_MUJOCO: &str = "this program was built without MuJoCo; run `cargo xtask setup` once, \
-                              then `cargo xtask train`, or build with `--features mujoco`";
-
 impl Registry {
-    /// The environments of this crate.
-    pub fn builtin() -> Self {
-        let mut registry = Self::default();
-        registry.insert_known("CartPole-v1", &["sutton_barto_reward"], |kwargs| {
-            Ok(Box::new(CartPole::new(flag(kwargs, "sutton_barto_reward")?.unwrap_or(false))))
-        });
-        registry.insert_known("Pendulum-v1", &["g"], |kwargs| {
-            let mut env = Pendulum::default();
-            if let (Some(g), Some(params)) = (number(kwargs, "g")?, env.params()) {
-                params.set("gravity", g)?;
-            }
-            Ok(Box::new(env))
-        });
-        // `goal_velocity` is among the constants of both mountain cars.
-        registry.insert("MountainCar-v0", || Ok(MountainCar::default()));
-        registry.insert("MountainCarContinuous-v0", || Ok(MountainCarContinuous::default()));
-        registry.insert("Acrobot-v1", || Ok(Acrobot::default()));
-        crate::python::register(&mut registry);
-        crate::minatar::register(&mut registry);
-        crate::forager::register(&mut registry);
-        #[cfg(feature = "mujoco")]
-        crate::mujoco::register(&mut registry);
-        #[cfg(not(feature = "mujoco"))]
-        for id in crate::mujoco::IDS {
-            registry.insert_missing(id, WITHOUT_MUJOCO);
-        }
-        registry
-    }
-
     /// Adds an environment, or replaces the one of this name.
     pub fn insert<E, F>(&mut self, name: &str, make: F)
     where
@@ -194,20 +166,6 @@ impl Registry {
         self.sources.all()
     }
 
-    /// Constructs an environment that changes over time: that of [`Registry::make`] with the
-    /// wrappers around it, the first one innermost.
-    ///
-    /// # Errors
-    /// As [`Registry::make`], or a wrapper that does not fit the environment.
-    pub fn make_drifting(
-        &self,
-        id: &str,
-        kwargs: &Kwargs,
-        drift: &[Drift],
-    ) -> Result<Box<dyn Env>, EnvError> {
-        crate::drift::make(self, id, kwargs, drift)
-    }
-
     /// Constructs an environment without the wrappers of [`Registry::make`]: it takes actions
     /// within its own bounds, and nothing limits an episode.
     ///
@@ -287,67 +245,4 @@ fn wrap(mut env: Box<dyn Env>, kwargs: &Kwargs) -> Result<Box<dyn Env>, EnvError
         env = Box::new(FrameStack::new(env, frames)?);
     }
     Ok(env)
-}
-
-/// A real number, also where it is written as a whole one.
-pub(crate) fn as_number(value: &Value) -> Option<f64> {
-    value.as_float().or_else(|| Some(value.as_integer()? as f64))
-}
-
-pub(crate) fn number(kwargs: &Kwargs, key: &str) -> Result<Option<f64>, EnvError> {
-    typed(kwargs, key, "a number", as_number)
-}
-
-pub(crate) fn integer(kwargs: &Kwargs, key: &str) -> Result<Option<i64>, EnvError> {
-    typed(kwargs, key, "a whole number", Value::as_integer)
-}
-
-pub(crate) fn flag(kwargs: &Kwargs, key: &str) -> Result<Option<bool>, EnvError> {
-    typed(kwargs, key, "true or false", Value::as_bool)
-}
-
-pub(crate) fn typed<T>(
-    kwargs: &Kwargs,
-    key: &str,
-    kind: &str,
-    read: impl Fn(&Value) -> Option<T>,
-) -> Result<Option<T>, EnvError> {
-    let Some(value) = kwargs.get(key) else { return Ok(None) };
-    match read(value) {
-        Some(value) => Ok(Some(value)),
-        None => {
-            Err(format!("keyword argument {key} = {value} has the wrong type; give {kind}").into())
-        }
-    }
-}
-
-/// `, did you mean 'a' or 'b'?`: the known words that resemble this one most.
-fn closest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> String {
-    let word = word.to_lowercase();
-    // Typing errors in a thousand letters, so that long words have a chance.
-    let unlike = |other: &str| {
-        edit_distance(&word, &other.to_lowercase()) * 1000 / word.len().max(other.len()).max(1)
-    };
-    let mut known: Vec<(usize, &str)> = known.map(|other| (unlike(other), other)).collect();
-    known.sort_unstable();
-    let Some(&(least, _)) = known.first() else { return String::new() };
-    let near = known.iter().take(3).take_while(|(unlike, _)| *unlike <= least + 50);
-    let near: Vec<String> = near.map(|(_, other)| format!("'{other}'")).collect();
-    format!(", did you mean {}?", near.join(" or "))
-}
-
-/// Levenshtein's distance: how many characters to insert, delete, or replace. For "did you mean".
-pub fn edit_distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, &y) in b.iter().enumerate() {
-            let replace = diagonal + usize::from(x != y);
-            diagonal = row[j + 1];
-            row[j + 1] = replace.min(diagonal + 1).min(row[j] + 1);
-        }
-    }
-    row[b.len()]
 }

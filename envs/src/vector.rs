@@ -4,11 +4,17 @@
 //! ends, [`VecEnv::next_obs`] holds its true last observation and [`VecEnv::obs`] already the
 //! first one of the next episode, so no transition is made up across the border.
 
+mod faults;
+pub(crate) mod outcome;
+pub(crate) mod saved;
+
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
-use serde::{Deserialize, Serialize};
 
 use crate::{Actions, Env, EnvError, EnvSpec};
+use faults::{at, finite};
+use outcome::{Episode, Outcome};
+use saved::{LoadReport, VecEnvState};
 
 /// Several environments of one spec, with autoreset and episode statistics.
 pub struct VecEnv {
@@ -33,52 +39,6 @@ pub struct VecEnv {
     seeds: Vec<u64>,
     /// Is an interrupted episode played again?
     play_again: bool,
-}
-
-/// What one environment's last step led to.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Outcome {
-    /// Reward of the step.
-    pub reward: f32,
-    /// The episode ended for good.
-    pub terminated: bool,
-    /// The episode was cut off.
-    pub truncated: bool,
-    /// The task the step was taken in.
-    pub task: usize,
-    /// The whole episode, if this step ended it. One that was interrupted ([`Env::interruptions`]) is none:
-    /// the step is truncated, and there is nothing here.
-    pub episode: Option<Episode>,
-}
-
-/// Statistics of one episode.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
-pub struct Episode {
-    /// Sum of its rewards.
-    pub return_: f64,
-    /// Its number of steps.
-    pub length: u64,
-}
-
-/// All of a [`VecEnv`] that a checkpoint must hold.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct VecEnvState {
-    rng: ChaCha8Rng,
-    obs: Vec<f32>,
-    running: Vec<Episode>,
-    /// Not in states of before environments had ages.
-    #[serde(default)]
-    steps: u64,
-    envs: Vec<Option<Vec<u8>>>,
-}
-
-/// How a [`VecEnv::load`] went.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct LoadReport {
-    /// Environments that continue in the middle of their episode.
-    pub resumed: usize,
-    /// Environments that cannot save their state and began a new episode.
-    pub restarted: usize,
 }
 
 impl VecEnv {
@@ -238,7 +198,7 @@ impl VecEnv {
         Ok(())
     }
 
-    /// All that is needed to go on later as if nothing had happened, as far as the environments
+    /// All that is needed to continue later as if nothing had happened, as far as the environments
     /// can save their state.
     pub fn save(&mut self) -> VecEnvState {
         VecEnvState {
@@ -250,7 +210,7 @@ impl VecEnv {
         }
     }
 
-    /// Goes on from a saved state. Environments that cannot save theirs begin a new episode, at
+    /// Continues from a saved state. Environments that cannot save theirs begin a new episode, at
     /// their age.
     ///
     /// # Errors
@@ -301,23 +261,4 @@ impl VecEnv {
         self.running[i] = Episode::default();
         Ok(())
     }
-}
-
-/// Refuses observations that would poison a network.
-fn finite(obs: &[f32], env: usize, step: u64) -> Result<(), EnvError> {
-    match obs.iter().position(|x| !x.is_finite()) {
-        None => Ok(()),
-        Some(i) => {
-            let what = format!("observation component {i} is {}; it must be finite", obs[i]);
-            Err(at(env, step, &what))
-        }
-    }
-}
-
-fn at(env: usize, step: u64, what: &str) -> EnvError {
-    match step {
-        0 => format!("environment {env}, at the start of an episode: {what}"),
-        _ => format!("environment {env}, step {step} of its episode: {what}"),
-    }
-    .into()
 }

@@ -137,7 +137,7 @@ fn make(id: &str, stack: i64) -> Box<dyn Env> {
 
 fn play(env: &mut dyn Env, seed: u64, most: usize) -> Vec<Record> {
     let mut obs = vec![f32::NAN; env.spec().obs.size()];
-    // One that never ends begins anew only then.
+    // One that never ends starts over only then.
     env.set_age(0);
     env.reset(seed, &mut obs).expect("reset");
     let first = Record { obs: bits(&obs), reward: 0, done: false };

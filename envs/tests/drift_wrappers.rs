@@ -149,7 +149,7 @@ fn shifts_are_constant_in_a_period() {
     for k in 1..400 {
         let first = shift(&reset_at(env.as_mut(), 10 * k));
         let mut later = choose(env.as_mut(), 1).1;
-        (later[1], later[8]) = (later[1] - 1.0, later[8] + 8.0); // time and action went on
+        (later[1], later[8]) = (later[1] - 1.0, later[8] + 8.0); // time and action moved on
         for (x, y) in shift(&later).iter().zip(&first) {
             assert!((x - y).abs() < 1e-5);
         }

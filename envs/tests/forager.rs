@@ -139,7 +139,7 @@ fn the_wave_follows_the_age() {
     assert_eq!(env.task(), 2, "a run may begin in the middle");
 }
 
-/// A run that was saved in the middle of a life goes on in it, over the ends of episodes.
+/// A run that was saved in the middle of a life continues in it, over the ends of episodes.
 #[test]
 fn a_saved_life_goes_on() {
     let vector = |seed: u64| {

@@ -1,4 +1,4 @@
-//! Python environments that fail: what is said, how soon, and what goes on afterwards.
+//! Python environments that fail: what is said, how soon, and what continues afterwards.
 
 #[path = "python/support.rs"]
 mod support;
@@ -45,8 +45,8 @@ fn an_exception_shows_its_traceback_and_harms_nobody() {
             ],
         );
         assert!(!message.contains("<string>"), "our own frames are left out: {message}");
-        reset(env.as_mut(), 0).expect("the worker goes on");
-        assert_eq!(step(env.as_mut(), 0).expect("goes on").0, [1.0, 0.0]);
+        reset(env.as_mut(), 0).expect("the worker keeps running");
+        assert_eq!(step(env.as_mut(), 0).expect("a step").0, [1.0, 0.0]);
 
         let mut env = world("Fault", json!({"fault": "exception", "at": "reset"}));
         let message = reset(env.as_mut(), 0).expect_err("fails").to_string();
@@ -369,7 +369,7 @@ fn a_constructor_with_a_parameter_of_a_wrapper_is_not_given_silence() {
     );
 }
 
-/// Two environments in one worker that dies: both episodes are cut off, the run goes on.
+/// Two environments in one worker that dies: both episodes are cut off, the run continues.
 #[test]
 fn a_worker_is_replaced_on_request() {
     within(60, || {
@@ -412,8 +412,8 @@ fn a_hanging_worker_is_replaced_too() {
         let (obs, cut) = step(env.as_mut(), 0).expect("cut off");
         assert!(cut.truncated);
         assert_eq!(obs, [2.0, 0.0]);
-        reset(env.as_mut(), 0).expect("goes on");
-        assert_eq!(step(env.as_mut(), 0).expect("goes on").0, [1.0, 0.0]);
+        reset(env.as_mut(), 0).expect("a step");
+        assert_eq!(step(env.as_mut(), 0).expect("a step").0, [1.0, 0.0]);
     });
 }
 

@@ -230,7 +230,7 @@ fn an_action_of_the_wrong_kind_is_an_error() {
     assert!(error.to_string().contains("takes discrete actions"), "{error}");
     let error = env.step(Action::Discrete(3), &mut obs).expect_err("out of range");
     assert!(error.to_string().contains("action 3 is not one of 0..3"), "{error}");
-    env.step(Action::Discrete(2), &mut obs).expect("goes on");
+    env.step(Action::Discrete(2), &mut obs).expect("a step");
 }
 
 /// The same steps in Python itself, bit for bit.

@@ -124,7 +124,7 @@ fn episodes_end_and_begin_in_the_same_step() {
 
     envs.step(&act(&[1, 0])).expect("step");
     let second_episode = Some(Episode { return_: 1.0, length: 2 });
-    assert_eq!(envs.outcomes()[0].episode, second_episode, "statistics began anew");
+    assert_eq!(envs.outcomes()[0].episode, second_episode, "statistics started over");
 }
 
 #[test]
@@ -236,7 +236,7 @@ fn environments_without_state_begin_a_new_episode() {
     let mut other = make();
     let report = other.load(&state).expect("same environments");
     assert_eq!((report.resumed, report.restarted), (1, 1));
-    assert_eq!(other.obs()[1], 1.0, "goes on after its first step");
+    assert_eq!(other.obs()[1], 1.0, "continues after its first step");
     assert_eq!(other.obs()[3], 0.0, "begins");
     assert_ne!(other.obs()[2], envs.obs()[2], "with a new seed");
     for _ in 0..8 {

@@ -11,8 +11,8 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::{
-    Report,
-    plot::{Course, courses},
+    content::Report,
+    drawing::plot::{Course, courses},
 };
 use crate::{
     measures,

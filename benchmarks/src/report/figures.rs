@@ -3,17 +3,10 @@
 mod bars;
 mod courses;
 mod panels;
+mod scene;
 
-use maud::Markup;
-
-use super::{
-    Report,
-    looks::Look,
-    plot::Course,
-    svg::Drawing,
-    words::{higher, steps},
-};
-use crate::{study::Study, summary::Summary};
+use super::{content::Report, drawing::svg::Drawing, words::steps};
+use scene::Scene;
 
 /// A figure with what is said about it.
 pub(super) struct Figure {
@@ -26,48 +19,6 @@ pub(super) struct Figure {
     pub(super) wide: Drawing,
     /// For telephones.
     pub(super) narrow: Drawing,
-}
-
-/// What figures are drawn from.
-#[derive(Clone, Copy)]
-struct Scene<'a> {
-    study: &'a Study,
-    summary: &'a Summary,
-    looks: &'a [Look],
-    beside: &'a [(String, Vec<Course>)],
-    narrow: bool,
-}
-
-impl Scene<'_> {
-    fn width(self) -> f64 {
-        if self.narrow { 400.0 } else { 1000.0 }
-    }
-
-    /// Room for the numbers of the y axis.
-    fn left(self) -> f64 {
-        if self.narrow { 46.0 } else { 54.0 }
-    }
-
-    /// Room for names at the ends of lines; narrow pages have none, and a legend instead.
-    fn names(self) -> f64 {
-        let longest = self.study.methods.iter().map(|m| super::svg::width_of(&m.name, 14.0));
-        if self.narrow { 0.0 } else { longest.fold(0.0, f64::max).clamp(40.0, 190.0) + 20.0 }
-    }
-
-    /// An id that the other version of the figure does not have.
-    fn id(self, name: &str) -> String {
-        format!("{name}-{}", if self.narrow { "narrow" } else { "wide" })
-    }
-
-    fn drawing(self, height: f64, body: Markup) -> Drawing {
-        Drawing { width: self.width(), height, body }
-    }
-
-    /// `train/episode_return, more is better`.
-    fn metric(self) -> String {
-        let score = &self.study.score;
-        format!("{} ({})", score.metric, higher(score))
-    }
 }
 
 /// Names of all figures that there can be, in their order.

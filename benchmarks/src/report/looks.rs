@@ -1,6 +1,6 @@
 //! How a method is drawn, the same in all figures.
 
-use super::palette::SERIES;
+use super::drawing::palette::SERIES;
 use crate::{study::Study, summary::Summary};
 
 /// Methods beside the baseline and fresh agents that are highlighted when there are too many for colours.

@@ -2,7 +2,7 @@
 #![expect(clippy::format_push_string, reason = "a page is written once, and reads best so")]
 
 use super::{
-    Report,
+    content::Report,
     figures::Figure,
     table::{continual, markdown_text as plain, performance, row},
     words::{Gain, duration},

@@ -8,14 +8,15 @@ mod parts;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::{
-    Report, data,
+    content::Report,
+    data,
+    drawing::palette::{DARK, LIGHT},
+    drawing::scale::minus,
+    drawing::svg::FIGURE_CSS,
     figures::Figure,
     looks::page_css,
-    palette::{DARK, LIGHT},
-    scale::minus,
-    svg::FIGURE_CSS,
     table::{continual, performance},
-    words::{count, steps},
+    words::steps,
 };
 
 /// Nothing may be loaded: also not by what a name or a configuration smuggles in.
@@ -145,9 +146,4 @@ fn meanings<'a>(columns: impl Iterator<Item = (&'a str, &'a str)>) -> Markup {
             dl { @for (name, help) in columns { div { dt { (name) } dd { (help) } } } }
         }
     }
-}
-
-/// `3 methods` and the like, for summaries of what can be opened.
-fn of(n: usize, what: &str) -> Markup {
-    html! { span class="count" { (count(n, what)) } }
 }

@@ -30,7 +30,7 @@ fn differences(base: &BTreeMap<String, String>, own: &BTreeMap<String, String>) 
     keys.into_iter().map(change).filter(|(_, a, b)| a != b).collect()
 }
 
-/// Dotted keys and their values. Lists of tables are gone through, others are one value.
+/// Dotted keys and their values. The tables in a list have keys of their own; any other list is one value.
 fn flat(config: &str) -> Option<BTreeMap<String, String>> {
     let table: Table = config.parse().ok()?;
     let mut all = BTreeMap::new();

@@ -79,15 +79,15 @@ impl Regressor {
         let uniform = |gain2: f64, fan_in: i64| Init::Uniform((gain2 * 3.0 / fan_in as f64).sqrt());
         let zero = Some(Init::Constant(0.0));
         let (layer, features) = if hidden > 0 {
-            let law = uniform(2.0, inputs);
+            let init = uniform(2.0, inputs);
             let layer =
-                Linear::new(p, "hidden", Role::Hidden, inputs, hidden, law, zero.clone(), rng);
+                Linear::new(p, "hidden", Role::Hidden, inputs, hidden, init, zero.clone(), rng);
             (Some(layer), hidden)
         } else {
             (None, inputs)
         };
-        let law = uniform(1.0, features);
-        let output = Linear::new(p, "output", Role::Output, features, 1, law, zero, rng);
+        let init = uniform(1.0, features);
+        let output = Linear::new(p, "output", Role::Output, features, 1, init, zero, rng);
         if let Some(fed) = layer.as_ref().map(Linear::outgoing) {
             p.add_neurons(NeuronGroup::new(
                 "hidden",

@@ -167,7 +167,7 @@ pub(super) fn rows(
             Err(_) if lines.peek().is_none() => {}
             Err(e) => {
                 return Err(format!(
-                    "{} is damaged in line {}: {e}; mend or delete the line",
+                    "{} is damaged in line {}: {e}; correct or delete the line",
                     path.display(),
                     i + 1
                 ));

@@ -1,14 +1,8 @@
 //! What a method is called whose runs nobody named.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    path::Path,
-};
+use std::{collections::BTreeSet, path::Path};
 
-use super::plain::Folder;
-
-/// A configuration: values by dotted keys, without seeds.
-pub(super) type Settings = BTreeMap<String, String>;
+use super::folder::{Folder, Settings};
 
 /// Most keys of the configuration in a name.
 const KEYS_IN_NAME: usize = 3;

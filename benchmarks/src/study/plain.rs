@@ -6,12 +6,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use agents::config::Config;
-
 use super::{
     Failure, Method, Study,
-    load::{self, load_beginning},
-    names::{Settings, differing, names, settings, stem_and_number},
+    folder::Folder,
+    load::load_beginning,
+    names::{differing, names, settings, stem_and_number},
 };
 use crate::{measures::final_performance, score::Score};
 
@@ -21,21 +20,6 @@ const BESIDE: [&str; 5] =
 
 /// The performance of supervised learners.
 const ERROR: &str = "stream/error";
-
-/// A run before it is loaded.
-pub(super) struct Folder {
-    pub(super) dir: PathBuf,
-    seed: u64,
-    text: String,
-    /// Keys and values without seeds and checkpoints: equal for the runs of one method.
-    pub(super) config: Settings,
-    tags: BTreeSet<String>,
-    last_step: u64,
-    total_steps: Option<u64>,
-    eval_every: Option<u64>,
-    /// Why it is not in the study.
-    fault: Option<String>,
-}
 
 /// All runs in `dirs`, each a run folder or a folder with run folders somewhere in it. Runs whose
 /// configurations differ in seeds and checkpoints only are one method; the method of the first is the
@@ -148,80 +132,6 @@ fn find(dir: &Path, found: &mut Vec<PathBuf>) -> Result<(), String> {
     }
     inside.sort();
     inside.iter().try_for_each(|(_, _, path)| find(path, found))
-}
-
-impl Folder {
-    /// Of a run that is looked at up to step `most`.
-    fn read(dir: PathBuf, most: u64) -> Result<Folder, String> {
-        let load::Config { text, table, steps } = load::Config::read(&dir)?;
-        let total_steps = steps.map(|steps| steps.min(most));
-        let number = |value: Option<&toml::Value>| {
-            value.and_then(toml::Value::as_integer).and_then(|n| u64::try_from(n).ok())
-        };
-        let seed = number(table.get("seed")).unwrap_or(0);
-        let eval_every = number(table.get("eval").and_then(|eval| eval.get("every_steps")));
-        let mut config = Settings::new();
-        flatten("", &toml::Value::Table(whole(&text).unwrap_or(table)), &mut config);
-        config.retain(|key, _| !is_seed(key) && !key.starts_with("checkpoint."));
-
-        let (mut tags, mut last_step) = (BTreeSet::new(), 0);
-        let read = load::rows(&dir, |_, row| {
-            last_step = last_step.max(row.step);
-            if row.step > most {
-                return Ok(());
-            }
-            for tag in row.metrics.keys() {
-                if !tags.contains(tag.0.as_ref()) {
-                    tags.insert(tag.0.clone().into_owned());
-                }
-            }
-            Ok(())
-        });
-        let whole = total_steps.is_none_or(|total| last_step >= total);
-        let fault = if dir.join("result.json").exists() {
-            read.err()
-        } else if let Some(words) = load::failed(&dir).filter(|_| total_steps.is_none() || !whole) {
-            Some(words)
-        } else {
-            let total = steps.unwrap_or(last_step);
-            let unfinished = || {
-                format!(
-                    "{} did not finish: it is at step {last_step} of {total}; `supple resume` goes on with it",
-                    dir.display()
-                )
-            };
-            read.err().or_else(|| (!whole).then(unfinished))
-        };
-        Ok(Folder { dir, seed, text, config, tags, last_step, total_steps, eval_every, fault })
-    }
-}
-
-/// The configuration of an agent with all its defaults, since what an older version wrote lacks newer keys.
-fn whole(text: &str) -> Option<toml::Table> {
-    Config::parse(text, &[]).ok()?.to_toml().ok()?.parse().ok()
-}
-
-/// `seed` and `env.drift.K.seed`.
-fn is_seed(key: &str) -> bool {
-    let drift = key.strip_prefix("env.drift.").and_then(|rest| rest.split_once('.'));
-    key == "seed" || drift.is_some_and(|(_, rest)| rest == "seed")
-}
-
-/// Each value by its dotted key.
-fn flatten(key: &str, value: &toml::Value, flat: &mut Settings) {
-    let join = |part: &str| if key.is_empty() { part.to_owned() } else { format!("{key}.{part}") };
-    match value {
-        toml::Value::Table(table) => {
-            table.iter().for_each(|(part, value)| flatten(&join(part), value, flat));
-        }
-        toml::Value::Array(values) if values.iter().any(toml::Value::is_table) => {
-            for (i, value) in values.iter().enumerate() {
-                flatten(&join(&i.to_string()), value, flat);
-            }
-        }
-        toml::Value::String(text) => _ = flat.insert(key.to_owned(), text.clone()),
-        other => _ = flat.insert(key.to_owned(), other.to_string()),
-    }
 }
 
 /// Evaluations where all runs have them and more than one, else the returns of training; the errors of

@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
 use super::{
-    Draws, Follower,
     activation::Activation,
+    follower::{Draws, Follower},
     scalar::{Scalar, ScalarConfig},
 };
 use crate::slowly_changing::{Stream, StreamConfig};

@@ -101,6 +101,22 @@ impl Classifier {
     }
 }
 
+/// Rows end where tasks do, and updates where rows do.
+pub(super) fn check_sizes(task: u64, row: u64, batch: u64) -> Result<(), String> {
+    if !(1..=65_536).contains(&batch) {
+        return Err(format!("batch_size is {batch}; it must be between 1 and 65536"));
+    }
+    for (key, value, of, n) in [
+        ("log_every_examples", row, "batch_size", batch),
+        ("task_examples", task, "log_every_examples", row),
+    ] {
+        if value == 0 || !value.is_multiple_of(n) {
+            return Err(format!("{key} is {value}; it must be a multiple of {of}, {n}"));
+        }
+    }
+    Ok(())
+}
+
 fn right(logits: &Tensor, classes: &Tensor) -> i64 {
     logits.argmax(1, false).eq_tensor(classes).sum(Kind::Int64).int64_value(&[])
 }

@@ -14,7 +14,7 @@ use agents::{
     storage::{held::Held, run_dir},
 };
 
-use super::StreamRun;
+use super::stream_run::StreamRun;
 use crate::runner;
 
 /// A locked run folder with an empty record. The lock goes with the process, however it ends.

@@ -1,6 +1,6 @@
 //! `kind = "permuted_inputs"`: images of ten classes, one after the other, whose pixels change places in
 //! every task (Online Permuted MNIST of Dohare et al. 2024, Nature 632: 800 tasks of all 60 000 images in
-//! random order, one at a time; their permutations compose, which has the same law).
+//! random order, one at a time; their permutations compose, which has the same distribution).
 
 use agents::algorithms::network::{NetworkConfig, validate_network};
 use networks::{
@@ -13,10 +13,9 @@ use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
 use super::{
-    Draws, Follower,
-    classifier::Classifier,
+    classifier::{Classifier, check_sizes},
+    follower::{Draws, Follower},
     images::{Images, ImagesConfig, Order, permutation},
-    random_labels::check_sizes,
 };
 
 /// A run. Measures of its rows, over the examples since the row before:

@@ -1,4 +1,4 @@
-//! `kind = "random_labels"`: memorising labels that say nothing of the images and are drawn anew in every
+//! `kind = "random_labels"`: memorising labels that say nothing of the images and are resampled in every
 //! task, at the reduced scale of Lyle et al. 2024 (arXiv 2407.01800) and Lyle et al. 2023 (arXiv 2303.01486).
 //! A network that keeps its plasticity memorises the last labels as fast as the first.
 
@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
 use super::{
-    Draws, Follower,
-    classifier::Classifier,
+    classifier::{Classifier, check_sizes},
+    follower::{Draws, Follower},
     images::{Images, ImagesConfig, Order},
 };
 
@@ -76,22 +76,6 @@ impl RandomLabels {
         self.images.validate()?;
         validate_network("network", &self.network)
     }
-}
-
-/// Rows end where tasks do, and updates where rows do.
-pub(super) fn check_sizes(task: u64, row: u64, batch: u64) -> Result<(), String> {
-    if !(1..=65_536).contains(&batch) {
-        return Err(format!("batch_size is {batch}; it must be between 1 and 65536"));
-    }
-    for (key, value, of, n) in [
-        ("log_every_examples", row, "batch_size", batch),
-        ("task_examples", task, "log_every_examples", row),
-    ] {
-        if value == 0 || !value.is_multiple_of(n) {
-            return Err(format!("{key} is {value}; it must be a multiple of {of}, {n}"));
-        }
-    }
-    Ok(())
 }
 
 /// Images that measures look at.

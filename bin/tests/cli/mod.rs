@@ -48,7 +48,7 @@ target = { kind = "hard", every_updates = 100 }
 arch = { kind = "mlp", hidden = [16] }
 "#;
 
-/// A folder that goes away with the test; commands run in it.
+/// A folder that is removed with the test; commands run in it.
 pub(crate) struct Scratch(TempDir);
 
 /// How a process ended.

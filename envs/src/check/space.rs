@@ -1,10 +1,11 @@
 //! Is the spec sound?
 
-use super::{Probe, Severity};
+use super::finding::Severity;
+use super::probe::Probe;
 use crate::{ActionSpace, EnvSpec, is_type_limit};
 
 impl Probe<'_> {
-    /// The spec, if it makes sense to go on with it.
+    /// The spec, if the check can continue with it.
     pub(super) fn spec(&mut self) -> Option<EnvSpec> {
         let spec = self.call("spec()", |env| Ok(env.spec()))?;
         self.observation_space(&spec);

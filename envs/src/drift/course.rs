@@ -1,4 +1,4 @@
-//! [`Course`]: how a number goes over time. [`Law`] is the same ready for use: a pure function of the
+//! [`Course`]: how a number changes over time. [`Curve`] is the same ready for use: a pure function of the
 //! age.
 
 use std::f64::consts::PI;
@@ -7,12 +7,12 @@ use rand::RngExt;
 use rand_distr::StandardNormal;
 use serde::{Deserialize, Serialize};
 
+use super::period::{index, some_steps};
 use super::random::{Use, rng};
 use super::values::Values;
-use super::{index, some_steps};
 use crate::EnvError;
 
-/// How a number goes over time.
+/// How a number changes over time.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Course {
@@ -42,7 +42,7 @@ pub struct Table {
     #[serde(default)]
     pub at_end: AtEnd,
     /// Whether [`Env::task`](crate::Env::task) counts the changes.
-    #[serde(default = "super::yes")]
+    #[serde(default = "super::period::yes")]
     pub signal_task_change: bool,
 }
 
@@ -53,7 +53,7 @@ pub enum AtEnd {
     /// The first one.
     #[default]
     Cycle,
-    /// The last one, for good.
+    /// The last one, until the run ends.
     Hold,
 }
 
@@ -81,9 +81,9 @@ impl Default for Schedule {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Shape {
-    /// Along a line from `from` to `to`, then `to` for good.
+    /// Along a line from `from` to `to`, then `to` from there on.
     Linear,
-    /// Along half a cosine from `from` to `to`, slow at both ends, then `to` for good.
+    /// Along half a cosine from `from` to `to`, slow at both ends, then `to` from there on.
     Cosine,
     /// Between `from` and `to` for ever, from the middle towards `to` at first.
     #[default]
@@ -105,7 +105,7 @@ pub struct RandomWalk {
 }
 
 /// A [`Course`] ready for use.
-pub(super) enum Law {
+pub(super) enum Curve {
     Table { values: Vec<f64>, table: Table },
     Schedule(Schedule),
     Walk(Walk),
@@ -113,23 +113,23 @@ pub(super) enum Law {
 
 impl Course {
     /// `start` is where a random walk begins.
-    pub(super) fn build(&self, start: f64, seed: u64) -> Result<Law, EnvError> {
+    pub(super) fn build(&self, start: f64, seed: u64) -> Result<Curve, EnvError> {
         match self {
             Self::Table(table) => {
                 some_steps("course.period", table.period)?;
                 let values = table.values.read(seed)?;
-                Ok(Law::Table { values, table: table.clone() })
+                Ok(Curve::Table { values, table: table.clone() })
             }
             Self::Schedule(schedule) => {
                 some_steps("course.period", schedule.period)?;
-                Ok(Law::Schedule(schedule.clone()))
+                Ok(Curve::Schedule(schedule.clone()))
             }
-            Self::RandomWalk(config) => Walk::new(config, start, seed).map(Law::Walk),
+            Self::RandomWalk(config) => Walk::new(config, start, seed).map(Curve::Walk),
         }
     }
 }
 
-impl Law {
+impl Curve {
     /// Which value is on after so many steps, as far as there is a number of the values.
     pub(super) fn index(&self, age: u64) -> u64 {
         match self {

@@ -1,8 +1,8 @@
 //! [`Drifting`]: what all wrappers but the task sequence have in common. It counts the age, asks a
 //! [`Change`] what is different, and saves both.
 
-use crate::wrap::load_inner;
-use crate::{Action, Env, EnvError, EnvSpec, Frame, Params, State, Step, bytes};
+use crate::wrappers::load_inner;
+use crate::{Action, Env, EnvError, EnvSpec, State, Step, bytes};
 
 /// What an episode begins with. All that a [`Change`] does in it follows from this and from what
 /// happens in the episode.
@@ -108,6 +108,14 @@ impl Env for Drifting {
         Ok(Step { reward: self.change.reward(step.reward), ..step })
     }
 
+    fn inner(&self) -> Option<&dyn Env> {
+        Some(self.env.as_ref())
+    }
+
+    fn inner_mut(&mut self) -> Option<&mut dyn Env> {
+        Some(self.env.as_mut())
+    }
+
     fn begin(&mut self, action: Action<'_>) -> bool {
         // `step` finds the same fault in the action again, and reports it.
         self.change.can_announce()
@@ -119,21 +127,9 @@ impl Env for Drifting {
         self.env.task() + own
     }
 
-    fn interruptions(&self) -> u64 {
-        self.env.interruptions()
-    }
-
     fn set_age(&mut self, steps: u64) {
         self.age = steps;
         self.env.set_age(steps);
-    }
-
-    fn render(&mut self) -> Result<Option<Frame>, EnvError> {
-        self.env.render()
-    }
-
-    fn params(&mut self) -> Option<&mut dyn Params> {
-        self.env.params()
     }
 
     fn state(&mut self) -> Option<&mut dyn State> {

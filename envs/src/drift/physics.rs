@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::course::{Course, Law};
+use super::course::{Course, Curve};
 use super::drifting::{Begin, Change};
 use crate::{Env, EnvError, Params};
 
@@ -29,7 +29,7 @@ pub(super) struct Constant {
     name: String,
     /// What values are multiplied by.
     unit: f64,
-    law: Law,
+    curve: Curve,
 }
 
 impl Physics {
@@ -43,22 +43,22 @@ impl Physics {
         let value =
             params.get(name).ok_or_else(|| crate::params::unknown(name, &params.names()))?;
         let (unit, start) = if self.absolute { (1.0, value) } else { (value, 1.0) };
-        let law = self.course.build(start, self.seed)?;
-        for extreme in law.extremes() {
+        let curve = self.course.build(start, self.seed)?;
+        for extreme in curve.extremes() {
             params.set(name, unit * extreme)?;
         }
         params.set(name, value)?;
-        Ok(Constant { name: name.clone(), unit, law })
+        Ok(Constant { name: name.clone(), unit, curve })
     }
 }
 
 impl Change for Constant {
     fn index(&self, age: u64) -> u64 {
-        self.law.index(age)
+        self.curve.index(age)
     }
 
     fn begin(&mut self, begin: Begin, env: &mut dyn Env) -> Result<(), EnvError> {
-        params(env)?.set(&self.name, self.unit * self.law.value(begin.age))
+        params(env)?.set(&self.name, self.unit * self.curve.value(begin.age))
     }
 }
 

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::drifting::{Begin, Change};
-use super::{index, some_steps};
+use super::period::{index, some_steps};
 use crate::{Env, EnvError};
 
 /// Rewards times one factor after the other; `[1.0, -1.0]` turns what is wanted round and back.
@@ -15,7 +15,7 @@ pub struct RewardScale {
     /// Steps of an environment with one factor.
     pub period: u64,
     /// Whether [`Env::task`] counts the changes.
-    #[serde(default = "super::yes")]
+    #[serde(default = "super::period::yes")]
     pub signal_task_change: bool,
 }
 

@@ -3,8 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{index, some_steps};
-use crate::wrap::load_inner;
+use super::period::{index, some_steps};
+use crate::wrappers::load_inner;
 use crate::{
     Action, ActionSpace, Env, EnvError, EnvSpec, Frame, Kwargs, Params, Registry, Space, State,
     Step, bytes,
@@ -22,11 +22,11 @@ pub struct TaskSequence {
     pub tasks: Vec<Task>,
     /// Steps of an environment in one task.
     pub steps_per_task: u64,
-    /// How often the list is gone through; the last task then stays. 0 never ends.
+    /// How many times the list is repeated; after that the last task stays. 0 repeats it forever.
     #[serde(default = "once")]
     pub cycles: u64,
     /// Whether [`Env::task`] counts the changes.
-    #[serde(default = "super::yes")]
+    #[serde(default = "super::period::yes")]
     pub signal_task_change: bool,
     /// Whether the number of the task in the list is added to observations, as that many
     /// components of which one is 1 and all others are 0.

@@ -7,7 +7,7 @@ Made with Python 3.11.7, dm_control 1.0.50, mujoco 3.17.0, numpy 2.4.6 on x86-64
     /tmp/dmcvenv/bin/python generate_dmc.py      # writes dmc.json here
 
 Cases are as in generate_mujoco.py, which explains them, but for their starts: dm_control is reset
-and goes on, the test loads the state noted after the reset. A state begins with where the target
+and continues, the test loads the state noted after the reset. A state begins with where the target
 is, if a reset draws that; `extra` says how many numbers these are. CI does not run this.
 """
 

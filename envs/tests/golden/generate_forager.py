@@ -1,4 +1,4 @@
-"""Golden lives for src/forager/tests.rs, lived by the package continual-foragax itself.
+"""Golden lives for src/suites/forager/tests.rs, lived by the package continual-foragax itself.
 
 Made with Python 3.11.7, continual-foragax 0.58.0, jax 0.10.2, gymnax 0.0.9 on x86-64 Linux:
 
@@ -9,7 +9,7 @@ Made with Python 3.11.7, continual-foragax 0.58.0, jax 0.10.2, gymnax 0.0.9 on x
 No random number generator is ported: where a life begins is written down, and so is what the package
 drew, read off its states. `start` has an object for each cell, row by row: 0 for none, 1 and 2 for
 oyster and chanterelle of the left biome, 3 and 4 for those of the right one, 5 for a wall. `actions`
-are digits. `draws` are a delay and a cell for each food that is placed anew, in order. `checks` are
+are digits. `draws` are a delay and a cell for each food that is placed again, in order. `checks` are
 the lower 16 bits, in hex, of a running CRC-32 after each step of: the observation (channels first),
 all objects, all timers, the food that each timer is of, the player's column and row, each number a
 byte, and the reward as a signed byte. `counts` are steps in which something was eaten, expired, or both.

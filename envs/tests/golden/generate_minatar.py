@@ -1,4 +1,4 @@
-"""Golden games for src/minatar/tests.rs, played by the package MinAtar itself.
+"""Golden games for src/suites/minatar/tests.rs, played by the package MinAtar itself.
 
 Made with Python 3.11.7, MinAtar 1.0.15, numpy 2.4.6 on x86-64 Linux:
 
@@ -135,7 +135,7 @@ def play(name, steps, planned, ramping, sticky, seed, scenes=False):
                 SCENES[name](env.env, lambda n: int(env.random.randint(n)))
             else:
                 env.reset()
-            env.last_action = 0  # ours begins each episode anew, so that it depends on its seed alone
+            env.last_action = 0  # ours starts over in each episode, so that it depends on its seed alone
             crc, length, returns = look(crc), 0, returns + [0]
         action = int(plan(env, name, rng) if length < planned else rng.randint(6))
         reward, over = env.act(action)

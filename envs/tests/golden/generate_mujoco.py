@@ -7,7 +7,7 @@ Made with Python 3.11.7, gymnasium 1.4.0, mujoco 3.17.0, numpy 2.4.6 on x86-64 L
     /tmp/mjvenv/bin/python generate_mujoco.py      # writes mujoco.json here
 
 A case is an id with constructor arguments; its episodes begin in states that are injected, so no
-random number generator has to be ported, and start anew when terminated. Actions come from a
+random number generator has to be ported, and restart when terminated. Actions come from a
 linear congruential generator that the test has too. Of all steps there is a running checksum
 (FNV-1a, 64 bit) over the bits of everything, noted every 50 steps; some are written out, with the
 state before, so that each can be repeated on its own. CI does not run this.
@@ -120,7 +120,7 @@ def case(env_id, steps, kwargs={}, constants={}, seed=0):
 
     starts = []
     for i in range(STARTS):
-        # A start of Gymnasium's own, then injected anew: that is all there is to it.
+        # A start of Gymnasium's own, then injected again: that is all there is to it.
         env.reset(seed=STARTS * seed + i)
         qpos, qvel = env.data.qpos.copy(), env.data.qvel.copy()
         mujoco.mj_resetData(env.model, env.data)

@@ -2,13 +2,13 @@
 
 use maud::{Markup, html};
 
-use super::Scene;
+use super::scene::Scene;
 use crate::{
     report::{
+        drawing::plot::{Frame, Words},
+        drawing::scale::Scale,
+        drawing::svg::{Drawing, disc, fitted, line, polygon, text, width_of},
         looks::best_first,
-        plot::{Frame, Words},
-        scale::Scale,
-        svg::{Drawing, disc, fitted, line, polygon, text},
         words::{Gain, decimals, end, ends, gain_of, with_interval},
     },
     study::Anchor,
@@ -19,7 +19,7 @@ const ROW: f64 = 30.0;
 
 /// Width of the column of names.
 fn names(scene: Scene<'_>) -> f64 {
-    let longest = scene.study.methods.iter().map(|m| crate::report::svg::width_of(&m.name, 13.5));
+    let longest = scene.study.methods.iter().map(|m| width_of(&m.name, 13.5));
     longest.fold(0.0, f64::max).clamp(60.0, if scene.narrow { 120.0 } else { 210.0 }) + 24.0
 }
 

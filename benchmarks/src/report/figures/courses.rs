@@ -2,12 +2,12 @@
 
 use maud::{Markup, html};
 
-use super::Scene;
+use super::scene::Scene;
 use crate::report::{
+    drawing::plot::{Course, Frame, Series, Style, Words, courses, lines},
+    drawing::scale::Scale,
+    drawing::svg::Drawing,
     looks::best_first,
-    plot::{Course, Frame, Series, Style, Words, courses, lines},
-    scale::Scale,
-    svg::Drawing,
 };
 
 /// Mean performance over steps.

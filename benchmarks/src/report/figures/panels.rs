@@ -2,12 +2,12 @@
 
 use maud::html;
 
-use super::Scene;
+use super::scene::Scene;
 use crate::{
     report::{
-        plot::{Frame, Words},
-        scale::Scale,
-        svg::{Drawing, fitted, polyline, px, text},
+        drawing::plot::{Frame, Words},
+        drawing::scale::Scale,
+        drawing::svg::{Drawing, fitted, polyline, px, text},
         words::{decimals, number},
     },
     study::Method,

@@ -2,16 +2,15 @@
 
 use maud::{Markup, html};
 
-use super::of;
 use crate::{
     report::{
-        Report,
+        content::Report,
         figures::Figure,
         looks::Look,
         markdown::group,
         settings::Change,
         verdict::Finding,
-        words::{decimals, duration, ends, number},
+        words::{count, decimals, duration, ends, number},
     },
     study::Study,
 };
@@ -244,4 +243,9 @@ pub(super) fn made_with(report: &Report) -> Markup {
             noscript { p { "Without scripts, tables cannot be sorted and no values are shown under the pointer." } }
         }
     }
+}
+
+/// `3 methods` and the like, for summaries of what can be opened.
+fn of(n: usize, what: &str) -> Markup {
+    html! { span class="count" { (count(n, what)) } }
 }
