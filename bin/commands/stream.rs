@@ -6,7 +6,7 @@ use anyhow::{Result, anyhow};
 use benchmarks::supervised::{self, Outcome, RunFolder, StreamRun};
 use crossbeam::channel::TryRecvError;
 
-use super::training::How;
+use super::train::How;
 use crate::{
     output::{note, print, program},
     progress::Examples,
