@@ -149,8 +149,9 @@ fn renormalisation_by_hand() {
                 })
                 .collect();
             assert_close(&numbers(&grad[0]), &differences, 1e-7);
-            let last = trace.proposals().last().unwrap();
-            assert_eq!(numbers(&last.1), [steps + 1.0]);
+            // Counted up to the end of the warm-up.
+            let counted = trace.proposals().iter().find(|(_, next)| next.dim() == 0);
+            assert_eq!(counted.map(|(_, next)| numbers(next)), (steps < 2.0).then(|| vec![2.0]));
         }
     }
 }

@@ -13,9 +13,9 @@
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use tch::{Kind, Tensor, no_grad_guard};
+use tch::{Tensor, no_grad_guard};
 
-use super::{Affine, Norm, NormSettings, per_channel, yes};
+use super::{Affine, Norm, NormSettings, yes};
 use crate::{
     forward::{Forward, Mode},
     init::Init,
@@ -122,17 +122,15 @@ impl Running {
 /// `[width]` each: mean and biased variance of each unit over all inputs and positions.
 pub(super) fn moments(x: &Tensor) -> (Tensor, Tensor) {
     let others: Vec<i64> = (0..x.dim() as i64).filter(|&d| d != 1).collect();
-    let mean = x.mean_dim(Some(others.as_slice()), false, None::<Kind>);
-    let centred = x - per_channel(&mean, x);
-    let variance = centred.square().mean_dim(Some(others.as_slice()), false, None::<Kind>);
+    let (variance, mean) = x.var_mean_dim(Some(others.as_slice()), false, false);
     (mean, variance)
 }
 
 #[derive(Debug)]
-struct Batch {
-    affine: Affine,
-    running: Running,
-    eps: f64,
+pub(super) struct Batch {
+    pub(super) affine: Affine,
+    pub(super) running: Running,
+    pub(super) eps: f64,
 }
 
 impl Norm for Batch {

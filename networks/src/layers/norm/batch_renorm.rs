@@ -17,7 +17,7 @@ use tch::{Tensor, no_grad_guard};
 
 use super::{
     Affine, Norm, NormSettings,
-    batch_norm::{Running, check, moments},
+    batch_norm::{Batch, Running, check, moments},
     per_channel, yes,
 };
 use crate::{
@@ -80,7 +80,7 @@ impl NormSettings for BatchRenorm {
         if !(self.d_max >= 0.0 && self.d_max.is_finite()) {
             return Err(format!("d_max is {}; it must be at least 0", self.d_max));
         }
-        // Steps are counted in an f32.
+        // They are counted in an f32.
         if self.warmup > 1 << 24 {
             return Err(format!("warmup is {}; it must be at most {}", self.warmup, 1 << 24));
         }
@@ -99,30 +99,31 @@ impl NormSettings for BatchRenorm {
         let running = Running::new(p, name, width, self.momentum, rng);
         let role = Role::Buffer { averaged: false };
         let steps = p.add(format!("{name}/steps"), role, &[], Init::Constant(0.0), rng);
-        Some(Arc::new(Renorm { settings: *self, affine, running, steps }))
+        let plain = Batch { affine, running, eps: self.eps };
+        Some(Arc::new(Renorm { settings: *self, plain, steps }))
     }
 }
 
 #[derive(Debug)]
 struct Renorm {
     settings: BatchRenorm,
-    affine: Affine,
-    running: Running,
-    /// Steps so far, a scalar.
+    /// While warming up, and outside training.
+    plain: Batch,
+    /// Steps so far, a scalar that stops at `warmup`.
     steps: ParamId,
 }
 
 impl Renorm {
-    /// What the batch is normalised by, `[width]` each; the mean and the variance of the batch where they count.
+    /// What a batch of this mean and variance is normalised by, `[width]` each.
     fn corrected(&self, fw: &Forward<'_>, mean: &Tensor, variance: &Tensor) -> (Tensor, Tensor) {
-        let BatchRenorm { eps, r_max, d_max, warmup, .. } = self.settings;
+        let BatchRenorm { eps, r_max, d_max, .. } = self.settings;
+        let [running_mean, running_variance] = self.plain.running.ids().map(|id| fw.params.get(id));
         let (r, d) = {
             let _guard = no_grad_guard();
-            let std = (fw.params.get(self.running.variance) + eps).sqrt();
+            let std = (running_variance + eps).sqrt();
             let r = ((variance + eps).sqrt() / &std).clamp(1.0 / r_max, r_max);
-            let d = ((mean - fw.params.get(self.running.mean)) / std).clamp(-d_max, d_max);
-            let warm = fw.params.get(self.steps).ge(warmup as f64).to_kind(mean.kind()); // 0 or 1
-            (&warm * r - &warm + 1.0, warm * d)
+            let d = ((mean - running_mean) / std).clamp(-d_max, d_max);
+            (r, d)
         };
         (mean - d * variance.sqrt() / &r, variance / r.square())
     }
@@ -130,25 +131,24 @@ impl Renorm {
 
 impl Norm for Renorm {
     fn forward(&self, fw: &mut Forward<'_>, x: &Tensor) -> Tensor {
-        let (mean, variance) = if fw.mode == Mode::Eval {
-            let [mean, variance] = self.running.ids().map(|id| fw.params.get(id).shallow_clone());
-            (mean, variance)
-        } else {
-            let (mean, variance) = moments(x);
-            self.running.observe(fw, &mean, &variance);
-            let next = {
-                let _guard = no_grad_guard();
-                (fw.params.get(self.steps) + 1.0).clamp_max(f64::from(1 << 25))
-            };
+        if fw.mode == Mode::Eval {
+            return self.plain.forward(fw, x);
+        }
+        let steps = fw.params.get(self.steps).double_value(&[]);
+        if steps < self.settings.warmup as f64 {
+            let next = fw.params.get(self.steps) + 1.0;
             fw.trace.propose(self.steps, next);
-            self.corrected(fw, &mean, &variance)
-        };
+            return self.plain.forward(fw, x);
+        }
+        let (mean, variance) = moments(x);
+        self.plain.running.observe(fw, &mean, &variance);
+        let (mean, variance) = self.corrected(fw, &mean, &variance);
         let scale = (variance + self.settings.eps).rsqrt();
         let y = (x - per_channel(&mean, x)) * per_channel(&scale, x);
-        self.affine.apply(fw.params, y)
+        self.plain.affine.apply(fw.params, y)
     }
 
     fn per_unit(&self) -> Vec<ParamId> {
-        self.affine.ids().chain(self.running.ids()).collect()
+        self.plain.per_unit()
     }
 }
