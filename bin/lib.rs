@@ -2,6 +2,7 @@
 //! environments, optimisers and interventions, and gets the same commands, files and messages as the stock `supple`.
 
 mod args;
+mod bug;
 mod commands;
 mod output;
 mod progress;
@@ -25,29 +26,23 @@ use envs::sentence_and_details;
 /// Exit codes: 0 done, 1 error, 2 wrong usage, 101 a bug, 130 interrupted with a checkpoint saved.
 pub fn run(registries: impl Into<Registries>) -> ExitCode {
     let Registries { envs, parts } = registries.into();
-    // Threads are joined and their panics reported with the thread's name; the default hook would
-    // print each twice, with a backtrace hint.
-    std::panic::set_hook(Box::new(|_| {}));
+    bug::watch();
     let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
         parts.scope(|| commands::run(args::Args::parse(), &envs))
     }));
-    match result {
-        Ok(Ok(code)) => code,
+    let bug = match result {
+        Ok(Ok(code)) => return code,
         Ok(Err(error)) => {
-            output::note(&format!("error: {}", laid_out(&format!("{error:#}"))));
-            ExitCode::FAILURE
+            let Some(sentence) = bug::of_thread(&error) else {
+                output::note(&format!("error: {}", laid_out(&format!("{error:#}"))));
+                return ExitCode::FAILURE;
+            };
+            sentence
         }
-        Err(panic) => {
-            let text = panic
-                .downcast_ref::<String>()
-                .map(String::as_str)
-                .or_else(|| panic.downcast_ref::<&str>().copied())
-                .unwrap_or("no message");
-            let line = text.lines().next().unwrap_or_default();
-            output::note(&format!("error: a bug in supple, please report it: {line}"));
-            ExitCode::from(101)
-        }
-    }
+        Err(panic) => bug::sentence("supple", bug::text(panic.as_ref())),
+    };
+    output::note(&format!("error: {bug}"));
+    ExitCode::from(101)
 }
 
 /// The sentence of an error in one line, its details on lines of their own below it. These are indented,

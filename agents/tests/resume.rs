@@ -130,13 +130,12 @@ fn crossq() -> Config {
     ))
 }
 
-fn plastic() -> [Config; 6] {
+fn plastic() -> [Config; 5] {
     [
         plastic_dqn(CBP, "{ kind = 'hard', every_updates = 7 }"),
         plastic_dqn(REDO, "{ kind = 'polyak', tau = 0.05 }"),
         plastic_sac(),
         plastic_simba_v2(),
-        crossq(),
         pixels(),
     ]
 }
@@ -162,7 +161,7 @@ fn sampled() -> [Config; 4] {
 }
 
 fn all() -> impl Iterator<Item = Config> {
-    [dqn(), sac(), simba_v2()].into_iter().chain(plastic()).chain(sampled())
+    [dqn(), sac(), simba_v2(), crossq()].into_iter().chain(plastic()).chain(sampled())
 }
 
 #[test]

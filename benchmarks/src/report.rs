@@ -21,7 +21,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use agents::storage::run_dir::make_folder;
+use agents::{error::Error, storage::run_dir::make_folder};
 
 use crate::{
     study::Study,
@@ -36,11 +36,13 @@ pub use content::Versions;
 ///
 /// # Errors
 /// When `study` and `summary` are not of the same methods, or a file cannot be written.
-pub fn write(study: &Study, summary: &Summary, about: &Versions, out: &Path) -> Result<(), String> {
+pub fn write(study: &Study, summary: &Summary, about: &Versions, out: &Path) -> Result<(), Error> {
     let same = study.methods.len() == summary.methods.len()
         && study.methods.iter().zip(&summary.methods).all(|(m, row)| m.name == row.name);
     if !same {
-        return Err("the summary is not of this study: make it with Summary::of(study)".to_owned());
+        return Err(Error::Run(
+            "the summary is not of this study: make it with Summary::of(study)".to_owned(),
+        ));
     }
     let (shown, summed) = (&printable(study), &finite(summary));
     let links =
@@ -65,14 +67,15 @@ pub fn write(study: &Study, summary: &Summary, about: &Versions, out: &Path) -> 
     let painter = drawing::svg::Painter::new();
     for figure in &figures {
         let file = figure.wide.file(figure.title, &report.looks);
-        let png = painter.png(&file).map_err(|e| format!("figure {}: {e}", figure.id))?;
+        let png =
+            painter.png(&file).map_err(|e| Error::Run(format!("figure {}: {e}", figure.id)))?;
         put(out, &format!("figures/{}.svg", figure.id), file.as_bytes())?;
         put(out, &format!("figures/{}.png", figure.id), &png)?;
     }
-    put(out, "data/curves.csv", &data::curves(study)?)?;
-    put(out, "data/runs.csv", &data::runs(study)?)?;
-    put(out, "data/summary.json", &data::json(summary)?)?;
-    put(out, "data/study.json", &data::json(study)?)?;
+    put(out, "data/curves.csv", &data::curves(study).map_err(Error::Run)?)?;
+    put(out, "data/runs.csv", &data::runs(study).map_err(Error::Run)?)?;
+    put(out, "data/summary.json", &data::json(summary).map_err(Error::Run)?)?;
+    put(out, "data/study.json", &data::json(study).map_err(Error::Run)?)?;
     put(out, "report.md", markdown::document(&report, &figures).as_bytes())?;
     put(out, "report.html", page::document(&report, &figures).as_bytes())
 }
@@ -128,12 +131,12 @@ fn finite(summary: &Summary) -> Summary {
 }
 
 /// Writes a file beside its place and renames it.
-fn put(out: &Path, name: &str, bytes: &[u8]) -> Result<(), String> {
+fn put(out: &Path, name: &str, bytes: &[u8]) -> Result<(), Error> {
     let path = out.join(name);
     let beside = PathBuf::from(format!("{}.new", path.display()));
     let folder = path.parent().unwrap_or(out);
-    make_folder(folder).map_err(|e| e.to_string())?;
+    make_folder(folder)?;
     fs::write(&beside, bytes)
         .and_then(|()| fs::rename(&beside, &path))
-        .map_err(|e| format!("cannot write {}: {e}", path.display()))
+        .map_err(|e| Error::io("write", &path, e))
 }

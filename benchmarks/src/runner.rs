@@ -64,7 +64,7 @@ const LOCKED: Duration = Duration::from_secs(60);
 ///
 /// # Errors
 /// When a folder cannot be written or the program not be started; runs that fail are no error.
-pub fn run(plan: &Plan<'_>, watch: &mut dyn FnMut(&Progress) -> bool) -> Result<bool, String> {
+pub fn run(plan: &Plan<'_>, watch: &mut dyn FnMut(&Progress) -> bool) -> Result<bool, Error> {
     let mut progress = Progress { total: plan.jobs.len(), ..Progress::default() };
     let mut waiting = VecDeque::new();
     for job in plan.jobs {
@@ -92,7 +92,9 @@ pub fn run(plan: &Plan<'_>, watch: &mut dyn FnMut(&Progress) -> bool) -> Result<
         }
         let mut still = Vec::new();
         for mut run in running {
-            let Some(status) = run.child.try_wait().map_err(|e| e.to_string())? else {
+            let Some(status) =
+                run.child.try_wait().map_err(|e| Error::io("wait for", &run.named, e))?
+            else {
                 still.push(run);
                 continue;
             };
@@ -154,6 +156,8 @@ struct Attempt<'a> {
 struct Running<'a> {
     job: &'a Job,
     dir: PathBuf,
+    /// The same folder by its name, for people and other processes.
+    named: PathBuf,
     log: PathBuf,
     child: Child,
     resumed: bool,
@@ -166,13 +170,12 @@ enum End {
 }
 
 impl<'a> Running<'a> {
-    fn start(plan: &Plan<'_>, attempt: &Attempt<'a>) -> Result<Self, String> {
+    fn start(plan: &Plan<'_>, attempt: &Attempt<'a>) -> Result<Self, Error> {
         let job = attempt.job;
         let dir = plan.out.path().join(&job.dir);
         // The handle is of this process only: another one needs the name.
         let named = plan.out.name().join(&job.dir);
-        let parent = dir.parent().ok_or("a run has no folder")?;
-        fs::create_dir_all(parent).map_err(|e| cannot("create", parent, e))?;
+        make_parent(&dir)?;
         let resumed = attempt.resumes && dir.join("checkpoints").exists();
         let mut command = Command::new(plan.program);
         if resumed {
@@ -180,7 +183,7 @@ impl<'a> Running<'a> {
             command.arg("resume").arg(&named);
         } else {
             if dir.exists() {
-                fs::remove_dir_all(&dir).map_err(|e| cannot("remove", &dir, e))?;
+                fs::remove_dir_all(&dir).map_err(|e| Error::io("remove", &dir, e))?;
             }
             let config = dir.with_extension("toml");
             write(&config, &job.config)?;
@@ -191,15 +194,15 @@ impl<'a> Running<'a> {
                 .arg(&named);
         }
         let log = dir.with_extension("log");
-        let open = |path: &Path| File::create(path).map_err(|e| cannot("write", path, e));
+        let open = |path: &Path| File::create(path).map_err(|e| Error::io("write", path, e));
         let child = command
             .args(["--json", "--until-eof"])
             .stdin(Stdio::piped())
             .stdout(open(&dir.with_extension("out"))?)
             .stderr(open(&log)?)
             .spawn()
-            .map_err(|e| format!("cannot start {}: {e}", plan.program.display()))?;
-        Ok(Running { job, dir, log, child, resumed })
+            .map_err(|e| Error::io("start", plan.program, e))?;
+        Ok(Running { job, dir, named, log, child, resumed })
     }
 
     /// What became of it; a finished run gets its result.
@@ -252,21 +255,20 @@ fn last_step(path: &Path) -> Option<u64> {
 }
 
 /// Why nothing can be started in the folder of a run now.
-fn in_use(dir: &Path) -> Option<String> {
-    dir.exists().then(|| run_dir::lock(dir).err())?.map(|e| e.to_string())
+fn in_use(dir: &Path) -> Option<Error> {
+    dir.exists().then(|| run_dir::lock(dir).err())?
 }
 
 /// Writes a file that is whole or not there, and its folder.
 ///
 /// # Errors
-/// One sentence about what cannot be written.
-pub fn write(path: &Path, text: &str) -> Result<(), String> {
-    if let Some(parent) = path.parent() {
-        fs::create_dir_all(parent).map_err(|e| cannot("create", parent, e))?;
-    }
-    write_atomically(path, text.as_bytes()).map_err(|e| e.to_string())
+/// What cannot be written.
+pub fn write(path: &Path, text: &str) -> Result<(), Error> {
+    make_parent(path)?;
+    write_atomically(path, text.as_bytes())
 }
 
-fn cannot(what: &'static str, path: &Path, e: std::io::Error) -> String {
-    Error::io(what, path, e).to_string()
+fn make_parent(path: &Path) -> Result<(), Error> {
+    let Some(parent) = path.parent() else { return Ok(()) };
+    fs::create_dir_all(parent).map_err(|e| Error::io("create", parent, e))
 }

@@ -25,8 +25,8 @@ mod stream_run;
 
 pub use activation::Activation;
 pub use bit_flipping::BitFlipping;
-pub use folder::RunFolder;
+pub use folder::{FolderError, RunFolder};
 pub use permuted_inputs::PermutedInputs;
 pub use random_labels::RandomLabels;
-pub use run::{Outcome, run};
+pub use run::{Outcome, RunError, run};
 pub use stream_run::{Learner, Length, StreamRun};

@@ -359,14 +359,14 @@ fn faults_are_sentences() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("file");
     fs::write(&file, "").unwrap();
-    let fault = write(&study, &summary, &versions(), &file).unwrap_err();
+    let fault = write(&study, &summary, &versions(), &file).unwrap_err().to_string();
     assert!(
         fault.contains("figures cannot be made: ") && fault.contains("file is a file"),
         "{fault}"
     );
     let mut other = study.clone();
     other.methods.pop();
-    let fault = write(&other, &summary, &versions(), dir.path()).unwrap_err();
+    let fault = write(&other, &summary, &versions(), dir.path()).unwrap_err().to_string();
     assert_eq!(fault, "the summary is not of this study: make it with Summary::of(study)");
 }
 

@@ -3,7 +3,7 @@
 
 use std::{fs, path::Path};
 
-use benchmarks::supervised::{self, Outcome, RunFolder, StreamRun, idx};
+use benchmarks::supervised::{self, FolderError, Outcome, RunFolder, StreamRun, idx};
 use serde_json::{Map, Value};
 use tempfile::TempDir;
 
@@ -25,8 +25,8 @@ fn parse(text: &str, set: &[&str]) -> StreamRun {
 
 fn try_run(config: &StreamRun, dir: &Path) -> Result<Outcome, String> {
     let learner = config.start()?;
-    let mut folder = RunFolder::create(dir, config)?;
-    supervised::run(config, learner, &mut folder, &mut |_| true)
+    let mut folder = RunFolder::create(dir, config).map_err(|e| e.to_string())?;
+    supervised::run(config, learner, &mut folder, &mut |_| true).map_err(|e| e.to_string())
 }
 
 /// Steps and metrics of all rows of a run.
@@ -246,10 +246,12 @@ fn folders_hold_one_run() {
     let stopped = supervised::run(&config, learner, &mut folder, &mut |seen| seen < 2_000).unwrap();
     assert!(stopped.interrupted && stopped.examples == 2_000, "{stopped:?}");
     let error = RunFolder::create(&path, &config).unwrap_err();
-    assert!(error.contains("in use by another process"), "{error}");
+    assert!(matches!(error, FolderError::Storage(_)), "{error:?}");
+    assert!(error.to_string().contains("in use by another process"), "{error}");
     drop(folder);
     let other = RunFolder::create(&path, &parse(BITS, &["seed=2"])).unwrap_err();
-    assert!(other.contains("another configuration"), "{other}");
+    assert!(matches!(&other, FolderError::OtherRun(run) if *run == path), "{other:?}");
+    assert!(other.to_string().contains("another configuration"), "{other}");
 
     let done = try_run(&config, &path).unwrap();
     assert!(!done.interrupted && done.examples == 4_500, "{done:?}");
@@ -262,7 +264,8 @@ fn folders_hold_one_run() {
 
     fs::write(dir.path().join("letter"), "").unwrap();
     let foreign = RunFolder::create(dir.path(), &config).unwrap_err();
-    assert!(foreign.contains("is not empty"), "{foreign}");
+    assert!(matches!(foreign, FolderError::NotEmpty(_)), "{foreign:?}");
+    assert!(foreign.to_string().contains("is not empty"), "{foreign}");
 }
 
 /// Means weigh a short last row by its examples.

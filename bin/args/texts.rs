@@ -17,6 +17,7 @@ Exit codes:
   1    error; the last line on standard error that begins with `error:` says what, where and what
        to do, and the traceback of a Python exception stands below it
   2    wrong usage of the command line
+  101  a bug; the line that begins with `error:` says where it is and asks for a report
   130  interrupted (Ctrl-C or SIGTERM); a checkpoint was saved, so `resume` continues from there";
 
 pub(super) const TRAIN: &str = "\

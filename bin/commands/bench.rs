@@ -69,8 +69,7 @@ pub(super) fn run(registry: &Registry, suite: Option<&str>, asked: &Asked<'_>) -
     let whole = runner::run(&plan, &mut |progress| {
         display.update(progress);
         stop.is_empty()
-    })
-    .map_err(|e| anyhow!(e))?;
+    })?;
     display.bar.finish_and_clear();
     if !whole {
         note(&format!("stopped; the same command continues: {} bench {suite} ...", program()));
@@ -175,7 +174,7 @@ fn keep(grid: &Grid, all: &[MethodSpec], out: &Path) -> Result<Grid> {
         kept.methods.sort_by_key(place);
     }
     let text = kept.to_toml().map_err(|e| anyhow!(e))?;
-    runner::write(&path, &text).map_err(|e| anyhow!(e))?;
+    runner::write(&path, &text)?;
     Ok(kept)
 }
 

@@ -57,6 +57,6 @@ pub(super) fn of_grid(name: &str, grid: &Grid, dir: &Path, out: Option<&Path>) -
 }
 
 fn write(study: &Study, out: &Path) -> Result<PathBuf> {
-    report::write(study, &Summary::of(study), &Versions::here(), out).map_err(|e| anyhow!(e))?;
+    report::write(study, &Summary::of(study), &Versions::here(), out)?;
     Ok(out.join("report.html"))
 }

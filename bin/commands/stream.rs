@@ -28,7 +28,7 @@ pub(super) fn run(
         let stem = path.file_stem().map_or("stream".into(), |s| s.to_string_lossy().into_owned());
         RunFolder::create_numbered(Path::new("runs"), &stem, &config)
     };
-    let mut folder = folder.map_err(|e| anyhow!(e))?;
+    let mut folder = folder?;
     note(&format!("run folder: {}", folder.name().display()));
     if let Some(remark) = config.remark() {
         note(&format!("note: {remark}"));
@@ -41,7 +41,7 @@ pub(super) fn run(
         matches!(stop.try_recv(), Err(TryRecvError::Empty | TryRecvError::Disconnected))
     });
     shown.finish();
-    let outcome = outcome.map_err(|e| anyhow!(e))?;
+    let outcome = outcome?;
     if outcome.interrupted {
         note(&format!(
             "stopped after {} examples; a stream is not resumed: {} stream with the same --run-dir \

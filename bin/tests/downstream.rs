@@ -83,6 +83,40 @@ fn a_custom_environment_is_short_checked_and_trained() {
     assert!(ended.stderr.starts_with("error: there is no environment 'thermostat'"));
 }
 
+/// A panic, in whichever thread, is told with its place and a request to report it, in one line.
+#[test]
+fn a_panic_says_where_it_was_and_asks_for_a_report() {
+    let example = example("panicking_env");
+    let source = include_str!("programs/panicking_env.rs");
+    let line = |words: &str| 1 + source.lines().position(|line| line.contains(words)).expect(words);
+    let s = Scratch::quick();
+    let train =
+        ["train", "quick.toml", "--set", "env.name=panicking", "--set", "env.kwargs.at=step"];
+    let check = ["check-env", "panicking", "--set", "at=make"];
+    let told = |thread: &str, words: &str| {
+        format!(
+            "{thread} panicked at bin/tests/programs/panicking_env.rs:{}: {words}. This is a bug in supple or in a \
+             part added to it; please report it with this line and the command",
+            line(words)
+        )
+    };
+    for (args, thread, words) in
+        [(&train[..], "actor-0", "the cable came off"), (&check[..], "supple", "there is no cable")]
+    {
+        let ended = s.start_program(&example, args).wait();
+        let said = format!("error: {}", told(thread, words));
+        let errors: Vec<&str> =
+            ended.stderr.lines().filter(|line| line.contains("panicked")).collect();
+        assert_eq!((ended.code, errors), (Some(101), vec![said.as_str()]), "{}", ended.stderr);
+        assert!(ended.stderr.ends_with(&format!("{said}\n")), "{}", ended.stderr);
+    }
+    // Nobody joins this thread, and the command does its work without it.
+    let aside = ["check-env", "panicking", "--set", "at=aside"];
+    let ended = s.start_program(&example, &aside).wait();
+    let said = told("aside", "a loose end") + "\n";
+    assert_eq!((ended.code, ended.stderr), (Some(0), said), "{}", ended.stdout);
+}
+
 #[test]
 fn the_readme_shows_this_very_program() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md");

@@ -7,6 +7,7 @@ use std::{
 };
 
 use agents::{
+    error::Error,
     logging::{
         metrics::read_rows,
         record::{Record, Row},
@@ -16,6 +17,26 @@ use agents::{
 
 use super::stream_run::StreamRun;
 use crate::runner;
+
+/// Why there is no folder for a run.
+#[derive(Debug, thiserror::Error)]
+pub enum FolderError {
+    /// Something that is no run is in it.
+    #[error("{} is not empty; give --run-dir a new or empty folder", .0.display())]
+    NotEmpty(PathBuf),
+    /// A run of another configuration is in it.
+    #[error("{} holds a run with another configuration; give another --run-dir", .0.display())]
+    OtherRun(PathBuf),
+    /// The same run is in it, and at its end.
+    #[error("{} holds a finished run; give another --run-dir", .0.display())]
+    Finished(PathBuf),
+    /// The configuration has no TOML form.
+    #[error("{0}")]
+    Config(String),
+    /// It is in use, or cannot be read or written.
+    #[error(transparent)]
+    Storage(#[from] Error),
+}
 
 /// A locked run folder with an empty record. The lock goes with the process, however it ends.
 #[derive(Debug)]
@@ -31,34 +52,31 @@ impl RunFolder {
     ///
     /// # Errors
     /// When it holds a finished run, another run or anything else, is in use, or cannot be written.
-    pub fn create(path: &Path, config: &StreamRun) -> Result<RunFolder, String> {
-        let shown = path.display();
+    pub fn create(path: &Path, config: &StreamRun) -> Result<RunFolder, FolderError> {
+        let given = || path.to_owned();
         let (file, record) = (path.join("config.toml"), path.join("metrics.jsonl"));
-        let text = config.to_toml()?;
+        let text = config.to_toml().map_err(FolderError::Config)?;
         let mut entries = fs::read_dir(path).into_iter().flatten().flatten();
         let is_run = file.exists();
         if !is_run && path.exists() && entries.any(|e| e.file_name() != "run.lock") {
-            return Err(format!("{shown} is not empty; give --run-dir a new or empty folder"));
+            return Err(FolderError::NotEmpty(given()));
         }
-        run_dir::make_folder(path).map_err(|e| e.to_string())?;
-        let held = Held::open(path).map_err(|e| e.to_string())?;
-        let lock = run_dir::lock(held.path()).map_err(|e| e.to_string())?;
+        run_dir::make_folder(path)?;
+        let held = Held::open(path)?;
+        let lock = run_dir::lock(held.path())?;
         if is_run {
-            let old = fs::read_to_string(&file)
-                .map_err(|e| format!("cannot read {}: {e}", file.display()))?;
+            let old = fs::read_to_string(&file).map_err(|e| Error::io("read", &file, e))?;
             if old != text {
-                return Err(format!(
-                    "{shown} holds a run with another configuration; give another --run-dir"
-                ));
+                return Err(FolderError::OtherRun(given()));
             }
-            let rows = read_rows(&record, u64::MAX).map_err(|e| e.to_string())?;
+            let rows = read_rows(&record, u64::MAX)?;
             if rows.last().is_some_and(|row| row.step == config.length().examples) {
-                return Err(format!("{shown} holds a finished run; give another --run-dir"));
+                return Err(FolderError::Finished(given()));
             }
         }
         runner::write(&held.path().join("config.toml"), &text)?;
         let metrics = File::create(held.path().join("metrics.jsonl"))
-            .map_err(|e| format!("cannot write {}: {e}", record.display()))?;
+            .map_err(|e| Error::io("write", &record, e))?;
         Ok(RunFolder { held, metrics, _lock: lock })
     }
 
@@ -70,8 +88,8 @@ impl RunFolder {
         root: &Path,
         stem: &str,
         config: &StreamRun,
-    ) -> Result<RunFolder, String> {
-        let path = run_dir::create_numbered(root, stem).map_err(|e| e.to_string())?;
+    ) -> Result<RunFolder, FolderError> {
+        let path = run_dir::create_numbered(root, stem)?;
         RunFolder::create(&path, config)
     }
 
@@ -86,13 +104,13 @@ impl RunFolder {
         step: u64,
         wall_s: f64,
         scalars: &[(&str, f64)],
-    ) -> Result<(), String> {
+    ) -> Result<(), Error> {
         let scalars = scalars.iter().map(|&(tag, value)| (tag.to_owned(), value)).collect();
         let row = Row::new(step, wall_s, Record::Scalars(scalars));
-        let mut line = serde_json::to_vec(&row).map_err(|e| e.to_string())?;
+        let mut line = serde_json::to_vec(&row).expect("numbers by their tags");
         line.push(b'\n');
         self.metrics
             .write_all(&line)
-            .map_err(|e| format!("cannot write {}/metrics.jsonl: {e}", self.name().display()))
+            .map_err(|e| Error::io("write", &self.name().join("metrics.jsonl"), e))
     }
 }

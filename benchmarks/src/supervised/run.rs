@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use agents::error::Error;
 use serde::Serialize;
 
 use super::{
@@ -26,6 +27,27 @@ pub struct Outcome {
     pub interrupted: bool,
 }
 
+/// Why a run ended early.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// What is measured is no longer finite.
+    #[error("{metric} is {value} after {examples} examples; lower the step size")]
+    Diverged {
+        /// Its tag.
+        metric: &'static str,
+        /// NaN or infinite.
+        value: f64,
+        /// Examples until then.
+        examples: u64,
+    },
+    /// An update failed: one sentence.
+    #[error("{0}")]
+    Learner(String),
+    /// The record cannot be written.
+    #[error(transparent)]
+    Storage(#[from] Error),
+}
+
 /// Makes the run of `learner`, which is of `config`, in `folder`. `watch` is called with the examples so far
 /// at every row of metrics and says whether to continue.
 ///
@@ -33,27 +55,25 @@ pub struct Outcome {
 /// number of cores.
 ///
 /// # Errors
-/// One sentence: an error that is no longer finite, a folder that cannot be written.
+/// An error that is no longer finite, an update that fails, a folder that cannot be written.
 pub fn run(
     config: &StreamRun,
     mut learner: Learner,
     folder: &mut RunFolder,
     watch: &mut dyn FnMut(u64) -> bool,
-) -> Result<Outcome, String> {
+) -> Result<Outcome, RunError> {
     tch::set_num_threads(1);
     let started = Instant::now();
     let length = config.length();
     let (mut seen, mut interrupted, mut values) = (0, false, Vec::new());
     while seen < length.examples && !interrupted {
         let n = length.log_every_examples.min(length.examples - seen);
-        let scalars = learner.0.follow(n)?;
+        let scalars = learner.0.follow(n).map_err(RunError::Learner)?;
         seen += n;
         values.push((n, scalars[0].1));
         if !scalars[0].1.is_finite() {
-            return Err(format!(
-                "{} is {} after {seen} examples; lower the step size",
-                scalars[0].0, scalars[0].1
-            ));
+            let (metric, value) = scalars[0];
+            return Err(RunError::Diverged { metric, value, examples: seen });
         }
         folder.write(seen, started.elapsed().as_secs_f64(), &scalars)?;
         interrupted = !watch(seen) && seen < length.examples;

@@ -3,6 +3,9 @@
 //! A reward of 1 for each enemy, and for surfacing with six divers as many as tenths of the air are
 //! left. The game is over when an enemy or bullet hits, when the air is spent, or when the submarine
 //! surfaces without a diver. With each surfacing enemies come and move faster.
+//!
+//! Longer than other files: the rules stand in one place and in the order of the package's `seaquest.py`, so that
+//! the two can be read side by side.
 
 use serde::{Deserialize, Serialize};
 
