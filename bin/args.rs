@@ -84,9 +84,10 @@ Examples:
   supple diagnose runs/quickstart-1/checkpoints/step-000000020000 --probe 4096
   supple diagnose runs/quickstart-1 --deep
   supple diagnose runs/quickstart-1 --json
+  supple diagnose --list
 
 For each network a table of its units and one of its weights, one row for each layer, measured on transitions from the checkpoint's own
-replay (so a best-... checkpoint, which has none, cannot be diagnosed). docs/configuration.md says
+replay (so a best-... checkpoint, which has none, cannot be diagnosed). --list and docs/metrics.md say
 what each measure is; a measure that means nothing for a layer is a dash.
 
 Exit codes: 0 done, 1 error, 2 wrong usage";
@@ -256,7 +257,8 @@ pub(crate) enum Command {
     #[command(after_help = DIAGNOSE)]
     Diagnose {
         /// The run folder (its newest checkpoint), or one checkpoint folder in it
-        run: PathBuf,
+        #[arg(required_unless_present = "list")]
+        run: Option<PathBuf>,
         /// Transitions to look at, 2 to 65536
         #[arg(
             long,
@@ -271,6 +273,12 @@ pub(crate) enum Command {
         /// Print the result as one JSON object on the last line of standard output
         #[arg(long)]
         json: bool,
+        /// List what runs log and diagnostics measure, with tag, unit and source, and look at no run
+        #[arg(long, conflicts_with_all = ["run", "probe", "deep", "json"])]
+        list: bool,
+        /// Print the list as the page docs/metrics.md
+        #[arg(long, requires = "list")]
+        markdown: bool,
     },
     /// Follow a supervised stream as a TOML file says
     #[command(after_help = STREAM)]

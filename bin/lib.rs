@@ -1,5 +1,5 @@
 //! The command line, as a library: a downstream crate calls [`run`] with registries that hold its own
-//! environments, optimisers and interventions, and gets the same commands, files and messages as the stock `supple`.
+//! environments, optimisers, interventions and diagnostics, and gets the same commands, files and messages as the stock `supple`.
 
 mod args;
 mod commands;
@@ -9,6 +9,7 @@ mod registries;
 mod stop;
 mod video;
 
+pub use agents;
 pub use envs;
 pub use networks;
 pub use registries::Registries;
@@ -24,12 +25,12 @@ use envs::sentence_and_details;
 ///
 /// Exit codes: 0 done, 1 error, 2 wrong usage, 101 a bug, 130 interrupted with a checkpoint saved.
 pub fn run(registries: impl Into<Registries>) -> ExitCode {
-    let Registries { envs, networks } = registries.into();
+    let Registries { envs, networks, diagnostics } = registries.into();
     // Threads are joined and their panics reported with the thread's name; the default hook would
     // print each twice, with a backtrace hint.
     std::panic::set_hook(Box::new(|_| {}));
     let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-        networks.scope(|| commands::run(args::Args::parse(), &envs))
+        diagnostics.scope(|| networks.scope(|| commands::run(args::Args::parse(), &envs)))
     }));
     match result {
         Ok(Ok(code)) => code,
