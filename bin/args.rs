@@ -103,7 +103,8 @@ pub(crate) enum Command {
     #[command(after_help = DIAGNOSE)]
     Diagnose {
         /// The run folder (its newest checkpoint), or one checkpoint folder in it
-        run: PathBuf,
+        #[arg(required_unless_present = "list")]
+        run: Option<PathBuf>,
         /// Transitions to look at, 2 to 65536
         #[arg(
             long,
@@ -118,6 +119,12 @@ pub(crate) enum Command {
         /// Print the result as one JSON object on the last line of standard output
         #[arg(long)]
         json: bool,
+        /// List what runs log and diagnostics measure, with tag, unit and source, and look at no run
+        #[arg(long, conflicts_with_all = ["run", "probe", "deep", "json"])]
+        list: bool,
+        /// Print the list as the page docs/metrics.md
+        #[arg(long, requires = "list")]
+        markdown: bool,
     },
     /// Follow a supervised stream as a TOML file says
     #[command(after_help = STREAM)]

@@ -44,9 +44,10 @@ pub(crate) fn run(args: Args, registry: &Registry) -> Result<ExitCode> {
             let how = eval::How { episodes, seed, step_offset, as_recorded, newest, video };
             eval::run(registry, &run, &how, json)
         }
-        Command::Diagnose { run, probe, deep, json } => {
+        Command::Diagnose { run: Some(run), probe, deep, json, .. } => {
             diagnose::run(registry, &run, probe, deep, json)
         }
+        Command::Diagnose { run: None, markdown, .. } => diagnose::list::run(markdown),
         Command::Bench { suite, methods, seeds, jobs, out, quick } => {
             let (methods, out) = (&methods[..], out.as_deref());
             let asked = bench::Asked { methods, seeds, jobs, out, quick };

@@ -1,5 +1,5 @@
 //! The command line, as a library: a downstream crate calls [`run`] with registries that hold its own
-//! environments, optimisers and interventions, and gets the same commands, files and messages as the stock `supple`.
+//! environments, optimisers, interventions and diagnostics, and gets the same commands, files and messages as the stock `supple`.
 
 mod args;
 mod bug;
@@ -10,6 +10,7 @@ mod registries;
 mod stop;
 mod video;
 
+pub use agents;
 pub use envs;
 pub use networks;
 pub use registries::Registries;
@@ -25,10 +26,10 @@ use envs::sentence_and_details;
 ///
 /// Exit codes: 0 done, 1 error, 2 wrong usage, 101 a bug, 130 interrupted with a checkpoint saved.
 pub fn run(registries: impl Into<Registries>) -> ExitCode {
-    let Registries { envs, parts } = registries.into();
+    let Registries { envs, parts, diagnostics } = registries.into();
     bug::watch();
     let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-        parts.scope(|| commands::run(args::Args::parse(), &envs))
+        diagnostics.scope(|| parts.scope(|| commands::run(args::Args::parse(), &envs)))
     }));
     let bug = match result {
         Ok(Ok(code)) => return code,

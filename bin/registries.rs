@@ -1,4 +1,6 @@
-//! Everything that a configuration can name and a program can add to.
+//! Everything that a program can add to.
+
+use agents::diagnostics::registry::Diagnostics;
 
 /// Start from [`Registries::builtin`], add parts of your own, and hand it to [`run`](crate::run).
 pub struct Registries {
@@ -6,6 +8,8 @@ pub struct Registries {
     pub envs: envs::Registry,
     /// What a configuration names by `kind`: architectures, norms, optimisers, interventions, ...
     pub parts: networks::registry::Registries,
+    /// What is measured of networks while they train.
+    pub diagnostics: Diagnostics,
 }
 
 impl Registries {
@@ -19,6 +23,7 @@ impl Registries {
 impl From<envs::Registry> for Registries {
     /// Environments of one's own, everything else as in the stock `supple`.
     fn from(envs: envs::Registry) -> Self {
-        Registries { envs, parts: networks::registry::Registries::builtin() }
+        let parts = networks::registry::Registries::builtin();
+        Registries { envs, parts, diagnostics: Diagnostics::builtin() }
     }
 }

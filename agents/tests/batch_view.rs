@@ -9,9 +9,14 @@ use std::{fs, path::Path};
 use agents::{
     agent::{Agent, InterventionCount, Policy, Snapshot},
     config::Config,
-    diagnostics::probe::{
-        Choices, action_churn, disagreement, gaussian_kl, greedy_churn, overestimation,
-        value_churn, value_drift,
+    diagnostics::{
+        agreement::{
+            action_churn, disagreement, gaussian_kl, greedy_churn, value_churn, value_drift,
+        },
+        config::DueTiers,
+        diagnostic::Measure,
+        probe::{BatchView, Choices, overestimation},
+        registry::Diagnostics,
     },
     experience::Batch,
     logging::record::Scalars,
@@ -103,6 +108,10 @@ fn batch() -> Batch {
     }
 }
 
+fn churn(before: &BatchView, after: &BatchView) -> Vec<Measure> {
+    Diagnostics::builtin().of_update(before, after, DueTiers::ALL)
+}
+
 /// Compared with itself a view says 0; after an update everything that can move did, under the
 /// documented names.
 #[test]
@@ -111,22 +120,22 @@ fn an_update_churns_and_standing_still_does_not() {
     let sac = ["critic/value_churn", "critic/value_drift", "actor/policy_churn", "actor/policy_kl"];
     for ((mut agent, batch, mut rng), names) in agents().into_iter().zip([&dqn[..], &sac]) {
         let before = agent.batch_view(&batch).unwrap();
-        for (net, measure, value) in agent.batch_view(&batch).unwrap().churn(&before) {
-            assert!(value.abs() < 1e-7, "{net}/{measure} of nothing is {value}");
+        for m in churn(&before, &agent.batch_view(&batch).unwrap()) {
+            assert!(m.value.abs() < 1e-7, "{} of nothing is {}", m.tag(), m.value);
         }
         let clock = Clock { update: 0, env_step: 0, task: 0, log: false, look: false };
         agent.update(&batch, &mut NoReplay, clock, &mut rng, &mut Scalars::default()).unwrap();
-        let churn = agent.batch_view(&batch).unwrap().churn(&before);
+        let churn = churn(&before, &agent.batch_view(&batch).unwrap());
         let mut found: Vec<String> =
-            churn.iter().map(|(net, measure, _)| format!("{net}/{measure}")).collect();
+            churn.iter().map(|m| format!("{}/{}", m.net, m.measure)).collect();
         found.sort();
         let mut names: Vec<&str> = names.to_vec();
         names.sort_unstable();
         assert_eq!(found, names);
-        for (net, measure, value) in churn {
+        for m in churn {
             // With two actions and one update the best may stay the same everywhere.
-            let moved = value != 0.0 || (net, measure) == ("q", "policy_churn");
-            assert!(value.is_finite() && moved, "{net}/{measure}");
+            let moved = m.value != 0.0 || (m.net.as_str(), m.measure) == ("q", "policy_churn");
+            assert!(m.value.is_finite() && moved, "{}", m.tag());
         }
     }
 }
@@ -150,8 +159,9 @@ fn agents() -> [(Box<dyn Agent>, Batch, Rng); 2] {
 }
 
 fn target_gap(agent: &dyn Agent, batch: &Batch) -> f64 {
-    let measures = agent.batch_view(batch).unwrap().measures();
-    measures.iter().find(|m| m.1 == "target_gap").unwrap().2
+    let view = agent.batch_view(batch).unwrap();
+    let measures = Diagnostics::builtin().of_batch(&view, DueTiers::ALL);
+    measures.iter().find(|m| m.measure == "target_gap").unwrap().value
 }
 
 /// Targets are the networks' own at first, and behind them after an update.

@@ -9,7 +9,7 @@ use std::{fmt::Write as _, fs};
 use agents::storage::state::State;
 use agents::{
     experience::Experience,
-    logging::metrics::Writer,
+    logging::{catalog::METRICS, dashboard::Dashboard, metrics::Writer},
     replay::Replay,
     runtime::{learner::Learner, session::Parts},
     storage::checkpoint::{self, Content},
@@ -106,6 +106,8 @@ fn checkpoints_and_resumes_take_no_second_copy() {
     }
     let size = rows.len() as f64;
     fs::write(folder.join("metrics.jsonl"), rows).unwrap();
-    let reading = growth(|| drop(Writer::open(&folder, 399_000, 0.0, |_| true).unwrap()));
+    let reading = growth(|| {
+        drop(Writer::open(&folder, &Dashboard::of(METRICS), 399_000, 0.0, |_| true).unwrap());
+    });
     assert!(reading < 0.2 * size, "reading a record of {size} takes {reading}");
 }

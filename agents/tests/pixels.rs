@@ -6,7 +6,7 @@ mod harness;
 
 use agents::{
     config::Config,
-    diagnostics::{self, DueTiers},
+    diagnostics::{config::DueTiers, diagnostic::Context, registry::Diagnostics},
     experience::Batch,
 };
 use envs::{
@@ -217,7 +217,8 @@ fn channels_count_as_units() {
     };
     let mut rng = random::stream(3, 1);
     let probes = dqn.probe(&batch, &mut rng);
-    let found = diagnostics::measures(&probes, DueTiers::ALL, &start, 3, &mut rng);
+    let mut cx = Context { initial: &start, refit_steps: 3, rng: &mut rng };
+    let found = Diagnostics::current().of_networks(&probes, DueTiers::ALL, &mut cx);
     let value = |layer: &str, measure: &str| {
         let m = found.iter().find(|m| m.layer == layer && m.measure == measure);
         m.unwrap_or_else(|| panic!("{measure} of {layer}")).value

@@ -8,7 +8,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use agents::{
     agent::Agent,
     config::Config,
-    diagnostics::{self, DiagnosticsConfig, DueTiers, Measure},
+    diagnostics::{
+        config::{DiagnosticsConfig, DueTiers},
+        diagnostic::{Context, Measure},
+        histograms,
+        registry::Diagnostics,
+    },
     experience::Batch,
     logging::record::{Record, Scalars},
     replay::draws::NoReplay,
@@ -91,7 +96,8 @@ const CHEAP: DueTiers = DueTiers { ranks: true, ..UNITS };
 fn measures(agent: &dyn Agent, batch: &Batch, look: DueTiers) -> Vec<Measure> {
     let mut rng = random::stream(4, 0);
     let probes = agent.probe(batch, &mut rng.clone());
-    diagnostics::measures(&probes, look, &StateDict::new(), 50, &mut rng)
+    let mut cx = Context { initial: &StateDict::new(), refit_steps: 50, rng: &mut rng };
+    Diagnostics::current().of_networks(&probes, look, &mut cx)
 }
 
 fn value(found: &[Measure], layer: &str, measure: &str) -> f64 {
@@ -236,7 +242,8 @@ fn refits_compare_with_the_start() {
     let refit = |agent: &dyn Agent| {
         let mut rng = random::stream(4, 0);
         let probes = agent.probe(&batch(), &mut rng.clone());
-        let found = diagnostics::measures(&probes, look, &initial, 50, &mut rng);
+        let mut cx = Context { initial: &initial, refit_steps: 50, rng: &mut rng };
+        let found = Diagnostics::current().of_networks(&probes, look, &mut cx);
         ["refit_loss", "refit_loss_fresh", "refit_loss_ratio"].map(|m| value(&found, "_global", m))
     };
     let [now, fresh, ratio] = refit(agent.as_ref());
@@ -262,7 +269,7 @@ fn histograms_are_of_every_unit() {
         agent.update(&batch, &mut NoReplay, clock, &mut rng, &mut Scalars::default()).unwrap();
     }
     let mut found = BTreeMap::new();
-    for record in diagnostics::histograms(&agent.probe(&batch, &mut rng)) {
+    for record in histograms(&agent.probe(&batch, &mut rng)) {
         let Record::Histogram { tag, values } = record else { panic!("{record:?}") };
         found.insert(tag, values);
     }

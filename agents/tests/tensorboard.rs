@@ -7,11 +7,14 @@ use std::{fs, path::Path, thread};
 
 use agents::{
     config::Config,
+    diagnostics::registry::Diagnostics,
     logging::{
+        catalog::METRICS,
+        dashboard::Dashboard,
         histogram::Histogram,
         metrics::{ToWriter, Writer, read_rows},
         record::{Record, Row},
-        tensorboard::{Board, LAYOUT},
+        tensorboard::Board,
     },
     storage::state::State,
 };
@@ -113,7 +116,8 @@ fn shown(dir: &Path) -> Vec<(i64, String, Value)> {
 
 /// Opens the record at `from` and writes `records`, each a step later than the one before.
 fn write(dir: &Path, from: u64, records: &[Record]) {
-    let writer = Writer::open(dir, from, 10.0 * from as f64, |_| true).unwrap();
+    let writer =
+        Writer::open(dir, &Dashboard::of(METRICS), from, 10.0 * from as f64, |_| true).unwrap();
     let (sender, inbox) = bounded(4);
     let (synced, _) = bounded(1);
     let thread = thread::spawn(move || writer.run(&inbox, &synced));
@@ -229,7 +233,8 @@ fn times_are_spaced_as_in_the_record() {
 #[test]
 fn the_file_opens_with_the_layout() {
     let folder = tempfile::tempdir().unwrap();
-    drop(Board::create(folder.path(), 0, 0.0).unwrap());
+    let dashboard = Diagnostics::builtin().dashboard();
+    drop(Board::create(folder.path(), &dashboard, 0, 0.0).unwrap());
     let events = events(folder.path());
     assert_eq!(events.len(), 1);
     let value = &events[0].get_summary().get_value()[0];
@@ -239,11 +244,12 @@ fn the_file_opens_with_the_layout() {
     let found: Vec<_> = layout.get_category().iter().map(Category::get_title).collect();
     let want = ["Learning", "Plasticity", "Learning rate and steps", "Tasks", "Speed"];
     assert_eq!(found, want);
-    for (category, (title, charts)) in layout.get_category().iter().zip(LAYOUT) {
+    for (category, (title, charts)) in layout.get_category().iter().zip(&dashboard.0) {
         assert_eq!(category.get_chart().len(), charts.len(), "{title}");
-        for (chart, (title, tags)) in category.get_chart().iter().zip(*charts) {
-            let want: Vec<_> = tags.iter().map(|tag| format!("{tag}$")).collect();
-            assert_eq!((chart.get_title(), chart.get_multiline().get_tag()), (*title, &want[..]));
+        for (chart, wanted) in category.get_chart().iter().zip(charts) {
+            let tags: Vec<_> = wanted.tags.iter().map(|tag| format!("{tag}$")).collect();
+            let found = (chart.get_title(), chart.get_multiline().get_tag());
+            assert_eq!(found, (wanted.title, &tags[..]));
         }
     }
 }
@@ -251,9 +257,11 @@ fn the_file_opens_with_the_layout() {
 #[test]
 fn a_folder_that_is_gone_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
-    let error = Board::create(&folder.path().join("gone"), 0, 0.0).err().unwrap().to_string();
+    let dashboard = Dashboard::of(METRICS);
+    let gone = folder.path().join("gone");
+    let error = Board::create(&gone, &dashboard, 0, 0.0).err().unwrap().to_string();
     assert!(error.starts_with("cannot read ") && error.contains("gone: "), "{error}");
-    let mut board = Board::create(folder.path(), 0, 0.0).unwrap();
+    let mut board = Board::create(folder.path(), &dashboard, 0, 0.0).unwrap();
     board.histogram("h", &Histogram::default(), 0).unwrap();
 }
 

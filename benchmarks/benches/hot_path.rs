@@ -10,7 +10,7 @@ use std::{hint::black_box, time::Duration};
 
 use agents::{
     agent::ActMode,
-    diagnostics::{DueTiers, measures},
+    diagnostics::{config::DueTiers, diagnostic::Context, registry::Diagnostics},
     logging::record::Scalars,
     replay::draws::NoReplay,
     runtime::learner::Learner,
@@ -108,7 +108,8 @@ fn diagnostics(c: &mut Criterion) {
             b.iter(|| {
                 let batch = replay.sample(1024, &mut rng);
                 let probes = agent.probe(&batch, &mut rng);
-                measures(&probes, look, &initial, 0, &mut rng)
+                let mut cx = Context { initial: &initial, refit_steps: 0, rng: &mut rng };
+                Diagnostics::current().of_networks(&probes, look, &mut cx)
             });
         });
     }

@@ -81,9 +81,10 @@ Examples:
   supple diagnose runs/quickstart-1/checkpoints/step-000000020000 --probe 4096
   supple diagnose runs/quickstart-1 --deep
   supple diagnose runs/quickstart-1 --json
+  supple diagnose --list
 
 For each network a table of its units and one of its weights, one row for each layer, measured on transitions from the checkpoint's own
-replay (so a best-... checkpoint, which has none, cannot be diagnosed). docs/configuration.md says
+replay (so a best-... checkpoint, which has none, cannot be diagnosed). --list and docs/metrics.md say
 what each measure is; a measure that means nothing for a layer is a dash.
 
 Exit codes: 0 done, 1 error, 2 wrong usage";

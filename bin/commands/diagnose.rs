@@ -1,9 +1,11 @@
-//! `supple diagnose`
+//! `supple diagnose`: what there is to say about the networks of a checkpoint.
+
+pub(super) mod list;
 
 use std::{collections::BTreeSet, path::Path, process::ExitCode};
 
 use agents::{
-    diagnostics::{DueTiers, Measure},
+    diagnostics::{config::DueTiers, diagnostic::Measure},
     runtime::{learner::Learner, session, streams},
     storage::{checkpoint, run_dir::RunDir},
 };

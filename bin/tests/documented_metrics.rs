@@ -1,16 +1,52 @@
-//! `docs/configuration.md` and what runs write agree: every metric, every file of a run folder.
+//! What runs write, what descriptors say of it, and the documentation agree: every metric, every file of a run folder.
 
 mod cli;
 
 use std::{collections::BTreeSet, fs, path::Path};
 
-use agents::logging::tensorboard::LAYOUT;
+use agents::diagnostics::registry::Diagnostics;
 use cli::{
     QUICK, Scratch,
     page::{code, page, tables},
 };
 use regex::Regex;
 use serde_json::Value;
+
+#[test]
+fn the_page_is_what_the_program_prints() {
+    let page = include_str!("../../docs/metrics.md");
+    let printed = Scratch::new().succeed(&["diagnose", "--list", "--markdown"]).stdout;
+    assert!(
+        printed == page,
+        "docs/metrics.md is stale; write the output of `supple diagnose --list --markdown` there:\n{printed}"
+    );
+}
+
+#[test]
+fn the_listing_has_tag_unit_and_source() {
+    let listing = Scratch::new().succeed(&["diagnose", "--list"]).stdout;
+    for line in [
+        "Diagnostics, every diagnostics.rank_every_updates\n",
+        "  plasticity/NET/LAYER/srank [rank]\n",
+        "(Kumar et al. 2021, arXiv 2010.14498)\n",
+        "  loss/MODEL [loss; every log_every_updates]\n",
+    ] {
+        assert!(listing.contains(line), "{line}:\n{listing}");
+    }
+    let width = listing.lines().map(|line| line.chars().count()).max();
+    assert!(width < Some(120), "{width:?}");
+}
+
+/// A list needs no run, and what is said of a run means nothing beside it.
+#[test]
+fn a_list_is_of_no_run() {
+    let s = Scratch::new();
+    for args in [&["diagnose"][..], &["diagnose", "x", "--list"], &["diagnose", "x", "--markdown"]]
+    {
+        let ended = s.run(args);
+        assert_eq!((ended.code, ended.stdout.as_str()), (Some(2), ""), "{args:?}");
+    }
+}
 
 #[test]
 fn every_metric_is_documented_and_every_documented_metric_exists() {
@@ -33,7 +69,7 @@ fn every_metric_is_documented_and_every_documented_metric_exists() {
     let sac = sac.replacen("kind = \"mlp\"", "kind = \"mlp\", activation = \"tanh\"", 1);
     assert!(sac.contains("tanh"), "{sac}");
     s.write("sac.toml", sac);
-    let mut found = BTreeSet::new();
+    let (mut found, mut written) = (BTreeSet::new(), BTreeSet::new());
     for name in ["dqn", "sac"] {
         s.succeed(&[
             "train",
@@ -46,47 +82,40 @@ fn every_metric_is_documented_and_every_documented_metric_exists() {
         let text = fs::read_to_string(s.path(name).join("metrics.jsonl")).expect("metrics");
         for line in text.lines() {
             let row: Value = serde_json::from_str(line).expect("a row");
-            let tags = row["metrics"].as_object().expect("metrics").keys();
-            found.extend(tags.map(|tag| match tag.split_once('/') {
-                Some(("plasticity", rest)) => {
-                    let (layer, measure) = rest.rsplit_once('/').expect("a measure");
-                    let layer = if layer.ends_with("/_global") { "_global" } else { "LAYER" };
-                    format!("plasticity/NET/{layer}/{measure}")
+            let tags = |key: &str| row[key].as_object().into_iter().flat_map(|tags| tags.keys());
+            written.extend(tags("metrics").cloned());
+            found.extend(tags("metrics").chain(tags("histograms")).map(|tag| {
+                match tag.split_once('/') {
+                    Some(("plasticity", rest)) => {
+                        let (layer, measure) = rest.rsplit_once('/').expect("a measure");
+                        let layer = if layer.ends_with("/_global") { "_global" } else { "LAYER" };
+                        format!("plasticity/NET/{layer}/{measure}")
+                    }
+                    Some((group, "actor" | "critic" | "q")) => format!("{group}/MODEL"),
+                    Some(("loss", term)) if term.contains('/') => "loss/MODEL/KIND".to_owned(),
+                    Some(("eval", "task_0/return_mean")) => "eval/task_J/return_mean".to_owned(),
+                    _ => tag.clone(),
                 }
-                Some((group, "actor" | "critic" | "q")) => format!("{group}/MODEL"),
-                Some(("loss", term)) if term.contains('/') => "loss/MODEL/KIND".to_owned(),
-                _ => tag.clone(),
             }));
         }
     }
-    let rows = tables(&page(), "tag");
+    let rows = tables(include_str!("../../docs/metrics.md"), "tag");
     let documented: BTreeSet<String> =
         rows.iter().filter_map(|(_, cells)| code(&cells[0])).map(ToOwned::to_owned).collect();
     // The row of a layer's measure says what it is for the whole network.
     found.retain(|tag| {
         !documented.contains(&tag.replace("/_global/", "/LAYER/")) || !tag.contains("_global")
     });
-    assert_eq!(documented, found, "left: in docs/configuration.md; right: in metrics.jsonl");
-}
-
-/// Every line of TensorBoard's dashboard is a documented metric, or one that is announced.
-#[test]
-fn the_dashboard_shows_documented_metrics() {
-    let rows = tables(&page(), "tag");
-    let tags: Vec<&str> = rows.iter().filter_map(|(_, cells)| code(&cells[0])).collect();
-    // `_global` stands where a layer would.
-    let global = tags.iter().map(|tag| tag.replace("/LAYER/", "/_global/"));
-    let global: Vec<String> = global.collect();
-    let mut faults = Vec::new();
-    for pattern in LAYOUT.iter().flat_map(|(_, charts)| *charts).flat_map(|(_, tags)| *tags) {
-        let whole = Regex::new(&format!("^(?:{pattern})$")).expect("a regular expression");
-        let shown = tags.iter().copied().chain(global.iter().map(String::as_str));
-        let documented = shown.into_iter().any(|tag| whole.is_match(tag));
-        if !documented {
-            faults.push(format!("no documented metric matches `{pattern}`"));
+    assert_eq!(documented, found, "left: in docs/metrics.md; right: in metrics.jsonl");
+    // Every line of the dashboard shows something.
+    for (category, charts) in Diagnostics::builtin().dashboard().0 {
+        for (title, pattern) in charts.iter().flat_map(|c| c.tags.iter().map(|tag| (c.title, tag)))
+        {
+            let whole = Regex::new(&format!("^(?:{pattern})$")).expect("a regular expression");
+            let is_shown = written.iter().any(|tag| whole.is_match(tag));
+            assert!(is_shown, "{category}, {title}: no metric matches `{pattern}`");
         }
     }
-    assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
 
 #[test]

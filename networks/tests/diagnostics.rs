@@ -7,10 +7,7 @@ use networks::{
     diagnostics::{
         Spectrum, dead_fraction, dormant_fraction, feature_norm, linearised_fraction,
         rarely_active_fraction, saturated_fraction, unit_measures, unit_scores,
-        units::{
-            feature_variance, gradient_dormant_fraction, gradient_scores, gradient_scores_l2,
-            mean_cosine, usage,
-        },
+        units::{feature_variance, gradient_dormant_fraction, gradient_scores, mean_cosine, usage},
         zero_fraction,
     },
     random,
@@ -64,15 +61,10 @@ fn ranks_are_those_of_the_vectors() {
             close(*got, want, name);
         }
         close(s.effective_rank(), &want["effective_rank_entropy_sigma"], name);
-        close(s.effective_rank_of_variance(), &want["effective_rank_entropy_sigma2"], name);
         close(s.stable_rank(), &want["stable_rank"], name);
         close(s.participation_ratio(), &want["participation_ratio"], name);
         close(whole(s.srank(0.01)), &want["srank_delta001"], name);
-        close(whole(s.variance_rank(0.01)), &want["srank_delta001_squared"], name);
-        close(whole(s.numerical_rank()), &want["numerical_rank_tol"], name);
         close(whole(s.feature_rank(0.01)), &want["infer_rank_001"], name);
-        close(whole(s.relative_rank(0.01)), &want["numerical_rank_001"], name);
-        close(s.nuclear_over_spectral(), &want["nuclear_over_spectral"], name);
         close(s.spectral_norm(), &want["singular_values"][0], name);
         if name != "rank1" {
             close(s.condition(), &want["condition"], name); // of rounding alone there
@@ -89,7 +81,6 @@ fn units_are_those_of_the_vectors() {
     close_all(&unit_scores(&conv), &v["conv_score"], "score of a convolution");
     let grad = tensor(&v["grad_W_rows"]);
     close_all(&gradient_scores(&grad), &v["grama_score_l1"], "gradient score");
-    close_all(&gradient_scores_l2(&grad), &v["grad_dormant_score_l2"], "gradient score, 2-norm");
     close(gradient_dormant_fraction(&grad, 0.01), &share(&v["grama_mask_001"]), "learning");
     for tau in ["0", "0.01", "0.025", "0.1"] {
         let got = dormant_fraction(&h, tau.parse().unwrap());
@@ -115,7 +106,7 @@ fn ranks_of_a_million_rows() {
         let s = Spectrum::of(&matrix).unwrap();
         let want = [4.0, 3.0].map(|x: f64| x * 500_000f64.sqrt());
         assert!(s.values().iter().zip(want).all(|(got, want)| (got / want - 1.0).abs() < 1e-12));
-        assert_eq!((s.values().len(), s.numerical_rank()), (2, 2));
+        assert_eq!(s.values().len(), 2);
     }
 }
 
@@ -128,14 +119,9 @@ fn the_edges() {
     assert_eq!((feature_norm(&zero), rarely_active_fraction(&zero, 0.01)), (0.0, 1.0));
     let s = Spectrum::of(&zero).unwrap();
     assert_eq!((s.effective_rank(), s.srank(0.01), s.stable_rank()), (0.0, 0, 0.0));
-    assert_eq!((s.numerical_rank(), s.feature_rank(0.01), s.variance_rank(0.01)), (0, 0, 0));
-    assert_eq!(
-        (s.relative_rank(0.01), s.nuclear_over_spectral(), s.spectral_norm()),
-        (0, 0.0, 0.0)
-    );
+    assert_eq!((s.feature_rank(0.01), s.participation_ratio(), s.spectral_norm()), (0, 0.0, 0.0));
     assert_eq!((usage(&zero), feature_variance(&zero)), (0.0, 0.0));
     assert_eq!(gradient_dormant_fraction(&zero, 0.0), 1.0);
-    assert_eq!(gradient_scores_l2(&zero).sum(None::<tch::Kind>).double_value(&[]), 0.0);
     assert!(mean_cosine(&zero).is_nan(), "rows of zeros have no direction");
     assert_eq!(Spectrum::of(&(&zero / 0.0)), None, "a spectrum of NaN is none");
     let h = Tensor::from_slice(&[3f32, 4.0, 0.0, 0.0]).view([2, 2]);
@@ -195,9 +181,7 @@ fn what_permutations_clones_and_scales_leave_alone() {
             usage(h),
             gradient_dormant_fraction(&h.tr(), 0.025),
             s.effective_rank(),
-            s.nuclear_over_spectral(),
             s.participation_ratio(),
-            s.relative_rank(0.01) as f64,
             feature_variance(h),
         ]
     };
@@ -214,7 +198,7 @@ fn what_permutations_clones_and_scales_leave_alone() {
             assert!((got - want).abs() < 1e-9, "{name}, measure {i}: {got} instead of {want}");
         }
     }
-    for (i, (got, want)) in all(&(&h * 100.0)).iter().zip(&want).take(10).enumerate() {
+    for (i, (got, want)) in all(&(&h * 100.0)).iter().zip(&want).take(8).enumerate() {
         assert!((got - want).abs() < 1e-6, "scale, measure {i}: {got} instead of {want}");
     }
 }

@@ -15,7 +15,7 @@ use tch::Device;
 use crate::{
     agent::Agent,
     algorithms::{AgentConfig, dqn::DqnConfig},
-    diagnostics::DiagnosticsConfig,
+    diagnostics::config::DiagnosticsConfig,
     normalize::{NormalizeConfig, Normalized},
     replay::sampler::SamplerConfig,
 };

@@ -2,7 +2,7 @@
 //! the batch as a whole.
 
 use networks::{model::Model, params::Params, random::Rng, trace::Trace};
-use tch::{Kind, Tensor, no_grad_guard};
+use tch::Tensor;
 
 /// A loss on a range `(first, count)` of the batch.
 pub type RangeLoss<'a> = Box<dyn Fn(i64, i64) -> Tensor + 'a>;
@@ -64,51 +64,6 @@ pub struct BatchView {
     pub target_values: Vec<Tensor>,
 }
 
-fn mean(t: &Tensor) -> f64 {
-    t.mean(Kind::Double).double_value(&[])
-}
-
-fn double(t: &Tensor) -> Tensor {
-    t.detach().to_kind(Kind::Double)
-}
-
-/// Fraction of states whose best action changed (Schaul et al. 2022, arXiv 2206.00730).
-pub fn greedy_churn(before: &Tensor, after: &Tensor) -> f64 {
-    mean(&before.argmax(-1, false).ne_tensor(&after.argmax(-1, false)).to_kind(Kind::Double))
-}
-
-/// Mean absolute difference of squashed action means (Tang & Berseth 2024, arXiv 2409.04792).
-pub fn action_churn(before: &Tensor, after: &Tensor) -> f64 {
-    mean(&(double(before).tanh() - double(after).tanh()).abs())
-}
-
-/// Mean over states of `KL(before || after)` between diagonal Gaussians of these means and
-/// logarithms of standard deviations; squashing changes neither.
-pub fn gaussian_kl(before: (&Tensor, &Tensor), after: (&Tensor, &Tensor)) -> f64 {
-    let [m0, s0, m1, s1] = [before.0, before.1, after.0, after.1].map(double);
-    let ratio = ((&s0 - &s1) * 2.0).exp();
-    let distance = (m0 - m1).square() / (&s1 * 2.0).exp();
-    let kl = (ratio + distance - 1.0) * 0.5 + s1 - s0;
-    mean(&kl.sum_dim_intlist(-1, false, Kind::Double))
-}
-
-/// Mean absolute difference of values.
-pub fn value_churn(before: &Tensor, after: &Tensor) -> f64 {
-    mean(&(double(after) - double(before)).abs())
-}
-
-/// Mean difference of values: which way they move.
-pub fn value_drift(before: &Tensor, after: &Tensor) -> f64 {
-    mean(&(double(after) - double(before)))
-}
-
-/// Mean standard deviation of several critics' values over their mean size; 0 for one critic.
-pub fn disagreement(critics: &[Tensor]) -> f64 {
-    let all = Tensor::stack(&critics.iter().map(double).collect::<Vec<_>>(), 0);
-    let spread = all.std_dim(Some([0i64].as_slice()), false, false);
-    mean(&spread) / mean(&all.abs())
-}
-
 /// Mean of what was predicted minus what came, and the same over the size of the mean of what came
 /// (Chen et al. 2021, arXiv 2101.05982, normalised bias).
 pub fn overestimation(predicted: &[f64], came: &[f64]) -> (f64, f64) {
@@ -116,49 +71,4 @@ pub fn overestimation(predicted: &[f64], came: &[f64]) -> (f64, f64) {
     let bias = predicted.iter().zip(came).map(|(p, c)| p - c).sum::<f64>() / n;
     let mean = came.iter().sum::<f64>() / n;
     (bias, bias / mean.abs())
-}
-
-impl BatchView {
-    /// Mean over critics of a comparison of their values.
-    fn over_critics(&self, others: &[Tensor], f: impl Fn(&Tensor, &Tensor) -> f64) -> f64 {
-        let pairs = self.values.1.iter().zip(others);
-        pairs.map(|(a, b)| f(a, b)).sum::<f64>() / others.len() as f64
-    }
-
-    /// What there is to say of it alone: `(net, measure, value)`.
-    pub fn measures(&self) -> Vec<(&'static str, &'static str, f64)> {
-        let _guard = no_grad_guard();
-        let (net, values) = (self.values.0, &self.values.1);
-        let mut out = Vec::new();
-        if !self.target_values.is_empty() {
-            out.push((net, "target_gap", self.over_critics(&self.target_values, value_churn)));
-        }
-        if values.len() > 1 {
-            out.push((net, "disagreement", disagreement(values)));
-        }
-        out
-    }
-
-    /// What changed since `before`, a view of the same batch.
-    pub fn churn(&self, before: &BatchView) -> Vec<(&'static str, &'static str, f64)> {
-        let _guard = no_grad_guard();
-        let policy = self.policy.0;
-        let mut out = match (&before.policy.1, &self.policy.1) {
-            (Choices::Greedy(old), Choices::Greedy(new)) => {
-                vec![(policy, "policy_churn", greedy_churn(old, new))]
-            }
-            (
-                Choices::Gaussian { mean: m0, log_std: s0 },
-                Choices::Gaussian { mean: m1, log_std: s1 },
-            ) => vec![
-                (policy, "policy_churn", action_churn(m0, m1)),
-                (policy, "policy_kl", gaussian_kl((m0, s0), (m1, s1))),
-            ],
-            _ => Vec::new(),
-        };
-        let net = self.values.0;
-        out.push((net, "value_churn", before.over_critics(&self.values.1, value_churn)));
-        out.push((net, "value_drift", before.over_critics(&self.values.1, value_drift)));
-        out
-    }
 }

@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     error::Error,
     logging::{
+        dashboard::Dashboard,
         record::{Record, Row},
         tensorboard::Board,
     },
@@ -47,13 +48,14 @@ pub struct Writer {
 
 impl Writer {
     /// Opens `dir/metrics.jsonl`, keeping only the rows up to `step` that `keep` wants (a resume);
-    /// TensorBoard gets them if it has no file of them. `wall_before` is the time the run took before this
+    /// TensorBoard gets them if it has no file of them, and the `dashboard`. `wall_before` is the time the run took before this
     /// process.
     ///
     /// # Errors
     /// When the folder cannot be read or written.
     pub fn open(
         dir: &Path,
+        dashboard: &Dashboard,
         step: u64,
         wall_before: f64,
         keep: impl Fn(&Row) -> bool,
@@ -61,7 +63,7 @@ impl Writer {
         let path = dir.join("metrics.jsonl");
         let temporary = dir.join("metrics.jsonl.tmp");
         let write = |e| Error::io("write", &path, e);
-        let mut board = Board::create(dir, step, wall_before)?;
+        let mut board = Board::create(dir, dashboard, step, wall_before)?;
         // A record that is a device or a pipe is written to as it is.
         let is_plain = std::fs::symlink_metadata(&path).is_ok_and(|m| m.is_file());
         let mut kept = if is_plain {
@@ -180,11 +182,14 @@ fn write_line(file: &mut impl Write, row: &Row) -> std::io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::logging::catalog::METRICS;
     use crossbeam::channel::bounded;
 
     /// Writes rows `from..to` with value `step + 0.1`, the number NaN among them.
     fn write(dir: &Path, from: u64, to: u64) {
-        let writer = Writer::open(dir, from, 100.0 * from as f64, |_| true).unwrap();
+        let writer =
+            Writer::open(dir, &Dashboard::of(METRICS), from, 100.0 * from as f64, |_| true)
+                .unwrap();
         let (sender, inbox) = bounded(4);
         let (synced, acknowledged) = bounded(1);
         let thread = std::thread::spawn(move || writer.run(&inbox, &synced));
@@ -234,7 +239,7 @@ mod tests {
             // Without the line break alone, the last line is still whole.
             assert_eq!(rows.len(), if cut == 1 { 3 } else { 2 }, "{cut} bytes short");
         }
-        drop(Writer::open(folder.path(), 2, 0.0, |_| true).unwrap());
+        drop(Writer::open(folder.path(), &Dashboard::of(METRICS), 2, 0.0, |_| true).unwrap());
         let text = std::fs::read_to_string(&file).unwrap();
         assert_eq!(text.lines().count(), 2);
         assert!(text.ends_with("}\n"), "the next row begins a line of its own");

@@ -21,65 +21,13 @@ use tensorboard_proto::{
 };
 use tensorboard_rs::{record_writer::RecordWriter, summary};
 
-use crate::{error::Error, logging::histogram::Histogram};
-
-/// Title of a chart, and regular expressions of the tags it shows, each of a whole tag.
-pub type ChartOf = (&'static str, &'static [&'static str]);
-
-/// The dashboard under TensorBoard's tab "Custom Scalars": categories and their charts, top to
-/// bottom. `_global` in place of a layer is the whole network.
-pub const LAYOUT: &[(&str, &[ChartOf])] = &[
-    (
-        "Learning",
-        &[
-            ("Return", &["train/episode_return", "eval/return_mean"]),
-            ("Loss", &["loss/.*"]),
-            ("Value", &["q/mean", "q/target"]),
-            ("Value above what greedy episodes got", &["q/bias"]),
-            ("Disagreement of critics", &["plasticity/.*/_global/disagreement"]),
-            ("Policy", &["policy/.*"]),
-        ],
-    ),
-    (
-        "Plasticity",
-        &[
-            (
-                "Dormant and dead units, whole networks",
-                &["plasticity/.*/_global/dormant", "plasticity/.*/_global/dead"],
-            ),
-            (
-                "Dormant and dead units by layer",
-                &[r"plasticity/.*/dormant_0\.025", "plasticity/.*/dead"],
-            ),
-            ("Effective rank", &["plasticity/.*/effective_rank"]),
-            ("Weight norm", &["plasticity/.*/weight_norm"]),
-            ("Gradient norm", &["grad_norm/.*", "plasticity/.*/_global/grad_norm"]),
-            ("Dormant gradients", &["plasticity/.*/_global/gradient_dormant"]),
-            ("Distance from the first weights", &["plasticity/.*/_global/distance_from_init"]),
-            (
-                "Churn of policy and values in one update",
-                &["plasticity/.*/_global/policy_churn", "plasticity/.*/_global/value_churn"],
-            ),
-            (
-                "Refitting random targets, loss beside a fresh network's",
-                &["plasticity/.*/_global/refit_loss_ratio"],
-            ),
-            ("Units replaced", &["plasticity/.*/_global/replaced"]),
-            ("Sharpness", &["plasticity/.*/_global/hessian_top"]),
-            ("Rank of the tangent kernel", &["plasticity/.*/_global/ntk_effective_rank"]),
-        ],
-    ),
-    (
-        "Learning rate and steps",
-        &[
-            ("Learning rate", &["lr/.*"]),
-            ("Rotation of the weights", &["plasticity/.*/rotation"]),
-            ("Relative size of an update", &["plasticity/.*/relative_update"]),
-        ],
-    ),
-    ("Tasks", &[("Task", &["task/index"])]),
-    ("Speed", &[("Speed", &["time/.*"])]),
-];
+use crate::{
+    error::Error,
+    logging::{
+        dashboard::{self, Dashboard},
+        histogram::Histogram,
+    },
+};
 
 /// The event file of one process of a run, in the run folder itself, so that TensorBoard calls the run by
 /// the folder's name. Files of earlier processes stay, so that a viewer that is open goes on to this one.
@@ -95,7 +43,7 @@ pub struct Board {
 }
 
 impl Board {
-    /// An event file that holds [`LAYOUT`] and comes after those of earlier processes, of which a viewer
+    /// An event file that holds the dashboard and comes after those of earlier processes, of which a viewer
     /// forgets what lies beyond `step`. `wall_before` is the time that the run took before.
     ///
     /// Events have the time at which the run began plus the seconds it took to them, so that pauses
@@ -103,7 +51,12 @@ impl Board {
     ///
     /// # Errors
     /// When the folder cannot be read or written.
-    pub fn create(dir: &Path, step: u64, wall_before: f64) -> Result<Board, Error> {
+    pub fn create(
+        dir: &Path,
+        dashboard: &Dashboard,
+        step: u64,
+        wall_before: f64,
+    ) -> Result<Board, Error> {
         let older = event_files(dir)?;
         let began = older.first().copied().unwrap_or((now() - wall_before) as u64);
         // Viewers read the files in the order of their names.
@@ -126,7 +79,7 @@ impl Board {
             start.mut_session_log().set_status(SessionLog_SessionStatus::START);
             board.event(start)?;
         }
-        board.layout()?;
+        board.layout(dashboard)?;
         board.flush()?;
         Ok(board)
     }
@@ -183,8 +136,8 @@ impl Board {
         self.records.flush().map_err(|e| Error::io("write", &self.path, e))
     }
 
-    fn layout(&mut self) -> Result<(), Error> {
-        let bytes = layout().write_to_bytes();
+    fn layout(&mut self, dashboard: &Dashboard) -> Result<(), Error> {
+        let bytes = layout(dashboard).write_to_bytes();
         let bytes = bytes.map_err(|e| Error::io("write", &self.path, e.into()))?;
         self.summary(plugin_summary("custom_scalars", "custom_scalars__config__", bytes), 0)
     }
@@ -204,25 +157,25 @@ impl Board {
     }
 }
 
-/// [`LAYOUT`] as TensorBoard reads it.
-fn layout() -> Layout {
-    let chart = |(title, tags): &ChartOf| {
+/// A dashboard as TensorBoard reads it.
+fn layout(dashboard: &Dashboard) -> Layout {
+    let chart = |chart: &dashboard::Chart| {
         let mut lines = MultilineChartContent::new();
         // TensorBoard asks for a match at the beginning only.
-        lines.set_tag(tags.iter().map(|tag| format!("{tag}$")).collect());
-        let mut chart = Chart::new();
-        chart.set_title((*title).to_owned());
-        chart.set_multiline(lines);
-        chart
+        lines.set_tag(chart.tags.iter().map(|tag| format!("{tag}$")).collect());
+        let mut out = Chart::new();
+        out.set_title(chart.title.to_owned());
+        out.set_multiline(lines);
+        out
     };
-    let category = |(title, charts): &(&str, &[ChartOf])| {
+    let category = |(title, charts): &(&'static str, Vec<dashboard::Chart>)| {
         let mut category = Category::new();
         category.set_title((*title).to_owned());
         category.set_chart(charts.iter().map(chart).collect());
         category
     };
     let mut layout = Layout::new();
-    layout.set_category(LAYOUT.iter().map(category).collect());
+    layout.set_category(dashboard.0.iter().map(category).collect());
     layout
 }
 

@@ -4,6 +4,8 @@
 mod diagnose;
 mod restore;
 
+use std::sync::Arc;
+
 use envs::EnvSpec;
 use networks::{
     interventions::Clock,
@@ -16,6 +18,7 @@ use tch::Device;
 use crate::{
     agent::{Agent, Snapshot},
     config::Config,
+    diagnostics::registry::Diagnostics,
     error::Error,
     experience::{Batch, Experience},
     logging::record::{Record, Scalars},
@@ -60,6 +63,8 @@ pub struct Learner {
     rng: Rng,
     replay_rng: Rng,
     config: Config,
+    /// Those of the thread that made it.
+    diagnostics: Arc<Diagnostics>,
     /// The weights of the start, for diagnostics.
     initial: StateDict,
 }
@@ -92,6 +97,7 @@ impl Learner {
         // Values alone: no moments, counts or method state.
         initial.retain(|name, _| !name.contains(['#', '@']) && !name.starts_with("target/"));
         Ok(Learner {
+            diagnostics: Diagnostics::current(),
             initial,
             agent,
             replay,
@@ -152,15 +158,15 @@ impl Learner {
         while self.counters.updates < self.config.updates_after(step) {
             let (size, update) = (self.config.replay.batch_size, self.counters.updates);
             let batch = self.replay.draw(size, update, &mut self.replay_rng);
-            let look = self.config.diagnostics.due(update + 1);
+            let due = self.config.diagnostics.due(update + 1);
             let clock = Clock {
                 env_step: step,
                 update,
                 task,
                 log: (update + 1).is_multiple_of(self.config.log_every_updates),
-                look: look.units,
+                look: due.units,
             };
-            let before = look.units.then(|| self.batch_view()).flatten();
+            let before = due.any().then(|| self.batch_view()).flatten();
             let mut draws = Draws::new(&mut self.replay, update, &mut self.replay_rng);
             if let Err(cause) =
                 self.agent.update(&batch, &mut draws, clock, &mut self.rng, &mut scalars)
@@ -174,8 +180,8 @@ impl Learner {
                 self.boundary_mass = edge.map(|(_, mass)| *mass).or(self.boundary_mass);
                 log(step, Record::Scalars(values));
             }
-            if look.any() {
-                self.look(step, look, before, log);
+            if due.any() {
+                self.look(step, due, before, log);
             }
         }
         self.agent.observe(experiences);

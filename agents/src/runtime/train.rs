@@ -19,6 +19,7 @@ use networks::random;
 use crate::{
     agent::Agent,
     config::Config,
+    diagnostics::registry::Diagnostics,
     error::Error,
     logging::metrics::Writer,
     paths::shown,
@@ -64,7 +65,8 @@ pub fn train(session: Session<'_>) -> Result<Report, Error> {
     if let Some(source) = init_replay.filter(|_| resume.is_none()) {
         learner.take_replay(&source)?;
     }
-    let writer = Writer::open(run.path(), env_steps, wall_before, |row| {
+    let dashboard = Diagnostics::current().dashboard();
+    let writer = Writer::open(run.path(), &dashboard, env_steps, wall_before, |row| {
         // An evaluation that the checkpoint does not know the result of is played and logged again.
         !(row.metrics.contains_key("eval/return_mean") && replayed.contains(&row.step))
     })?;

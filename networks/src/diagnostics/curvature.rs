@@ -142,16 +142,6 @@ impl<'a> Hessian<'a> {
         let ritz = ritz_values(|v| self.product(v), self.size(), steps, rng)?;
         Some(Extremes { top: *ritz.last()?, bottom: *ritz.first()? })
     }
-
-    /// Mean of `v . H v` over `draws` vectors of random signs: unbiased for `tr H`, with variance
-    /// `2 / draws * sum_{i != j} H_ij^2` (Hutchinson 1990).
-    pub fn trace(&self, draws: usize, rng: &mut Rng) -> f64 {
-        let one = |rng: &mut Rng| {
-            let v = random::normal_f64(&[self.size()], rng).sign();
-            self.product(&v).dot(&v).double_value(&[])
-        };
-        (0..draws).map(|_| one(rng)).sum::<f64>() / draws as f64
-    }
 }
 
 /// Ritz values, smallest first, of a symmetric operator on `[size]` f64 CPU vectors after at most
@@ -203,23 +193,4 @@ pub fn ritz_values(
 /// gradients at labels drawn from the model and `sigma` 1. Compares one architecture with itself.
 pub fn local_redundancy(jacobian: &Tensor, sigma: f64) -> f64 {
     squared(&double(jacobian)) / (jacobian.size()[0] as f64 * sigma * sigma)
-}
-
-/// The same with one draw of `z` for each of `n` samples, whose `K` outputs `f(i)` gives in any shape:
-/// `mean_i ||J_i^T z_i||^2 / sigma^2`, one backward pass a sample where the exact form takes `K`.
-pub fn sampled_local_redundancy(
-    params: &[&Tensor],
-    n: i64,
-    sigma: f64,
-    rng: &mut Rng,
-    mut f: impl FnMut(i64) -> Tensor,
-) -> f64 {
-    let mut one = |i| {
-        let outputs = f(i);
-        let z = random::normal_f64(&outputs.size(), rng);
-        let z = z.to_device(outputs.device()).to_kind(outputs.kind());
-        let scalar = (&outputs * z).sum(outputs.kind());
-        squared(&flat(&derivatives(&scalar, params, false, false)))
-    };
-    (0..n).map(&mut one).sum::<f64>() / (n as f64 * sigma * sigma)
 }

@@ -6,7 +6,7 @@
 use tch::{Kind, Tensor};
 
 pub use super::units::mean_cosine;
-use super::{directions, double, flat, fraction, row_norms, squared};
+use super::{directions, double, flat, fraction, squared};
 use crate::{
     optim::{Adam, OptimConfig},
     params::Params,
@@ -31,20 +31,6 @@ pub fn max_abs(grads: &[Tensor]) -> f64 {
 /// Fraction of elements with `|g| < 1e-8`.
 pub fn tiny_fraction(grads: &[Tensor]) -> f64 {
     fraction(&flat(grads).abs().lt(1e-8))
-}
-
-/// Cosine of two gradients of the same parameters: consecutive ones, or of two halves of a batch. NaN
-/// if one is 0.
-pub fn cosine(a: &[Tensor], b: &[Tensor]) -> f64 {
-    super::weights::cosine(&flat(a), &flat(b))
-}
-
-/// `C_kl = g_k . g_l / (||g_k|| ||g_l||)`, `[N, N]` (Lyle et al. 2023, arXiv 2303.01486);
-/// 0 where a row is. Their mean off the diagonal is [`mean_cosine`].
-pub fn cosines(samples: &Tensor) -> Tensor {
-    let samples = double(samples);
-    let u = &samples / row_norms(&samples).clamp_min(f64::MIN_POSITIVE);
-    u.matmul(&u.tr())
 }
 
 /// Fraction of pairs of different samples whose gradients point apart, `C_kl < 0`: learning one

@@ -1,4 +1,4 @@
-//! The plasticity probe: how well, and how fast, a copy of a network fits targets it never saw.
+//! The trainability probe: how well, and how fast, a copy of a network fits targets it never saw.
 //!
 //! After the target-fitting capacity of Lyle et al. 2022 (arXiv 2204.09560), and Lyle et
 //! al. 2023 (arXiv 2303.01486), who average the loss after a fixed budget over draws of targets. Theirs
@@ -33,8 +33,6 @@ pub struct ProbeConfig {
 pub struct ProbeFit {
     /// Of each step's batch, before the step.
     pub losses: Vec<f64>,
-    /// Over all inputs, before the first step.
-    pub first: f64,
     /// Over all inputs, after the last step.
     pub last: f64,
     /// Area under `losses` over the number of steps: low for what learns early.
@@ -71,7 +69,6 @@ pub fn fit_random_targets(
         p.value = p.value.detach().set_requires_grad(true);
     }
     let mut optim = Optim::new(config.optim.clone(), &mut params, inputs.device());
-    let first = whole(net, &params, inputs, targets);
     let n = inputs.size()[0];
     let mut losses = Vec::with_capacity(config.steps);
     for _ in 0..config.steps {
@@ -92,7 +89,7 @@ pub fn fit_random_targets(
     }
     let last = whole(net, &params, inputs, targets);
     let auc = losses.iter().sum::<f64>() / losses.len() as f64;
-    ProbeFit { losses, first, last, auc }
+    ProbeFit { losses, last, auc }
 }
 
 /// Mean squared error.

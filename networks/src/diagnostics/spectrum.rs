@@ -2,15 +2,14 @@
 
 use tch::{Kind, Tensor};
 
-use super::{ROUNDING, numbers};
+use super::numbers;
 use crate::params::is_finite;
 
 /// Singular values of a matrix, largest first, and the ranks that the literature reads off them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Spectrum {
     sigma: Vec<f64>,
-    /// Rows and columns.
-    shape: (usize, usize),
+    rows: usize,
 }
 
 impl Spectrum {
@@ -30,7 +29,7 @@ impl Spectrum {
         let tall = if rows < columns { m.tr() } else { m };
         let (_, triangle) = Tensor::linalg_qr(&tall, "r");
         let (_, sigma, _) = triangle.svd(true, false);
-        Some(Spectrum { sigma: numbers(&sigma), shape: (rows as usize, columns as usize) })
+        Some(Spectrum { sigma: numbers(&sigma), rows: rows as usize })
     }
 
     /// The values themselves.
@@ -41,11 +40,6 @@ impl Spectrum {
     /// `exp(-sum p ln p)` with `p = sigma / sum sigma` (Roy & Vetterli 2007); 0 for a zero matrix.
     pub fn effective_rank(&self) -> f64 {
         perplexity(&self.sigma)
-    }
-
-    /// The same with `p = sigma^2 / sum sigma^2`.
-    pub fn effective_rank_of_variance(&self) -> f64 {
-        perplexity(&self.squares())
     }
 
     /// `(sum l)^2 / sum l^2` with `l = sigma^2`; 0 for a zero matrix.
@@ -61,19 +55,6 @@ impl Spectrum {
         self.sigma.first().copied().unwrap_or(0.0)
     }
 
-    /// `sum sigma / sigma_1`: between 1 and the rank, and less shy of small values than
-    /// [`Spectrum::stable_rank`]; 0 for a zero matrix.
-    pub fn nuclear_over_spectral(&self) -> f64 {
-        let first = self.spectral_norm();
-        if first > 0.0 { self.sigma.iter().sum::<f64>() / first } else { 0.0 }
-    }
-
-    /// Values above `eps * sigma_1`; 0 for a zero matrix.
-    pub fn relative_rank(&self, eps: f64) -> usize {
-        let bound = eps * self.spectral_norm();
-        self.sigma.iter().filter(|&&s| s > bound).count()
-    }
-
     fn squares(&self) -> Vec<f64> {
         self.sigma.iter().map(|s| s * s).collect()
     }
@@ -84,25 +65,15 @@ impl Spectrum {
         least(&self.sigma, 1.0 - delta)
     }
 
-    /// The same of the squares: dimensions that hold `1 - delta` of the variance (Yang et al. 2019).
-    pub fn variance_rank(&self, delta: f64) -> usize {
-        least(&self.squares(), 1.0 - delta)
-    }
-
     /// `||A||_F^2 / sigma_1^2` (Rudelson & Vershynin 2007); 0 for a zero matrix.
     pub fn stable_rank(&self) -> f64 {
         let first = self.spectral_norm();
         if first > 0.0 { self.squares().iter().sum::<f64>() / (first * first) } else { 0.0 }
     }
 
-    /// Values above `sigma_1 * max(N, n) * 2^-52`: the rank up to rounding.
-    pub fn numerical_rank(&self) -> usize {
-        self.relative_rank(self.shape.0.max(self.shape.1) as f64 * ROUNDING)
-    }
-
     /// Values of `A / sqrt(N)` above `eps` (Lyle et al. 2022, arXiv 2204.09560: 0.01).
     pub fn feature_rank(&self, eps: f64) -> usize {
-        let root = (self.shape.0 as f64).sqrt();
+        let root = (self.rows as f64).sqrt();
         self.sigma.iter().filter(|&&s| s / root > eps).count()
     }
 

@@ -70,6 +70,7 @@ impl StepLook {
         }
         look.add(WHOLE, "grad_norm", gradients::l2(grads));
         look.add(WHOLE, "grad_l1", gradients::l1(grads));
+        look.add(WHOLE, "grad_max", gradients::max_abs(grads));
         look.add(WHOLE, "grad_tiny", gradients::tiny_fraction(grads));
         look
     }

@@ -102,13 +102,6 @@ pub fn gradient_scores(grad: &Tensor) -> Tensor {
     size / mean
 }
 
-/// The same of 2-norms, `||g_i|| / mean_i ||g_i||` (Ji et al. 2024, arXiv 2402.14528); 0 if all are.
-pub fn gradient_scores_l2(grad: &Tensor) -> Tensor {
-    let size = row_norms(&double(&grad.flatten(1, -1))).squeeze_dim(1);
-    let mean = size.mean(Kind::Double).clamp_min(f64::MIN_POSITIVE);
-    size / mean
-}
-
 /// Fraction of units whose [`gradient_scores`] is at most `tau` (arXiv 2505.24061: 0.01).
 pub fn gradient_dormant_fraction(grad: &Tensor, tau: f64) -> f64 {
     fraction(&gradient_scores(grad).le(tau))

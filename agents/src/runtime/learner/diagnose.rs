@@ -1,7 +1,6 @@
 //! What the learner measures of its agent: the due diagnostics, and the bias of values.
 
 use networks::{
-    diagnostics::step::WHOLE,
     params::{LoadError, StateDict},
     random::{self, Rng},
 };
@@ -9,10 +8,12 @@ use networks::{
 use super::Learner;
 use crate::{
     diagnostics::{
-        self, DueTiers, Measure,
+        config::DueTiers,
+        diagnostic::{Context, Measure},
+        histograms,
         probe::{BatchView, overestimation},
     },
-    logging::record::{Record, plasticity_tag},
+    logging::record::Record,
     runtime::{message::EvalResult, streams},
 };
 
@@ -21,28 +22,25 @@ impl Learner {
     pub(super) fn look(
         &mut self,
         step: u64,
-        look: DueTiers,
+        due: DueTiers,
         before: Option<BatchView>,
         log: &mut dyn FnMut(u64, Record),
     ) {
-        let mut values: Vec<(String, f64)> = self
-            .measures(self.config.diagnostics.probe_size, look)
-            .into_iter()
-            .map(|m| (m.tag(), m.value))
-            .collect();
+        let mut found = self.measures(self.config.diagnostics.probe_size, due);
         if let Some(before) = before {
             self.counters.updates -= 1; // the same batch as before the update
             let after = self.batch_view();
             self.counters.updates += 1;
-            for (net, measure, value) in after.map_or(Vec::new(), |after| after.churn(&before)) {
-                values.push((plasticity_tag(net, WHOLE, measure), value));
+            if let Some(after) = after {
+                found.extend(self.diagnostics.of_update(&before, &after, due));
             }
         }
+        let values = found.into_iter().map(|m| (m.tag(), m.value)).collect();
         log(step, Record::Scalars(values));
-        if look.units {
+        if due.units {
             let mut rng = self.probe_rng();
             let batch = self.replay.sample(2, &mut rng);
-            for histogram in diagnostics::histograms(&self.agent.probe(&batch, &mut rng)) {
+            for histogram in histograms(&self.agent.probe(&batch, &mut rng)) {
                 log(step, histogram);
             }
         }
@@ -60,18 +58,16 @@ impl Learner {
 
     /// What there is to say about the networks on `size` transitions from replay. Looking changes
     /// nothing: not the run's generators, not the agent.
-    pub fn measures(&mut self, size: usize, look: DueTiers) -> Vec<Measure> {
+    pub fn measures(&mut self, size: usize, due: DueTiers) -> Vec<Measure> {
         let mut rng = self.probe_rng();
         let batch = self.replay.sample(size, &mut rng);
-        let steps = self.config.diagnostics.refit_steps;
+        let refit_steps = self.config.diagnostics.refit_steps;
         let probes = self.agent.probe(&batch, &mut rng);
-        let mut found = diagnostics::measures(&probes, look, &self.initial, steps, &mut rng);
+        let mut cx = Context { initial: &self.initial, refit_steps, rng: &mut rng };
+        let mut found = self.diagnostics.of_networks(&probes, due, &mut cx);
         drop(probes);
-        if look.units
-            && let Some(batch_view) = self.agent.batch_view(&batch)
-        {
-            let new = |(net, measure, value)| Measure::new(net, WHOLE, measure, value);
-            found.extend(batch_view.measures().into_iter().map(new));
+        if let Some(view) = due.any().then(|| self.agent.batch_view(&batch)).flatten() {
+            found.extend(self.diagnostics.of_batch(&view, due));
         }
         found
     }
