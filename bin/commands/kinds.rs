@@ -62,15 +62,33 @@ fn listing(registries: &Registries) -> String {
     for (family, rows) in &families {
         let mut lines = vec![(*family).to_owned()];
         for Row { kind, summary, source, keys } in rows {
-            lines.push(format!("  {kind:width$}  {summary}"));
-            lines.push(format!("  {:width$}  {source}", ""));
-            if !keys.is_empty() {
-                lines.push(format!("  {:width$}  keys: {}", "", keys.join(", ")));
+            let keys =
+                if keys.is_empty() { String::new() } else { format!("keys: {}", keys.join(", ")) };
+            let texts = [*summary, *source, &keys];
+            let wrapped = texts.iter().flat_map(|text| wrap(text, 96));
+            for (first, line) in wrapped.enumerate() {
+                let kind = if first == 0 { kind } else { "" };
+                lines.push(format!("  {kind:width$}  {line}"));
             }
         }
         blocks.push(lines.join("\n"));
     }
     blocks.join("\n\n")
+}
+
+/// Lines of at most `width` characters, broken between words.
+fn wrap(text: &str, width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= width => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
 }
 
 fn page(registries: &Registries) -> String {

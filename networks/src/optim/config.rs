@@ -8,7 +8,7 @@ use serde::{
 use toml::{Table, Value};
 
 use super::{Adam, Group, OptimSettings, Schedule, group};
-use crate::registry::{Named, Part, first_line};
+use crate::registry::{Named, Part, first_line, read_table};
 
 /// The keys that every optimiser has.
 const KEYS: [&str; 4] = ["lr", "clip_grad_norm", "schedule", "groups"];
@@ -81,7 +81,7 @@ impl Serialize for OptimConfig {
 
 impl<'de> Deserialize<'de> for OptimConfig {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let mut table = Table::deserialize(deserializer)?;
+        let mut table = read_table(deserializer)?;
         let mut config = OptimConfig::default();
         take(&mut table, "lr", &mut config.lr).map_err(D::Error::custom)?;
         take(&mut table, "schedule", &mut config.schedule).map_err(D::Error::custom)?;

@@ -8,10 +8,12 @@
 mod family;
 mod fields;
 mod named;
+mod value;
 
 pub(crate) use family::first_line;
 pub use family::{Entry, Family, Holds, Open, Part};
 pub use named::Named;
+pub(crate) use value::read_table;
 
 use std::{
     any::{Any, TypeId},
@@ -101,11 +103,11 @@ impl<T: ?Sized + Open> Named<T> {
 /// A table with its `kind`, or the kind alone.
 impl<'de, T: ?Sized + Open> Deserialize<'de> for Named<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let table = match Value::deserialize(deserializer)? {
-            Value::Table(table) => table,
-            kind @ Value::String(_) => Table::from_iter([("kind".to_owned(), kind)]),
+        let table = match value::Loose::deserialize(deserializer)?.0 {
+            Some(Value::Table(table)) => table,
+            Some(kind @ Value::String(_)) => Table::from_iter([("kind".to_owned(), kind)]),
             other => {
-                let (found, key) = (other.type_str(), T::KEY);
+                let (found, key) = (other.map_or("null", |value| value.type_str()), T::KEY);
                 return Err(D::Error::custom(format!(
                     "invalid type: {found}, expected the kind of `{key}` or a table with it"
                 )));
