@@ -24,7 +24,7 @@ struct Seen {
 }
 
 /// From here on panics are remembered instead of printed: threads of a run are joined, and [`sentence`] reports
-/// the one that ended it. One of any other thread, which nobody joins, is reported here.
+/// the one that ended it. One of any other thread, which is not joined, is reported here.
 pub(crate) fn watch() {
     std::panic::set_hook(Box::new(|panic| {
         let seen = Seen::from(panic);

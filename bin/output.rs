@@ -1,4 +1,4 @@
-//! Where words go: results to standard output, all else to standard error.
+//! Output: results to standard output, all else to standard error.
 //!
 //! Neither may end a run: a reader that went away (`supple envs | head -1`) has had enough.
 
@@ -18,7 +18,7 @@ pub(crate) fn print(lines: &str) -> Result<()> {
 
 /// Prints a line of progress or a message.
 pub(crate) fn note(line: &str) {
-    // If nobody listens there is nobody to tell.
+    // A closed standard error is no reason to stop.
     let _ = writeln!(std::io::stderr(), "{line}");
 }
 

@@ -30,7 +30,7 @@ pub struct Grid {
     /// What was found there.
     #[serde(default)]
     pub expected: String,
-    /// What it takes, in words.
+    /// What it costs, as text.
     #[serde(default)]
     pub cost: String,
     /// Which command makes a run.

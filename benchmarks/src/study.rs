@@ -100,6 +100,6 @@ pub struct Failure {
     pub method: String,
     /// Its seed.
     pub seed: u64,
-    /// Why: its last words, or that it did not end.
+    /// Why: its last error message, or that it did not end.
     pub what: String,
 }

@@ -1,16 +1,16 @@
-//! Environments that change while an agent lives in them: wrappers for continual learning, written
+//! Environments that change while an agent trains in them: wrappers for continual learning, written
 //! as `[[env.drift]]` in a run's TOML and put around an environment by
 //! [`Registry::make_drifting`](crate::Registry::make_drifting), the first one innermost.
 //!
 //! Whatever changes is a function of the entry's own `seed` and of the *age* of the environment: the
-//! steps it has lived, episodes before included, as the agent counts them ([`Env::set_age`]). A
+//! steps taken in it, earlier episodes included, as the agent counts them ([`Env::set_age`]). A
 //! change shows from the first reset at or after its step on, never within an episode. Environments
 //! of one run that step together therefore change together, an evaluation sees what training sees,
 //! and an age may be jumped to. The seed is not the run's, so that all runs of a study live through
-//! the same changes unless told otherwise.
+//! the same changes unless configured otherwise.
 //!
 //! [`Env::task`] counts the announced changes: 0 at first, one more for each, over all wrappers and
-//! whatever drifts inside. It names a visit and not a task: a task that comes back has a new number, so
+//! whatever drifts inside. It names a visit and not a task: a task that returns has a new number, so
 //! that no change is missed by who compares numbers, and the sum over several wrappers never stays
 //! the same where one of them changed. (It counts what is on, so a change that no reset fell on is
 //! skipped.) Hidden changes (`signal_task_change = false`) are not counted.

@@ -26,8 +26,8 @@ pub trait Env: Send {
     /// An action of the wrong kind, or what the environment cannot recover from.
     fn step(&mut self, action: Action<'_>, obs: &mut [f32]) -> Result<Step, EnvError>;
 
-    /// The environment that this one is a wrapper around, if it is one. From here on, what a wrapper does
-    /// not implement is asked of that environment.
+    /// The environment that this one wraps, if it is a wrapper. What a wrapper does not implement of the
+    /// methods below, that environment answers.
     fn inner(&self) -> Option<&dyn Env> {
         None
     }
@@ -39,7 +39,7 @@ pub trait Env: Send {
 
     /// Says which action [`step`](Env::step) will be given next, so that an environment that runs
     /// elsewhere can start on it: [`VecEnv`](crate::VecEnv) tells all of its environments before it waits for the
-    /// first. One that returns false need not be told again. A wrapper that changes actions passes the
+    /// first. One that returns false is not told again. A wrapper that changes actions passes the
     /// changed one on.
     fn begin(&mut self, action: Action<'_>) -> bool {
         self.inner_mut().is_some_and(|env| env.begin(action))
@@ -57,7 +57,7 @@ pub trait Env: Send {
         self.inner().map_or(0, Env::interruptions)
     }
 
-    /// Says how many steps this environment has lived in the run, episodes before included. One that
+    /// Sets how many steps were taken in this environment in the run, earlier episodes included. One that
     /// drifts is, from its next [`reset`](Env::reset) on, as it would be after that many steps; an
     /// evaluation sets the age of what it evaluates. One that never ends starts over with that reset.
     /// Others have no use for it.

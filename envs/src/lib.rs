@@ -1,7 +1,7 @@
 //! Environments: what an agent acts on. No tensors in here.
 //!
-//! The whole contract is on this page: [`Env`] is the trait to implement,
-//! [`EnvSpec`] says what goes in and out, [`Registry`] finds environments by name.
+//! [`Env`] is the trait to implement, [`EnvSpec`] describes its observations and actions, and [`Registry`]
+//! finds environments by name.
 //! The shape follows Gymnasium (reset, step, terminated and truncated apart); observations are
 //! flat `f32` slices that the caller owns, so a step allocates nothing.
 //!

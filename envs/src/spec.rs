@@ -1,11 +1,11 @@
-//! [`EnvSpec`]: what goes in and out of an environment.
+//! [`EnvSpec`]: the observations and actions of an environment.
 
 mod bounds;
 pub(crate) mod check;
 
 use serde::{Deserialize, Serialize};
 
-/// What goes in and out of an environment.
+/// The observations and actions of an environment.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EnvSpec {
     /// Shape and bounds of an observation.

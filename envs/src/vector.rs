@@ -86,7 +86,7 @@ impl VecEnv {
     }
 
     /// From here on environment `i` plays `episodes[i]` episodes and then stands still: it is neither
-    /// reset nor stepped, so nothing that nobody asked for can fail. Episodes longer than
+    /// reset nor stepped, so no step beyond the evaluation can fail. Episodes longer than
     /// `max_episode_steps` are cut off, and one that was interrupted is played again from the same seed. For
     /// evaluations; not part of a saved state.
     #[must_use]

@@ -59,7 +59,7 @@ pub(super) fn best_first(study: &Study, summary: &Summary, methods: &[usize]) ->
     sorted
 }
 
-/// Rules for a figure that nobody can click on: what is not highlighted is in the background.
+/// Rules for a figure without a script: what is not highlighted is in the background.
 pub(super) fn still_css(looks: &[Look]) -> String {
     let off = looks.iter().filter(|l| !l.on).map(|look| background(&format!(".{}", look.class)));
     looks.iter().map(foreground).chain(off).collect()

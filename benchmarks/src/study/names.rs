@@ -1,4 +1,4 @@
-//! What a method is called whose runs nobody named.
+//! Names of methods in a study of plain run folders, which has no names of its own.
 
 use std::{collections::BTreeSet, path::Path};
 

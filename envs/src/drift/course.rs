@@ -182,7 +182,7 @@ impl Schedule {
     }
 }
 
-/// A random walk with the place it was asked for last.
+/// A random walk with its last value, from which the next one continues.
 pub(super) struct Walk {
     config: RandomWalk,
     seed: u64,
@@ -215,7 +215,7 @@ impl Walk {
     }
 
     /// The value after `index` steps. Each step has a generator of its own, so that the walk is the
-    /// same whatever was asked before; going back begins at the start.
+    /// same whatever value was computed before; an earlier index restarts it.
     fn value(&mut self, index: u64) -> f64 {
         if index == 0 {
             return self.start;

@@ -8,7 +8,7 @@ use crate::{Action, Env, EnvError, EnvSpec, State, Step, bytes};
 /// happens in the episode.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct Begin {
-    /// Steps lived before.
+    /// Steps taken before.
     pub(super) age: u64,
     /// [`Change::index`] of that age.
     pub(super) index: u64,
@@ -67,7 +67,7 @@ pub(super) struct Drifting {
     env: Box<dyn Env>,
     change: Box<dyn Change>,
     signal_task_change: bool,
-    /// Steps lived.
+    /// Steps taken so far.
     age: u64,
     /// Of the episode that is on.
     begin: Begin,

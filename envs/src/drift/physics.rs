@@ -1,4 +1,4 @@
-//! [`Physics`]: one physical constant of the environment goes its own way.
+//! [`Physics`]: one physical constant of the environment changes over time.
 
 use serde::{Deserialize, Serialize};
 
@@ -16,7 +16,7 @@ pub struct Physics {
     /// Whether the course gives its values, or (false) what its value is multiplied by.
     #[serde(default)]
     pub absolute: bool,
-    /// How it goes.
+    /// How it changes.
     #[serde(default)]
     pub course: Course,
     /// What is drawn follows from this and the number of the period; of a table in a file, the

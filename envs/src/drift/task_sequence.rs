@@ -76,7 +76,7 @@ struct Sequence {
     size: usize,
     /// Constants that all have, with one value.
     constants: Vec<(String, f64)>,
-    /// Steps lived.
+    /// Steps taken so far.
     age: u64,
     /// Which visit the episode that is on belongs to.
     index: u64,

@@ -2,7 +2,7 @@
 
 use crate::{Action, Env, EnvError, EnvSpec, Step};
 
-/// Counts `by` steps more than it is told, so that a run can begin in the middle of a sequence of tasks.
+/// Adds `by` steps to the age it is given, so that a run can begin in the middle of a sequence of tasks.
 pub struct StepOffset {
     env: Box<dyn Env>,
     by: u64,

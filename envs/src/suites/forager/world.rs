@@ -18,7 +18,7 @@ const WALLS: usize = 24;
 /// Foods in all: their number never changes.
 const FOODS: usize = 4 * EACH;
 
-/// Steps after which food that nobody ate goes elsewhere.
+/// Steps after which food that was not eaten moves elsewhere.
 const EXPIRY: u64 = 500;
 
 /// What a cell holds: nothing, one of four foods (index plus one), or a wall.
@@ -63,7 +63,7 @@ pub(super) struct World {
     cells: Vec<Cell>,
     pub(super) x: usize,
     pub(super) y: usize,
-    /// Steps lived, which the wave goes by.
+    /// Steps so far, which set the phase of the wave.
     pub(super) clock: u64,
 }
 

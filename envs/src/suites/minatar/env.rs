@@ -58,7 +58,7 @@ impl<G: Game> Play<G> {
     }
 }
 
-/// How many planes are asked for; the game's own if not said.
+/// How many planes the keyword asks for; by default the game's own.
 fn channels<G: Game>(kwargs: &Kwargs) -> Result<usize, EnvError> {
     let own = G::CHANNELS.len();
     let Some(asked) = integer(kwargs, "channels")? else { return Ok(own) };

@@ -95,7 +95,7 @@ impl Env for PythonEnv {
     fn reset(&mut self, seed: u64, obs: &mut [f32]) -> Result<(), EnvError> {
         self.fill_no_further();
         if self.begun {
-            // What came of a step that nobody waited for.
+            // The result of a step that was never read.
             self.begun = false;
             lock(&self.worker).finish(self.slot);
         }
@@ -151,7 +151,7 @@ impl Drop for PythonEnv {
     fn drop(&mut self) {
         self.fill_no_further();
         let vacant = lock(&self.worker).release(self.slot);
-        // The last one out leaves the worker to who comes next.
+        // The last environment leaves the worker to the next ones.
         if let (true, Some(pool)) = (vacant, self.pool.upgrade()) {
             pool.keep(Arc::clone(&self.worker));
         }

@@ -16,7 +16,7 @@ const SPIN: Duration = Duration::from_micros(100);
 
 /// A socket with a timeout for reading.
 pub(super) struct Link {
-    /// Does not block, but where that is said.
+    /// Non-blocking, except inside `block`.
     socket: UnixStream,
     timeout: Duration,
     /// Was the last wait short?

@@ -43,7 +43,7 @@ impl Pool {
             let slot = lock(&worker).make()?;
             return Ok(Seat { worker, slot });
         }
-        // An idle one that fails may have been ended by somebody; a new one tells.
+        // An idle one may have been killed; if so, a new one is started.
         let idle = self.idle_worker(options).and_then(|worker| {
             let slot = lock(&worker).make().ok()?;
             Some((worker, slot))

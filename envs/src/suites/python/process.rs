@@ -28,7 +28,7 @@ const SCRIPT: &str = concat!(
     include_str!("worker/make.py"),
     include_str!("worker/run.py"),
 );
-/// How often a long wait looks whether the worker still lives.
+/// How often a long wait checks that the worker is still running.
 const LOOK: Duration = Duration::from_millis(100);
 /// How long a worker may take to end by itself.
 const FAREWELL: Duration = Duration::from_secs(5);
@@ -105,7 +105,7 @@ impl Process {
                 path.display()
             )
         })?;
-        // Whatever happens, nobody needs the name any more.
+        // The name is not needed any more, whatever happens.
         let _unlink = Unlink(path.clone());
         let place = json!({
             "path": path,

@@ -268,7 +268,7 @@ impl Worker {
         Ok(())
     }
 
-    /// The same for everybody: also those who have not asked must hear of it.
+    /// The same answer for every slot, including those that did not ask.
     fn answer_all(&mut self, outcome: &Outcome) {
         self.queue.clear();
         self.sent.clear();
