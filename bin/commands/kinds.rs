@@ -12,7 +12,7 @@ use networks::{
     registry::{Entry, Open, Registries},
 };
 
-use crate::output::print;
+use crate::output::{print, wrapped};
 
 /// Prints all families, for people or as a page of the documentation.
 pub(super) fn run(markdown: bool) -> Result<ExitCode> {
@@ -65,8 +65,8 @@ fn listing(registries: &Registries) -> String {
             let keys =
                 if keys.is_empty() { String::new() } else { format!("keys: {}", keys.join(", ")) };
             let texts = [*summary, *source, &keys];
-            let wrapped = texts.iter().flat_map(|text| wrap(text, 96));
-            for (first, line) in wrapped.enumerate() {
+            let texts = texts.iter().flat_map(|text| wrapped(text, 96));
+            for (first, line) in texts.enumerate() {
                 let kind = if first == 0 { kind } else { "" };
                 lines.push(format!("  {kind:width$}  {line}"));
             }
@@ -74,21 +74,6 @@ fn listing(registries: &Registries) -> String {
         blocks.push(lines.join("\n"));
     }
     blocks.join("\n\n")
-}
-
-/// Lines of at most `width` characters, broken between words.
-fn wrap(text: &str, width: usize) -> Vec<String> {
-    let mut lines: Vec<String> = Vec::new();
-    for word in text.split_whitespace() {
-        match lines.last_mut() {
-            Some(line) if line.chars().count() + 1 + word.chars().count() <= width => {
-                line.push(' ');
-                line.push_str(word);
-            }
-            _ => lines.push(word.to_owned()),
-        }
-    }
-    lines
 }
 
 fn page(registries: &Registries) -> String {

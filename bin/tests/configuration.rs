@@ -159,7 +159,11 @@ fn walk(config: &Value, path: &[&str], required: &[String], keys: &mut Keys) {
         let key = Key {
             kind: kind_of(value, config, &here).to_owned(),
             default,
-            choices: choices(config, &here).iter().map(|c| format!("\"{c}\"")).collect(),
+            choices: if is_section {
+                Vec::new() // its kinds have headings
+            } else {
+                choices(config, &here).iter().map(|c| format!("\"{c}\"")).collect()
+            },
         };
         // Top-level sections have headings and no rows.
         if !(is_section && path.is_empty()) {

@@ -11,7 +11,7 @@ use agents::{
 };
 use anyhow::Result;
 
-use crate::output::print;
+use crate::output::{print, wrapped};
 
 /// Prints all of them, for people or as a page of the documentation.
 pub(in crate::commands) fn run(markdown: bool) -> Result<ExitCode> {
@@ -48,28 +48,14 @@ fn listing(groups: &[(String, Vec<&Descriptor>)]) -> String {
             let when = if d.tier().is_some() { String::new() } else { format!("; {}", d.when) };
             lines.push(format!("  {} [{}{}]", d.tag, unit(d), when.replace('`', "")));
             let source =
-                if d.source.is_empty() { String::new() } else { format!(" ({})", d.source) };
-            let text = format!("{}{source}", d.meaning.replace('`', ""));
-            lines.extend(wrapped(&text, 100).into_iter().map(|line| format!("      {line}")));
+                if d.source.is_empty() { String::new() } else { format!("({})", d.source) };
+            let texts = [d.meaning.replace('`', ""), source];
+            let wrapped = texts.iter().flat_map(|text| wrapped(text, 100));
+            lines.extend(wrapped.map(|line| format!("      {line}")));
         }
         blocks.push(lines.join("\n"));
     }
     blocks.join("\n\n")
-}
-
-/// Lines of at most `width` characters, broken at spaces.
-fn wrapped(text: &str, width: usize) -> Vec<String> {
-    let mut lines: Vec<String> = Vec::new();
-    for word in text.split(' ') {
-        match lines.last_mut() {
-            Some(line) if line.chars().count() + 1 + word.chars().count() <= width => {
-                line.push(' ');
-                line.push_str(word);
-            }
-            _ => lines.push(word.to_owned()),
-        }
-    }
-    lines
 }
 
 fn page(groups: &[(String, Vec<&Descriptor>)]) -> String {
