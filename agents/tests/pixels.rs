@@ -161,8 +161,8 @@ fn pictures_are_scaled_by_their_bounds() {
         config.resolve(&spec(obs, ActionSpace::Discrete(3))).unwrap();
         let toml = config.to_toml().unwrap();
         assert_eq!(Config::parse(&toml, &[]).unwrap(), config, "{toml}");
-        let networks = config.agent.networks_mut();
-        let conv = networks[0].arch.settings::<ConvConfig>().expect("a conv");
+        let networks = config.agent.networks();
+        let conv = networks[0].1.arch.settings::<ConvConfig>().expect("a conv");
         assert!(conv.body.is_some(), "{conv:?}");
         conv.divide_by.unwrap()
     };

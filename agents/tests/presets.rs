@@ -6,7 +6,7 @@
 use std::path::Path;
 
 use agents::{
-    algorithms::{AgentConfig, sac::SacConfig},
+    algorithms::sac::SacConfig,
     config::Config,
     normalize::{
         RewardNormConfig,
@@ -30,7 +30,7 @@ fn preset(name: &str, steps: u32) -> (Config, SacConfig) {
     let mut config = Config::load(&path, &[]).unwrap();
     let spec = EnvSpec::vector(17, ActionSpace::symmetric(6)).with_time_limit(steps);
     config.resolve(&spec).unwrap();
-    let AgentConfig::Sac(sac) = config.agent.clone() else { panic!("{name} is SAC") };
+    let sac = config.agent.settings::<SacConfig>().expect("SAC").clone();
     (config, sac)
 }
 

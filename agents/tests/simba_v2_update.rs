@@ -11,10 +11,7 @@ use std::{fs, path::Path};
 
 use agents::{
     agent::Agent,
-    algorithms::{
-        AgentConfig,
-        sac::{Noise, Sac},
-    },
+    algorithms::sac::{Noise, Sac, SacConfig},
     config::Config,
     experience::Batch,
     logging::record::Scalars,
@@ -149,7 +146,7 @@ impl Check {
 fn replays(case: &Value, name: &str, kind: Kind) {
     let (tight, loose) = if kind == Kind::Double { (1e-9, 1e-8) } else { (1e-6, 2e-5) };
     let config = config(case);
-    let AgentConfig::Sac(sac) = &config.agent else { unreachable!("it was SAC") };
+    let sac = config.agent.settings::<SacConfig>().expect("it was SAC");
     let batch = &case["batch"];
     let columns = |key: &str| batch[key][0].as_array().unwrap().len();
     let spec = EnvSpec::vector(columns("observation"), ActionSpace::symmetric(columns("action")));

@@ -40,12 +40,14 @@ impl Runner {
     fn new(sizes: &Sizes, name: &str, methods: &str, norm: Option<NormConfig>) -> Runner {
         let list: Vec<InterventionConfig> = parse(methods);
         let mut config: Config = sizes.config.clone();
-        for network in config.agent.networks_mut() {
-            network.interventions.clone_from(&list);
-            if let (Some(mlp), Some(norm)) = (network.arch.settings::<MlpConfig>(), &norm) {
-                network.arch = MlpConfig { norm: norm.clone(), ..mlp.clone() }.into();
+        config.agent = config.agent.changed(&mut |agent| {
+            for network in agent.networks_mut() {
+                network.interventions.clone_from(&list);
+                if let (Some(mlp), Some(norm)) = (network.arch.settings::<MlpConfig>(), &norm) {
+                    network.arch = MlpConfig { norm: norm.clone(), ..mlp.clone() }.into();
+                }
             }
-        }
+        });
         let sizes = Sizes { spec: sizes.spec.clone(), config };
         let agent = sizes.agent().expect("fits");
         Runner { name: name.to_owned(), agent, times: Vec::new() }

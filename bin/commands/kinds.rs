@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use agents::algorithms::AlgorithmSettings;
 use anyhow::Result;
 use networks::{
     init::InitSettings,
@@ -44,6 +45,7 @@ fn family<T: Open + ?Sized>(
 /// Each family.
 fn families(registries: &Registries) -> Vec<(&'static str, Vec<Row>)> {
     vec![
+        family::<dyn AlgorithmSettings>("agent", registries),
         family::<dyn ArchSettings>("agent.*.arch", registries),
         family::<dyn Activation>("agent.*.arch.activation", registries),
         family::<dyn NormSettings>("agent.*.arch.norm", registries),

@@ -9,11 +9,7 @@ use std::path::Path;
 
 use envs::EnvSpec;
 
-use crate::{
-    algorithms::{AgentConfig, gamma_heuristic},
-    config::Config,
-    error::Error,
-};
+use crate::{algorithms::gamma_heuristic, config::Config, error::Error};
 pub use tables::{apply_override, from_table, read, set, table};
 
 impl Config {
@@ -61,33 +57,39 @@ impl Config {
         // Normalised observations have no bounds.
         let scale = spec.obs.scale().filter(|_| !self.normalize.obs);
         let high = scale.map_or(1.0, f64::from);
-        for network in self.agent.networks_mut() {
-            network.arch.resolve(high);
-        }
-        let (gamma, heuristic) = match &mut self.agent {
-            AgentConfig::Sac(c) => (&mut c.gamma, &mut c.gamma_heuristic),
-            AgentConfig::Dqn(c) => (&mut c.gamma, &mut c.gamma_heuristic),
-        };
-        if *heuristic {
-            let steps = spec.time_limit.ok_or_else(|| {
-                format!(
-                    "agent.gamma_heuristic needs an environment with a time limit and {} has none; \
-                     set agent.gamma instead",
-                    self.env.name
-                )
-            })?;
-            *gamma = gamma_heuristic(f64::from(steps));
-            *heuristic = false;
-        }
-        Ok(())
+        let steps = spec.time_limit.map(f64::from);
+        let mut error = None;
+        self.agent = self.agent.changed(&mut |agent| {
+            for network in agent.networks_mut() {
+                network.arch.resolve(high);
+            }
+            let (gamma, follows) = agent.gamma_mut();
+            match steps {
+                _ if !*follows => {}
+                Some(steps) => (*gamma, *follows) = (gamma_heuristic(steps), false),
+                None => {
+                    error = Some(format!(
+                        "agent.gamma_heuristic needs an environment with a time limit and {} has none; set agent.gamma \
+                         instead",
+                        self.env.name
+                    ));
+                }
+            }
+        });
+        error.map_or(Ok(()), Err)
     }
 
     fn resolve_schedules(&mut self) {
         // As SimbaV2 counts: steps before the first update included, so the end comes near.
         let updates = (self.total_steps as f64 * self.runtime.update_to_data) as u64;
-        for optim in self.agent.optimisers() {
-            optim.schedule.resolve(updates.max(1));
-        }
+        self.agent = self.agent.changed(&mut |agent| {
+            for network in agent.networks_mut() {
+                network.optim.schedule.resolve(updates.max(1));
+            }
+            for optim in agent.other_optims_mut() {
+                optim.schedule.resolve(updates.max(1));
+            }
+        });
         let updates = self.updates_after(self.total_steps);
         self.replay.sampler.resolve(updates.max(1));
     }

@@ -61,7 +61,7 @@ impl Default for Config {
             eval: EvalConfig::default(),
             checkpoint: CheckpointConfig::default(),
             diagnostics: DiagnosticsConfig::default(),
-            agent: AgentConfig::Dqn(DqnConfig::default()),
+            agent: DqnConfig::default().into(),
         }
     }
 }

@@ -4,14 +4,7 @@
 use envs::EnvSpec;
 use networks::{interventions::Cbp, network::ArchConfig, params::Params, random};
 
-use crate::{
-    algorithms::{
-        AgentConfig,
-        dqn::{DqnConfig, TargetRule},
-        network::NetworkConfig,
-    },
-    config::Config,
-};
+use crate::{algorithms::network::NetworkConfig, config::Config};
 
 /// From this mass in the outermost bins on, most returns are clipped.
 const EDGE: f64 = 0.5;
@@ -27,48 +20,11 @@ pub fn notes(config: &Config, spec: &EnvSpec) -> Vec<String> {
             config.total_steps, config.replay.learning_starts, config.runtime.update_to_data
         ));
     }
-    match &config.agent {
-        AgentConfig::Sac(c) if c.tau == 0.0 => notes.push(
-            "agent.tau is 0, so the target critics stay as they begin; set it above 0".to_owned(),
-        ),
-        AgentConfig::Sac(_) => {}
-        AgentConfig::Dqn(c) => {
-            notes.extend(exploration(c, config.replay.learning_starts));
-            notes.extend(target(c, updates));
-        }
-    }
+    notes.extend(config.agent.notes(config.replay.learning_starts, updates));
     for (key, network) in config.agent.networks() {
         notes.extend(fractions(key, network, spec));
     }
     notes
-}
-
-/// Actions are random before learning starts, whatever epsilon is.
-fn exploration(c: &DqnConfig, learning_starts: u64) -> Option<String> {
-    let (schedule, unused) = (&c.epsilon, c.epsilon.steps <= learning_starts);
-    (unused && schedule.start != schedule.end).then(|| {
-        format!(
-            "agent.epsilon has come down to its end, {}, after {} steps, and until replay.learning_starts, {learning_starts}, \
-             actions are random anyway; raise agent.epsilon.steps",
-            schedule.end, schedule.steps
-        )
-    })
-}
-
-fn target(c: &DqnConfig, updates: u64) -> Option<String> {
-    match c.target {
-        TargetRule::Polyak { tau: 0.0 } => Some(
-            "agent.target.tau is 0, so the target network stays as it begins; set it above 0"
-                .to_owned(),
-        ),
-        TargetRule::Hard { every_updates } if every_updates > updates && updates > 0 => {
-            Some(format!(
-                "agent.target.every_updates is {every_updates} and the run makes {updates} updates, so the target network \
-             stays as it begins; lower it"
-            ))
-        }
-        _ => None,
-    }
 }
 
 /// Without `accumulate`, continual backprop replaces whole units only once more than one is due.
@@ -117,9 +73,9 @@ mod tests {
 
     fn said(text: &str) -> Vec<String> {
         let mut config = Config::parse(text, &[]).unwrap();
-        let action = match config.agent {
-            AgentConfig::Sac(_) => ActionSpace::symmetric(2),
-            AgentConfig::Dqn(_) => ActionSpace::Discrete(2),
+        let action = match config.agent.kind() {
+            "sac" => ActionSpace::symmetric(2),
+            _ => ActionSpace::Discrete(2),
         };
         let mut spec = EnvSpec::vector(3, action);
         if text.contains("'conv'") {

@@ -22,6 +22,7 @@ mod config;
 mod heads;
 mod policy;
 mod probes;
+mod settings;
 mod update;
 
 pub use agent::Dqn;

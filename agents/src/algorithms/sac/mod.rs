@@ -19,6 +19,7 @@ mod config;
 mod noise;
 mod policy;
 mod probes;
+mod settings;
 mod update;
 
 pub use agent::Sac;

@@ -1,5 +1,5 @@
 use super::*;
-use crate::replay::sampler::SamplerConfig;
+use crate::{algorithms::sac::SacConfig, replay::sampler::SamplerConfig};
 use envs::drift::{Drift, ObsDelay, ObsNoise};
 use networks::optim::Schedule;
 
@@ -191,7 +191,7 @@ fn numbers_left_to_the_run_are_resolved() {
     for (limit, gamma) in [(500, 0.99), (100, 0.95), (100_000, 0.995)] {
         let mut config = Config::parse(text, &[]).expect("valid");
         config.resolve(&spec.clone().with_time_limit(limit)).expect("a time limit");
-        let AgentConfig::Sac(c) = &config.agent else { panic!("SAC") };
+        let c = config.agent.settings::<SacConfig>().expect("SAC");
         assert!((c.gamma - gamma).abs() < 1e-12, "{limit}: {}", c.gamma);
         assert!(!c.gamma_heuristic, "the run folder holds the number");
         let linear = Schedule::Linear { end_factor: 0.5, updates: 1000 };

@@ -3,10 +3,7 @@
 use toml::Table;
 
 use crate::{
-    algorithms::{
-        AgentConfig,
-        range::{at_least, at_most, between, check_floats},
-    },
+    algorithms::range::{at_least, at_most, between, check_floats},
     config::Config,
 };
 
@@ -60,10 +57,7 @@ impl Config {
         p.sampler.validate()?;
         between("diagnostics.probe_size", self.diagnostics.probe_size as f64, 2.0, 65_536.0)?;
         self.normalize.validate().map_err(|e| format!("normalize.{e}"))?;
-        match &self.agent {
-            AgentConfig::Sac(c) => c.validate(),
-            AgentConfig::Dqn(c) => c.validate(),
-        }
+        self.agent.validate()
     }
 }
 
