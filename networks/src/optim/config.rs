@@ -3,7 +3,6 @@
 use serde::{
     Deserialize, Deserializer, Serialize, Serializer,
     de::{DeserializeOwned, Error as _},
-    ser::{Error as _, SerializeMap},
 };
 use toml::{Table, Value};
 
@@ -65,17 +64,19 @@ impl OptimConfig {
 
 impl Serialize for OptimConfig {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let own = self.rule.table().map_err(S::Error::custom)?;
-        let mut map = serializer.serialize_map(Some(own.len() + 5))?;
-        map.serialize_entry("kind", self.rule.kind())?;
-        map.serialize_entry("lr", &self.lr)?;
-        for (key, value) in own {
-            map.serialize_entry(key, value)?;
+        #[derive(Serialize)]
+        struct Whole<'a, K> {
+            kind: &'a str,
+            lr: f64,
+            #[serde(flatten)]
+            own: K,
+            clip_grad_norm: Option<f64>,
+            schedule: &'a Schedule,
+            groups: &'a [Group],
         }
-        map.serialize_entry("clip_grad_norm", &self.clip_grad_norm)?;
-        map.serialize_entry("schedule", &self.schedule)?;
-        map.serialize_entry("groups", &self.groups)?;
-        map.end()
+        let OptimConfig { rule, lr, schedule, clip_grad_norm, groups } = self;
+        let (kind, lr, own, clip_grad_norm) = (rule.kind(), *lr, rule.keys(), *clip_grad_norm);
+        Whole { kind, lr, own, clip_grad_norm, schedule, groups }.serialize(serializer)
     }
 }
 

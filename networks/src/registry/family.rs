@@ -41,7 +41,7 @@ pub trait Holds<P>: Open {
 
 impl<T: Open + Holds<P> + ?Sized, P: Part<Family = T>> From<P> for Named<T> {
     fn from(settings: P) -> Self {
-        Named::new(P::KIND, T::SHORT, fields::<P>(), settings, T::hold)
+        Named::new(P::KIND, T::SHORT, settings, T::hold)
     }
 }
 

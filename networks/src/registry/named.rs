@@ -7,10 +7,7 @@ use std::{
     sync::Arc,
 };
 
-use serde::{
-    Serialize, Serializer,
-    ser::{Error as _, SerializeMap},
-};
+use serde::{Serialize, Serializer};
 use toml::Table;
 
 /// A part that a configuration named: its settings, behind the trait of its family.
@@ -18,27 +15,35 @@ pub struct Named<T: ?Sized> {
     kind: &'static str,
     settings: Arc<T>,
     /// The same as its own type.
-    typed: Arc<dyn Any + Send + Sync>,
-    /// Every key with its value, defaults included; without `kind`.
+    typed: Arc<dyn Settings>,
+    /// Every key with its value, but for those that are null, without `kind`; for comparisons.
     table: Result<Table, String>,
-    /// The names of all keys, optional ones that were left out too.
-    keys: &'static [&'static str],
     short: bool,
+}
+
+/// Settings of any type, which can be written and recognised.
+trait Settings: erased_serde::Serialize + Send + Sync {
+    fn as_any(&self) -> &dyn Any;
+}
+
+impl<P: Serialize + Send + Sync + 'static> Settings for P {
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
 }
 
 impl<T: ?Sized> Named<T> {
     /// For the `From` of each family: `settings` as both its own type and the family's trait. A `short` one is
-    /// written as its kind alone where it has no keys; `keys` are their names.
+    /// written as its kind alone where it has no keys.
     pub fn new<P: Serialize + Send + Sync + 'static>(
         kind: &'static str,
         short: bool,
-        keys: &'static [&'static str],
         settings: P,
         erase: impl FnOnce(Arc<P>) -> Arc<T>,
     ) -> Self {
         let table = Table::try_from(&settings).map_err(|e| e.to_string());
         let typed = Arc::new(settings);
-        Named { kind, settings: erase(Arc::clone(&typed)), typed, table, keys, short }
+        Named { kind, settings: erase(Arc::clone(&typed)), typed, table, short }
     }
 
     /// As a configuration spells it.
@@ -47,16 +52,13 @@ impl<T: ?Sized> Named<T> {
     }
 
     /// Every key with its value, without `kind`.
-    ///
-    /// # Errors
-    /// What TOML cannot hold.
-    pub(crate) fn table(&self) -> Result<&Table, &String> {
-        self.table.as_ref()
+    pub(crate) fn keys(&self) -> impl Serialize + use<'_, T> {
+        &*self.typed as &dyn erased_serde::Serialize
     }
 
     /// The settings, if they are a `P`.
     pub fn settings<P: Any>(&self) -> Option<&P> {
-        self.typed.downcast_ref()
+        self.typed.as_any().downcast_ref()
     }
 }
 
@@ -75,7 +77,6 @@ impl<T: ?Sized> Clone for Named<T> {
             settings: Arc::clone(&self.settings),
             typed: Arc::clone(&self.typed),
             table: self.table.clone(),
-            keys: self.keys,
             short: self.short,
         }
     }
@@ -95,21 +96,15 @@ impl<T: ?Sized + Debug> Debug for Named<T> {
 
 impl<T: ?Sized> Serialize for Named<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let table = self.table().map_err(S::Error::custom)?;
-        if self.short && table.is_empty() {
+        #[derive(Serialize)]
+        struct Whole<'a, K> {
+            kind: &'a str,
+            #[serde(flatten)]
+            keys: K,
+        }
+        if self.short && self.table.as_ref().is_ok_and(Table::is_empty) {
             return serializer.serialize_str(self.kind);
         }
-        let left_out: Vec<&str> =
-            self.keys.iter().copied().filter(|key| !table.contains_key(*key)).collect();
-        let mut map = serializer.serialize_map(Some(table.len() + left_out.len() + 1))?;
-        map.serialize_entry("kind", self.kind)?;
-        for (key, value) in table {
-            map.serialize_entry(key, value)?;
-        }
-        // TOML has no word for them and skips them.
-        for key in left_out {
-            map.serialize_entry(key, &None::<()>)?;
-        }
-        map.end()
+        Whole { kind: self.kind, keys: self.keys() }.serialize(serializer)
     }
 }
