@@ -277,7 +277,7 @@ pub(crate) enum Command {
         #[arg(long, conflicts_with_all = ["run", "probe", "deep", "json"])]
         list: bool,
         /// Print the list as the page docs/metrics.md
-        #[arg(long, requires = "list")]
+        #[arg(long, requires = "list", conflicts_with = "run")]
         markdown: bool,
     },
     /// Follow a supervised stream as a TOML file says
