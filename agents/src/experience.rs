@@ -35,7 +35,7 @@ impl Experience {
         })
     }
 
-    /// The environments go on at `obs`, `[N * D]`. Where that is not what this step led to, the
+    /// The environments continue at `obs`, `[N * D]`. Where that is not what this step led to, the
     /// environment restarted on a resume, and this step becomes the last of a cut-off episode.
     pub(crate) fn resume_at(&mut self, obs: &[f32]) {
         let d = obs.len() / self.outcomes.len();

@@ -5,7 +5,13 @@ mod harness;
 
 use std::{cell::Cell, fs, path::Path};
 
-use agents::{logging::metrics::read_rows, runtime::session::Report};
+use agents::{
+    config::Config,
+    error::{CheckpointError, Error, RunFolderError},
+    logging::metrics::read_rows,
+    runtime::session::Report,
+    storage::{checkpoint, run_dir::RunDir},
+};
 use harness::{Run, config};
 
 const CONFIG: &str = "
@@ -83,4 +89,30 @@ fn a_deleted_folder_ends_the_run_with_an_error() {
     let error = train(&run, |path| fs::remove_dir_all(path).unwrap()).unwrap_err();
     assert!(error.contains("run was deleted while it was in use"), "{error}");
     assert!(!run.path.exists(), "it is not made again");
+}
+
+/// A caller can tell the faults of run folders and checkpoints apart without reading their text.
+#[test]
+fn faults_of_run_folders_and_checkpoints_have_types() {
+    let folder = tempfile::tempdir().unwrap();
+    let (config, at) = (Config::default(), |name: &str| folder.path().join(name));
+    let held = RunDir::create(&at("run"), &config).unwrap();
+    let again = RunDir::create(&at("run"), &config).unwrap_err();
+    assert!(matches!(again, Error::RunFolder(RunFolderError::HoldsRun { .. })), "{again}");
+    let open = RunDir::open(&at("run")).unwrap_err();
+    assert!(matches!(open, Error::RunFolder(RunFolderError::InUse { .. })), "{open}");
+    let none = RunDir::open(&at("none")).unwrap_err();
+    assert!(matches!(none, Error::RunFolder(RunFolderError::NoRun { .. })), "{none}");
+    let file = RunDir::create(&at("run/config.toml/below"), &config).unwrap_err();
+    assert!(matches!(file, Error::RunFolder(RunFolderError::FileInTheWay { .. })), "{file}");
+    let full = RunDir::create(folder.path(), &config).unwrap_err();
+    assert!(matches!(full, Error::RunFolder(RunFolderError::NotEmpty { .. })), "{full}");
+
+    let young = checkpoint::read_newest(held.path()).err().unwrap();
+    assert!(matches!(young, Error::Checkpoint(CheckpointError::NoneYet { .. })), "{young}");
+    std::fs::create_dir_all(at("run/checkpoints/step-000000000100")).unwrap();
+    let damaged = checkpoint::read(&at("run/checkpoints/step-000000000100")).err().unwrap();
+    assert!(matches!(damaged, Error::Checkpoint(CheckpointError::Damaged { .. })), "{damaged}");
+    let all = checkpoint::read_newest(held.path()).err().unwrap();
+    assert!(matches!(all, Error::Checkpoint(CheckpointError::NoneUsable { .. })), "{all}");
 }

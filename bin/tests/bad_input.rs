@@ -134,7 +134,8 @@ fn overrides() {
     set_refused(&s, "seed.x=1", &["`seed` is not a section"]);
     set_refused(&s, "seed=", &["seed"]);
     set_refused(&s, "runtime.mode=asink", &["runtime.mode = asink", "did you mean `async`"]);
-    let belongs = "agent.network does nothing with kind = \"sac\"; leave it out (it belongs to dqn)";
+    let belongs =
+        "agent.network does nothing with kind = \"sac\"; leave it out (it belongs to dqn)";
     set_refused(&s, "agent.kind=sac", &[belongs]);
     // The same words from every command.
     for (value, wanted) in

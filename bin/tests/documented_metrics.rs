@@ -28,7 +28,7 @@ fn the_listing_has_tag_unit_and_source() {
     for line in [
         "Diagnostics, every diagnostics.rank_every_updates\n",
         "  plasticity/NET/LAYER/srank [rank]\n",
-        "(Kumar et al. 2021, arXiv 2010.14498)\n",
+        "\n      Kumar et al. 2021, arXiv 2010.14498\n",
         "  loss/MODEL [loss; every log_every_updates]\n",
     ] {
         assert!(listing.contains(line), "{line}:\n{listing}");

@@ -102,14 +102,14 @@ impl Config {
         toml::to_string(self).map_err(|e| Error::Config(format!("cannot be written as TOML: {e}")))
     }
 
-    /// Whether a resume may change this key: it decides how long the run is and what is looked at and
+    /// Whether a resume may change this key: it decides how long the run is and what is measured and
     /// kept of it, not what is learned.
     pub fn may_change_on_resume(key: &str) -> bool {
         ["total_steps", "log_every_updates"].contains(&key)
             || ["eval.", "checkpoint.", "diagnostics."].iter().any(|part| key.starts_with(part))
     }
 
-    /// Whether a run with the configuration `before` (as [`Config::to_toml`] writes it) may go on with
+    /// Whether a run with the configuration `before` (as [`Config::to_toml`] writes it) may resume with
     /// this one.
     ///
     /// # Errors

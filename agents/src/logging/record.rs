@@ -88,7 +88,7 @@ impl Scalars {
         }
     }
 
-    /// What a gradient step did to the layers of a network, if it was looked at.
+    /// What a gradient step did to the layers of a network, if it was measured.
     pub fn layers(&mut self, net: &str, stats: &StepStats) {
         for m in &stats.layers {
             self.scalar(&plasticity_tag(net, &m.layer, m.measure), m.value);

@@ -30,7 +30,7 @@ use crate::{
 };
 
 /// The event file of one process of a run, in the run folder itself, so that TensorBoard calls the run by
-/// the folder's name. Files of earlier processes stay, so that a viewer that is open goes on to this one.
+/// the folder's name. Files of earlier processes stay, so that an open viewer continues with this one.
 pub struct Board {
     records: RecordWriter<BufWriter<File>>,
     path: PathBuf,

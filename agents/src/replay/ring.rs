@@ -163,7 +163,7 @@ impl Ring {
     fn stack(&self, row: u64) -> Option<impl Iterator<Item = u64> + use<>> {
         let (mut first, oldest, frames) = (row, self.oldest(), self.frames as u64);
         while row - first + 1 < frames {
-            // What is before the oldest row cannot be told, unless there never was anything.
+            // What came before the oldest row is unknown, unless there was nothing.
             if first == oldest && oldest > 0 {
                 return None;
             }

@@ -127,7 +127,7 @@ pub fn run(
             match word {
                 Ok(ToActor::Snapshot(snapshot)) => {
                     actor.load(&snapshot);
-                    // After the last round a snapshot is no leave to go on: it was under way.
+                    // After the last round a snapshot does not start another one: it was already on its way.
                     if actor.rounds < last_round {
                         break;
                     }

@@ -115,8 +115,8 @@ impl Learner {
         self.replay.start(index * self.config.runtime.envs_per_actor, obs);
     }
 
-    /// One round: remembers one experience of every actor, in actor order, makes the updates that
-    /// the update-to-data ratio demands, and shows the agent the round. `log` is called with
+    /// One round: stores one experience of every actor, in actor order, makes the updates that
+    /// the update-to-data ratio demands, and passes the round to the agent. `log` is called with
     /// `(step, record)`.
     ///
     /// # Errors

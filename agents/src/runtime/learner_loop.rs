@@ -115,7 +115,7 @@ impl<'a> LearnerLoop<'a> {
         for i in 0..self.channels.from_actors.len() {
             match self.receive(i)? {
                 FromActor::Start(obs) => match self.pending[i].back_mut() {
-                    // Its rounds that wait here come first; the environments go on after them.
+                    // Rounds of this actor that were saved in the checkpoint come first; the environments continue after them.
                     Some(last) => last.resume_at(&obs),
                     None => self.learner.start(i, &obs),
                 },
@@ -143,7 +143,7 @@ impl<'a> LearnerLoop<'a> {
                 self.save_checkpoint()?;
             }
             if !stopped && !finished {
-                // One is played while training goes on; for a second one, training waits.
+                // One evaluation runs while training continues; before a second one, training waits.
                 stopped = self.await_evaluations(1)?;
                 if stopped {
                     self.save_checkpoint()?;

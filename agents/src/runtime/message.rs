@@ -63,7 +63,7 @@ pub struct EpisodePath {
     pub start: Vec<f32>,
     /// Discounted sum of its rewards.
     pub discounted: f64,
-    /// `[D]` its last observation, if it was cut off there: its return goes on.
+    /// `[D]` its last observation, if it was cut off there: the value of that observation stands for the rest of the return.
     pub bootstrap_obs: Option<Vec<f32>>,
 }
 

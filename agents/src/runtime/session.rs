@@ -85,7 +85,7 @@ pub struct Session<'a> {
     pub device: Device,
     /// Where everything is written.
     pub run: &'a RunDir,
-    /// Where to go on, if not at the start.
+    /// The checkpoint to resume from, if the run does not start at step 0.
     pub resume: Option<Checkpoint>,
     /// What the replay holds at the start, if anything; without a use on a resume.
     pub init_replay: Option<Checkpoint>,

@@ -4,7 +4,7 @@
 pub const LEARNER: u64 = 0;
 /// Sampling from replay.
 pub const REPLAY: u64 = 1;
-/// The transitions that diagnostics look at after so many updates.
+/// The probe batch of diagnostics after this many updates.
 pub fn probe(updates: u64) -> u64 {
     (1 << 48) + updates
 }

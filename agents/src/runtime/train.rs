@@ -20,7 +20,7 @@ use crate::{
     agent::Agent,
     config::Config,
     diagnostics::registry::Diagnostics,
-    error::Error,
+    error::{CheckpointError, Error},
     logging::metrics::Writer,
     paths::shown,
     runtime::{
@@ -141,7 +141,7 @@ fn build_actors(
             restarted += began;
             Ok(actor)
         })
-        .collect::<Result<_, _>>()?;
+        .collect::<Result<_, Error>>()?;
     Ok((actors, restarted))
 }
 
@@ -163,12 +163,11 @@ fn build_actor(
     let mut actor = Actor::new(config, index, envs, agent.policy());
     let Some(checkpoint) = resume else { return Ok((actor, 0)) };
     let state = checkpoint.state.actors.get(index).ok_or_else(|| {
-        Error::Run(format!(
-            "checkpoint {} has {} actors and the configuration {}",
-            shown(&checkpoint.path).display(),
-            checkpoint.state.actors.len(),
-            config.runtime.actors
-        ))
+        let (found, wanted) = (checkpoint.state.actors.len(), config.runtime.actors);
+        CheckpointError::Misfit {
+            path: shown(&checkpoint.path),
+            cause: format!("it has {found} actors and the configuration {wanted}"),
+        }
     })?;
     let restarted = actor.restore(state).map_err(fail)?;
     Ok((actor, restarted))

@@ -22,7 +22,7 @@ pub fn keep(run: &Path, sources: &Sources) -> Result<(), Error> {
     write_atomically(&run.join(FILE), &json)
 }
 
-/// Compares the environments of a run that goes on or is played with those it began with: a sentence for each
+/// Compares the environments of a run that is resumed or evaluated with those it began with: a sentence for each
 /// module that was edited since. A run from before modules were kept is taken as it is.
 ///
 /// # Errors

@@ -6,7 +6,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::{config::Config, error::Error, paths::shown, storage::held::Held};
+use crate::{
+    config::Config,
+    error::{Error, RunFolderError},
+    paths::shown,
+    storage::held::Held,
+};
 
 /// A locked run folder, held open: it is this one until the end, whatever becomes of its name. The lock goes with
 /// the process, however it ends.
@@ -23,18 +28,11 @@ impl RunDir {
     /// When the folder is not empty, in use, or cannot be written.
     pub fn create(path: &Path, config: &Config) -> Result<RunDir, Error> {
         if path.join("config.toml").exists() {
-            return Err(Error::Run(format!(
-                "{0} already holds a run; continue it with `supple resume {0}` or give another \
-                 --run-dir",
-                path.display()
-            )));
+            return Err(RunFolderError::HoldsRun { path: path.to_owned() }.into());
         }
         let mut entries = fs::read_dir(path).into_iter().flatten().flatten();
         if path.exists() && entries.any(|e| e.file_name() != "run.lock") {
-            return Err(Error::Run(format!(
-                "{} is not empty; give --run-dir a new or empty folder",
-                path.display()
-            )));
+            return Err(RunFolderError::NotEmpty { path: path.to_owned() }.into());
         }
         make_folder(path)?;
         let run = RunDir::hold(path)?;
@@ -66,11 +64,7 @@ impl RunDir {
     pub fn config(path: &Path) -> Result<Config, Error> {
         let file = path.join("config.toml");
         if !file.exists() {
-            return Err(Error::Run(format!(
-                "{} is not a run folder: it has no config.toml; give the folder that `supple \
-                 train` printed",
-                path.display()
-            )));
+            return Err(RunFolderError::NoRun { path: path.to_owned() }.into());
         }
         Config::load_resolved(&file, &[])
     }
@@ -110,10 +104,8 @@ pub fn make_folder(path: &Path) -> Result<(), Error> {
         in_the_way.map_or_else(
             || Error::io("create", path, e),
             |file| {
-                let (path, file) = (path.display(), file.display());
-                Error::Run(format!(
-                    "the folder {path} cannot be made: {file} is a file; give another name"
-                ))
+                let (path, file) = (path.to_owned(), file.to_owned());
+                RunFolderError::FileInTheWay { path, file }.into()
             },
         )
     })
@@ -151,10 +143,7 @@ pub fn lock(folder: &Path) -> Result<File, Error> {
         .map_err(|e| Error::io("open", &file, e))?;
     match lock.try_lock() {
         Ok(()) => Ok(lock),
-        Err(TryLockError::WouldBlock) => Err(Error::Run(format!(
-            "{} is in use by another process; wait for it or give another folder",
-            shown(folder).display()
-        ))),
+        Err(TryLockError::WouldBlock) => Err(RunFolderError::InUse { path: shown(folder) }.into()),
         Err(TryLockError::Error(e)) => Err(Error::io("lock", &file, e)),
     }
 }

@@ -51,7 +51,7 @@ impl State {
     pub const FORMAT: u32 = FORMAT;
 }
 
-/// All that an actor needs to go on exactly where it was.
+/// All that an actor needs to resume exactly where it was.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ActorState {
     /// Environments, their statistics and generator.

@@ -47,11 +47,11 @@ fn listing(groups: &[(String, Vec<&Descriptor>)]) -> String {
         for d in descriptors {
             let when = if d.tier().is_some() { String::new() } else { format!("; {}", d.when) };
             lines.push(format!("  {} [{}{}]", d.tag, unit(d), when.replace('`', "")));
-            let source =
-                if d.source.is_empty() { String::new() } else { format!("({})", d.source) };
-            let texts = [d.meaning.replace('`', ""), source];
-            let wrapped = texts.iter().flat_map(|text| wrapped(text, 100));
-            lines.extend(wrapped.map(|line| format!("      {line}")));
+            let text = d.meaning.replace('`', "");
+            lines.extend(wrapped(&text, 100).into_iter().map(|line| format!("      {line}")));
+            if !d.source.is_empty() {
+                lines.push(format!("      {}", d.source));
+            }
         }
         blocks.push(lines.join("\n"));
     }

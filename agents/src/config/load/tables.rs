@@ -7,7 +7,7 @@ use toml::{Table, Value};
 
 use super::explain::explain;
 
-/// Any configuration from TOML and overrides (`a.b=value`); numbers are not looked at.
+/// Any configuration from TOML and overrides (`a.b=value`); numbers are not validated.
 ///
 /// # Errors
 /// When it is no TOML or has an unknown key or a value of another type, as a sentence with its place.

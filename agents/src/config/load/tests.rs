@@ -219,7 +219,7 @@ fn the_annealing_of_weights_takes_the_run() {
     }
 }
 
-/// A run from before there were samplers drew uniformly, and goes on so.
+/// A run folder without a sampler was written when all replay was uniform, and resumes so.
 #[test]
 fn a_run_without_a_sampler_resumes_uniformly() {
     let config = Config::parse("", &[]).expect("valid");

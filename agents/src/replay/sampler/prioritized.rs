@@ -30,7 +30,7 @@ pub struct PrioritizedConfig {
     pub beta_end: f64,
     /// Length of the line between both in updates; 0 until the run's length is known.
     pub beta_updates: u64,
-    /// Added to every error, so that none keeps a transition from being drawn again. `OpenAI` Baselines
+    /// Added to every error, so that a transition with error 0 can still be sampled. `OpenAI` Baselines
     /// has this number; the paper has none.
     pub eps: f64,
 }

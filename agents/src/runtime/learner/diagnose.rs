@@ -74,7 +74,7 @@ impl Learner {
 
     /// How far the values of the agent with these weights lie above what an evaluation of them got,
     /// on average, and that over the size of the latter's mean (Chen et al. 2021, arXiv 2101.05982).
-    /// Episodes that were cut off go on with the value of where they were; the entropy bonus that
+    /// Episodes that were cut off continue with the value of their last observation; the entropy bonus that
     /// SAC's values hold is taken to be the same at every step.
     ///
     /// # Errors

@@ -5,7 +5,7 @@ use networks::params::{LoadError, StateDict};
 use super::{Counters, Learner};
 use crate::{
     agent::Snapshot,
-    error::Error,
+    error::{CheckpointError, Error},
     paths::shown,
     storage::{checkpoint::Checkpoint, state::State},
 };
@@ -38,16 +38,11 @@ impl Learner {
     /// # Errors
     /// When it has none or does not fit.
     pub fn take_replay(&mut self, source: &Checkpoint) -> Result<(), Error> {
-        let refuse = |e: String| {
-            Error::Run(format!(
-                "the replay of {} cannot be used: {e}",
-                shown(&source.path).display()
-            ))
-        };
+        let refuse = |cause| CheckpointError::Replay { path: shown(&source.path), cause };
         let (Some(meta), Some(file)) = (&source.state.replay, &source.replay) else {
-            return Err(refuse("it has none; give a step-... checkpoint".to_owned()));
+            return Err(refuse("it has none; give a step-... checkpoint".to_owned()).into());
         };
-        self.replay.load(meta, file).map_err(refuse)
+        Ok(self.replay.load(meta, file).map_err(refuse)?)
     }
 
     /// Takes everything from a checkpoint.
@@ -55,16 +50,11 @@ impl Learner {
     /// # Errors
     /// When it was made by another configuration.
     pub fn restore(&mut self, checkpoint: &Checkpoint) -> Result<(), Error> {
-        let misfit = |e: String| {
-            Error::Run(format!(
-                "checkpoint {} does not fit: {e}",
-                shown(&checkpoint.path).display()
-            ))
-        };
+        let misfit = |cause| CheckpointError::Misfit { path: shown(&checkpoint.path), cause };
         let state = &checkpoint.state;
         self.agent.load(&checkpoint.model).map_err(|e| misfit(e.to_string()))?;
         let (Some(meta), Some(file)) = (&state.replay, &checkpoint.replay) else {
-            return Err(misfit("it has no replay; it is for evaluation only".to_owned()));
+            return Err(misfit("it has no replay; it is for evaluation only".to_owned()).into());
         };
         self.replay.resume(meta, file).map_err(misfit)?;
         self.counters = Counters {

@@ -12,7 +12,7 @@ use super::{
     folders::list,
 };
 use crate::{
-    error::Error,
+    error::{CheckpointError, Error},
     paths::shown,
     storage::{state::State, tensor_file::TensorFile},
 };
@@ -43,14 +43,12 @@ pub fn read_newest(run: &Path) -> Result<(Checkpoint, Vec<String>), Error> {
             Err(e) => warnings.push(format!("{e}; trying the one before")),
         }
     }
-    Err(Error::Run(if warnings.is_empty() {
-        format!(
-            "{} has no checkpoint yet; start the run anew with `supple train`",
-            shown(run).display()
-        )
+    let run = shown(run);
+    Err(if warnings.is_empty() {
+        CheckpointError::NoneYet { run }.into()
     } else {
-        format!("{} has no usable checkpoint: {}", shown(run).display(), warnings.join("; "))
-    }))
+        CheckpointError::NoneUsable { run, faults: warnings.join("; ") }.into()
+    })
 }
 
 /// The best checkpoint of a run, if an evaluation made one.
@@ -72,11 +70,9 @@ pub fn read_init(run: &Path) -> Result<Option<Checkpoint>, Error> {
 /// One checkpoint folder, checked against its manifest.
 ///
 /// # Errors
-/// One sentence that names the folder and what is damaged.
+/// When it is damaged, or has the layout of another version.
 pub fn read(path: &Path) -> Result<Checkpoint, Error> {
-    let damaged = |what: String| {
-        Error::Run(format!("checkpoint {} is damaged: {what}", shown(path).display()))
-    };
+    let damaged = |what: String| CheckpointError::Damaged { path: shown(path), what };
     let whole = |name: &str| {
         let bytes = fs::read(path.join(name));
         bytes.map_err(|e| damaged(format!("{name} cannot be read: {e}")))
@@ -90,21 +86,18 @@ pub fn read(path: &Path) -> Result<Checkpoint, Error> {
             return Err(damaged(format!(
                 "{name} has {} bytes that are not the {} that were written",
                 found.bytes, expected.bytes
-            )));
+            ))
+            .into());
         }
     }
-    let state = |name: &str| -> Result<State, Error> {
+    let state = |name: &str| -> Result<State, CheckpointError> {
         let state: State =
             serde_json::from_slice(&whole(name)?).map_err(|e| damaged(format!("{name}: {e}")))?;
         if state.format == State::FORMAT {
             return Ok(state);
         }
-        Err(Error::Run(format!(
-            "checkpoint {} has layout {} and this version of supple reads {}",
-            shown(path).display(),
-            state.format,
-            State::FORMAT
-        )))
+        let (found, known) = (state.format, State::FORMAT);
+        Err(CheckpointError::Layout { path: shown(path), found, known })
     };
     let arrays = |name: &str| {
         TensorFile::open(&path.join(name)).map_err(|e| damaged(format!("{name}: {e}")))

@@ -42,7 +42,7 @@ fn named_best(path: &Path) -> Result<Option<u64>, Error> {
 }
 
 /// Removes the checkpoints of a run beyond `env_steps`: damaged ones that a resume passed over, and
-/// best weights of a future that is now lived again. Left there, they would count as the newest.
+/// best weights of steps that the resumed run makes again. If they stayed, they would count as the newest.
 /// Half-written ones go too.
 ///
 /// # Errors
