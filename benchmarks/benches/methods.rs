@@ -37,13 +37,13 @@ struct Runner {
 }
 
 impl Runner {
-    fn new(sizes: &Sizes, name: &str, methods: &str, norm: Option<NormConfig>) -> Runner {
+    fn new(sizes: &Sizes, name: &str, methods: &str, norm: Option<&NormConfig>) -> Runner {
         let list: Vec<InterventionConfig> = parse(methods);
         let mut config: Config = sizes.config.clone();
         config.agent = config.agent.changed(&mut |agent| {
             for network in agent.networks_mut() {
                 network.interventions.clone_from(&list);
-                if let (Some(mlp), Some(norm)) = (network.arch.settings::<MlpConfig>(), &norm) {
+                if let (Some(mlp), Some(norm)) = (network.arch.settings::<MlpConfig>(), norm) {
                     network.arch = MlpConfig { norm: norm.clone(), ..mlp.clone() }.into();
                 }
             }
@@ -77,16 +77,14 @@ fn parse(methods: &str) -> Vec<InterventionConfig> {
 fn compare(
     name: &str,
     sizes: &Sizes,
-    norm: Option<NormConfig>,
+    norm: Option<&NormConfig>,
     list: &[(&str, &str)],
     rounds: u64,
 ) {
     let mut replay = sizes.replay(20_000);
     let variants = [&[("none", "[]"), ("none again", "[]")], list].concat();
-    let mut runners: Vec<Runner> = variants
-        .iter()
-        .map(|(name, methods)| Runner::new(sizes, name, methods, norm.clone()))
-        .collect();
+    let mut runners: Vec<Runner> =
+        variants.iter().map(|(name, methods)| Runner::new(sizes, name, methods, norm)).collect();
     for update in 0..rounds {
         let clock = Clock { update, ..Clock::default() };
         for runner in &mut runners {
@@ -112,8 +110,9 @@ fn main() {
         ("l2_init", L2_INIT),
         ("shrink_perturb", SHRINK),
     ];
-    let norm = Some(NormConfig::from(LayerNorm { affine: false }));
+    let norm = NormConfig::from(LayerNorm { affine: false });
+    let norm = Some(&norm);
     compare("simba_v2_256", &simba_v2_256().expect("valid"), None, &[("cbp", CBP)], 150);
-    compare("sac_2x256", &sac_256().expect("valid"), norm.clone(), &all, 400);
+    compare("sac_2x256", &sac_256().expect("valid"), norm, &all, 400);
     compare("dqn_2x128", &dqn_128().expect("valid"), norm, &all, 2_000);
 }

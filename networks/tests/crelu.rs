@@ -35,6 +35,9 @@ fn by_hand() {
     assert_eq!(y.narrow(1, 0, 3) - y.narrow(1, 3, 3), x);
 }
 
+/// An architecture, the shape of its input, and inputs of layers.
+type Case<'a> = (ArchConfig, &'a [i64], &'a [(&'a str, i64)]);
+
 /// Of `relu(w . x)` and `relu(-w . x)` one has a gradient at every input, so no unit is dead.
 #[test]
 fn every_width_follows() {
@@ -47,7 +50,7 @@ fn every_width_follows() {
     };
     let mlp = MlpConfig { hidden: vec![7, 5], activation: crelu(), ..MlpConfig::default() };
     let simba = SimbaConfig { width: 3, activation: crelu(), ..SimbaConfig::default() };
-    let cases: [(ArchConfig, &[i64], &[(&str, i64)]); 3] = [
+    let cases: [Case<'_>; 3] = [
         (mlp.into(), &[3], &[("hidden_1", 14), ("y", 10)]),
         (simba.into(), &[3], &[("block_1/down", 24), ("y", 3)]),
         (torso.into(), &[2, 5, 5], &[("hidden_0", 32 * 9), ("y", 8)]),

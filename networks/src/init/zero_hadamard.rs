@@ -105,7 +105,7 @@ pub fn zero_matrix(m: i64, n: i64, spread: bool) -> Tensor {
     columns.extend(rest);
     columns.truncate(n as usize);
     let c = 2f64.powf(-(k as f64) / 2.0);
-    let entry = |i: i64, j: i64| if (i & j).count_ones() % 2 == 0 { c } else { -c };
+    let entry = |i: i64, j: i64| if (i & j).count_ones().is_multiple_of(2) { c } else { -c };
     let entries: Vec<f64> =
         (0..m).flat_map(|i| columns.iter().map(move |&j| entry(i, j))).collect();
     Tensor::from_slice(&entries).view([m, n])

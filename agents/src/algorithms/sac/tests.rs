@@ -167,7 +167,7 @@ fn varied() -> Batch {
     let (obs, next_obs, action) = (column(1.0), column(2.0) + 1.0, column(0.3));
     let reward = column(1.0).squeeze_dim(1);
     let discount = Tensor::full([32], 0.9, (Kind::Double, Device::Cpu));
-    Batch { obs, next_obs, action, reward, discount, ..batch() }
+    Batch { obs, action, reward, discount, next_obs, ..batch() }
 }
 
 fn hidden(
@@ -180,8 +180,8 @@ fn hidden(
     let network = || NetworkConfig { arch: arch.clone().into(), ..NetworkConfig::default() };
     let tau = if target_networks { 1.0 } else { SacConfig::default().tau };
     let config = SacConfig {
-        target_networks,
         tau,
+        target_networks,
         policy_delay,
         actor: network(),
         critic: network(),
@@ -229,7 +229,7 @@ fn statistics_are_of_both_states() {
     };
     let b = varied();
     let of = |x: &Tensor| x.mean(Kind::Double).double_value(&[]);
-    let both = (of(&b.obs) + of(&b.next_obs)) / 2.0;
+    let both = f64::midpoint(of(&b.obs), of(&b.next_obs));
     assert!((mean(&sac.critic.params, "q0/norm_input/mean") - 0.01 * both).abs() < 1e-12);
     // The actor learns at this state, and acts at the next with what it had.
     assert!((mean(&sac.actor.params, "pi/norm_input/mean") - 0.01 * of(&b.obs)).abs() < 1e-12);

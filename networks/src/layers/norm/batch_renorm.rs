@@ -145,7 +145,7 @@ impl Norm for Renorm {
         let (mean, variance) = self.corrected(fw, &mean, &variance);
         let scale = (variance + self.settings.eps).rsqrt();
         let y = (x - per_channel(&mean, x)) * per_channel(&scale, x);
-        self.plain.affine.apply(fw.params, y)
+        self.plain.affine.apply(fw.params, &y)
     }
 
     fn per_unit(&self) -> Vec<ParamId> {

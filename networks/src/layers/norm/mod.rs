@@ -116,9 +116,9 @@ impl Affine {
     }
 
     /// `x * gain + offset` over the second dimension.
-    fn apply(&self, p: &Params, x: Tensor) -> Tensor {
+    fn apply(&self, p: &Params, x: &Tensor) -> Tensor {
         let (gain, offset) = self.values(p);
-        let x = gain.map_or_else(|| x.shallow_clone(), |gain| &x * per_channel(gain, &x));
+        let x = gain.map_or_else(|| x.shallow_clone(), |gain| x * per_channel(gain, x));
         offset.map_or_else(|| x.shallow_clone(), |offset| &x + per_channel(offset, &x))
     }
 }

@@ -79,7 +79,7 @@ impl Norm for Rms {
         let within: Vec<i64> = (1..x.dim() as i64).collect();
         let part = x.narrow(1, 0, self.units).square();
         let mean = part.mean_dim(Some(within.as_slice()), true, None::<Kind>); // [B, 1, ...]
-        self.affine.apply(fw.params, x * (mean + self.eps).rsqrt())
+        self.affine.apply(fw.params, &(x * (mean + self.eps).rsqrt()))
     }
 
     fn per_unit(&self) -> Vec<ParamId> {
