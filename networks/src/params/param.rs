@@ -49,7 +49,7 @@ impl Role {
     }
 }
 
-/// Index of a parameter in its [`Params`].
+/// Index of a parameter in its [`Params`](super::Params).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ParamId(pub(crate) usize);
 
