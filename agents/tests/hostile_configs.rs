@@ -45,7 +45,7 @@ const COMMON: &str = "
 ";
 
 /// Every variant of everything that has variants, once at least.
-const AGENTS: [&str; 5] = [
+const AGENTS: [&str; 6] = [
     "env.name = 'CartPole-v1'
      env.drift = [{ kind = 'shift_obs', std = 2.0, period = 13 }, { kind = 'obs_delay', steps = 1 }]
      replay.sampler = { kind = 'prioritized' }
@@ -86,6 +86,15 @@ const AGENTS: [&str; 5] = [
      value = { kind = 'categorical', bins = 5 }
      actor.arch = { kind = 'simba_v2', width = 6, blocks = 1 }
      critic.arch = { kind = 'simba_v2', width = 6, blocks = 1 }",
+    "env.name = 'Pendulum-v1'
+     [agent]
+     kind = 'sac'
+     target_networks = false
+     policy_delay = 2
+     actor.arch = { kind = 'simba', width = 6, blocks = 1, activation = 'crelu', norm = { kind = 'batch_norm' }, init = 'zero_hadamard' }
+     actor.interventions = [{ kind = 'parseval', strength = 0.1 }]
+     critic.arch = { kind = 'mlp', hidden = [6, 5], norm = { kind = 'batch_renorm', warmup = 2 }, norm_after_activation = true, norm_input = true, init = 'zero_hadamard_spread', weight = { kind = 'spectral_norm', layers = 'heads' } }
+     critic.optim = { kind = 'novograd', lr = 0.01, weight_decay = 0.1, clip_grad_norm = 1.0, groups = [{ roles = ['bias'], lr_factor = 0.5, weight_decay = false }] }",
     "env.name = 'minatar/breakout'
      [agent]
      kind = 'dqn'

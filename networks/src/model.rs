@@ -169,6 +169,8 @@ impl Model {
         }
         self.optim.clip(&mut grads);
         self.optim.step(&mut self.params, &grads, clock.task);
+        // Before interventions, which may reset units with their statistics.
+        self.params.take_proposals(trace.proposals());
         if let Some(look) = &mut look {
             look.stepped(&self.params);
         }
@@ -179,7 +181,6 @@ impl Model {
         // Last, so that no intervention can leave a row off the sphere.
         self.params.project_to_hypersphere();
         debug_assert!(self.rows_are_unit(), "rows of {} left the sphere", self.name);
-        self.params.take_proposals(trace.proposals());
         let jumped = !self.params.fresh.is_empty();
         self.params.advance_reparams(jumped);
         let layers = look.map_or(Vec::new(), |look| look.finish(&self.params, &self.optim));
@@ -212,7 +213,7 @@ impl Model {
     }
 
     /// The target follows by a Polyak average, `target <- (1 - tau) target + tau self`; units and
-    /// layers that the last step made anew become the same in both at once.
+    /// layers that the last step reset become the same in both at once.
     pub fn polyak_update(&self, target: &mut FrozenNetwork, tau: f64) {
         target.params.polyak_update(&self.params, tau);
         target.params.copy_reset_params(&self.params, true);
@@ -221,7 +222,7 @@ impl Model {
         }
     }
 
-    /// Between two hard copies a target keeps its old units, but follows layers drawn again.
+    /// Between two hard copies a target keeps its old units, but follows layers that were reset.
     pub fn sync_resets(&self, target: &mut FrozenNetwork) {
         target.params.copy_reset_params(&self.params, false);
         self.follow_resets(target);

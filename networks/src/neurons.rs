@@ -1,4 +1,4 @@
-//! Hidden units that can be replaced: what feeds them, what reads them, and how one is made anew.
+//! Hidden units that can be replaced: what feeds them, what reads them, and how one is replaced.
 //!
 //! An architecture registers [`NeuronGroup`] for a layer only where every outgoing of its units is known:
 //! hidden layers of an MLP, the inner layers of residual blocks, never the residual stream. What is
@@ -71,7 +71,7 @@ impl Params {
         Some(self.get(replaced).int64_value(&[]) as u64)
     }
 
-    /// Makes `units` of a group anew after optimiser step `step`. With `mean`, each unit's mean
+    /// Replaces `units` of a group after optimiser step `step`. With `mean`, each unit's mean
     /// activation, what the layers behind lose on average goes into their biases, where they have any.
     ///
     /// # Panics
@@ -101,7 +101,7 @@ impl Params {
             let start = match (p.role, &p.init) {
                 (Role::Bias, _) => 0.0,
                 (_, Init::Constant(c)) => *c,
-                (role, law) => unreachable!("a {role:?} per unit starts constant, not {law:?}"),
+                (role, init) => unreachable!("a {role:?} per unit starts constant, not {init:?}"),
             };
             let _ = p.value.index_fill_(0, &index, start);
             p.reset_moments(0, &index);
@@ -148,7 +148,7 @@ impl Params {
         self.fresh.push(Fresh::Whole(id));
     }
 
-    /// What the last step of `source` made anew becomes the same here, so that an average never
+    /// What the last step of `source` reset becomes the same here, so that an average never
     /// holds half of an old unit and half of a new one. Without `units`, only whole parameters.
     pub(crate) fn copy_reset_params(&mut self, source: &Params, units: bool) {
         let _guard = no_grad_guard();

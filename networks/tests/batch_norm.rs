@@ -8,7 +8,7 @@ use networks::{
         simba::SimbaConfig,
     },
     forward::Forward,
-    interventions::{Cbp, Clock, Nap},
+    interventions::{Cbp, Clock, Layers, Nap, ResetLayers, Utility},
     layers::norm::{BatchNorm, BatchRenorm, Norm, NormConfig, NormSettings},
     model::Model,
     network::ArchConfig,
@@ -182,7 +182,7 @@ fn state(m: &Model) -> Vec<(String, Vec<f64>)> {
 }
 
 fn step(m: &mut Model, scale: f64) -> bool {
-    let mut trace = Trace::off();
+    let mut trace = Trace::on();
     let y = &m.forward_train(&inputs(), &mut trace)[0];
     let loss = (y - 1.0).square().mean(Kind::Float) * scale;
     m.minimize(&loss, &trace, &[], Clock::default(), &mut random::stream(3, 0)).is_ok()
@@ -319,4 +319,56 @@ fn a_torso_learns_with_it() {
         losses.push(m.minimize(&loss, &trace, &[], Clock::default(), &mut rng).unwrap().loss);
     }
     assert!(losses[199] < 0.02 && losses[0] > 0.2, "{} to {}", losses[0], losses[199]);
+}
+
+/// New weights have no statistics yet: those of the old ones do not survive a reset, nor does the end of the warm-up.
+#[test]
+fn resets_take_the_statistics_along() {
+    let reset = ResetLayers { layers: Layers::All, every_updates: 4, on_task_change: false };
+    let mut p = Params::default();
+    let net = crossq().build(&mut p, "f", &[3], &[("y", 2)], &mut random::stream(1, 0)).unwrap();
+    let optim = OptimConfig::default();
+    let mut m = Model::new("f", net, p, &optim, &[reset.into()], Device::Cpu).unwrap();
+    let mut target = m.target();
+    let buffers = |p: &Params| {
+        let chosen = p.iter().filter(|(_, q)| matches!(q.role, Role::Buffer { .. }));
+        chosen.map(|(_, q)| numbers(&q.value)).collect::<Vec<_>>()
+    };
+    let start = buffers(&m.params);
+    for update in 1..=4 {
+        assert!(step(&mut m, 1.0));
+        m.polyak_update(&mut target, 0.5);
+        assert_eq!(buffers(&m.params) == start, update == 4, "update {update}");
+        assert_eq!(buffers(&target.params) == start, update == 4, "the target at update {update}");
+    }
+}
+
+/// The same for a unit that continual backprop replaces.
+#[test]
+fn a_replaced_unit_has_the_statistics_of_the_start() {
+    let norm = BatchNorm::default().into();
+    let arch = ArchConfig::from(MlpConfig { hidden: vec![6], norm, ..MlpConfig::default() });
+    let cbp = Cbp {
+        replacement_rate: 0.5,
+        maturity_threshold: 1,
+        utility: Utility::Contribution,
+        ..Cbp::default()
+    };
+    let mut p = Params::default();
+    let net = arch.build(&mut p, "f", &[3], &[("y", 2)], &mut random::stream(1, 0)).unwrap();
+    let optim = OptimConfig::default();
+    let mut m = Model::new("f", net, p, &optim, &[cbp.into()], Device::Cpu).unwrap();
+    for _ in 0..3 {
+        assert!(step(&mut m, 1.0));
+    }
+    let now = m.steps() as i64;
+    let fresh: Vec<usize> = (0..6).filter(|&i| m.params.births(0)[i] == now).collect();
+    assert!(!fresh.is_empty() && fresh.len() < 6, "{fresh:?}");
+    for (name, start) in [("mean", 0.0), ("variance", 1.0)] {
+        let name = format!("f/norm_0/{name}");
+        let values = numbers(&m.params.iter().find(|(_, q)| q.name == name).unwrap().1.value);
+        for (i, value) in values.iter().enumerate() {
+            assert_eq!(*value == start, fresh.contains(&i), "{name} of unit {i}: {value}");
+        }
+    }
 }

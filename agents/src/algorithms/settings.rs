@@ -53,10 +53,8 @@ pub trait AlgorithmSettings: Debug + Send + Sync {
     /// The same, to be changed.
     fn networks_mut(&mut self) -> Vec<&mut NetworkConfig>;
 
-    /// Optimisers beside those of the networks.
-    fn other_optims_mut(&mut self) -> Vec<&mut OptimConfig> {
-        Vec::new()
-    }
+    /// Every optimiser, and in how many updates of the agent it makes one step.
+    fn optims_mut(&mut self) -> Vec<(u64, &mut OptimConfig)>;
 
     /// What can work and is probably a mistake, one sentence each, about a run with so many random steps at the start
     /// and so many updates.

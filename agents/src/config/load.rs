@@ -83,11 +83,8 @@ impl Config {
         // As SimbaV2 counts: steps before the first update included, so the end comes near.
         let updates = (self.total_steps as f64 * self.runtime.update_to_data) as u64;
         self.agent = self.agent.changed(&mut |agent| {
-            for network in agent.networks_mut() {
-                network.optim.schedule.resolve(updates.max(1));
-            }
-            for optim in agent.other_optims_mut() {
-                optim.schedule.resolve(updates.max(1));
+            for (every, optim) in agent.optims_mut() {
+                optim.schedule.resolve((updates / every).max(1));
             }
         });
         let updates = self.updates_after(self.total_steps);

@@ -30,7 +30,7 @@ pub struct StepCx<'a> {
     pub step: u64,
     /// Whether this is the first step on another task than the one before.
     pub new_task: bool,
-    /// Interventions add here how often they acted: neurons replaced, layers drawn again, ...
+    /// Interventions add here how often they acted: neurons replaced, layers reset, ...
     pub count: u64,
     /// The learner's generator.
     pub rng: &'a mut Rng,
@@ -50,10 +50,10 @@ impl<'a> StepCx<'a> {
         self.trace.get(layer).expect("interventions need a recorded forward pass").values.detach()
     }
 
-    /// Whether something is due that happens every `every_updates` updates (0: never) and, if so
-    /// asked, when the task changes.
+    /// Whether something is due that happens every `every_updates` updates of this model (0: never), which an agent may
+    /// step less often than others, and, if so asked, when the task changes.
     pub fn is_due(&self, every_updates: u64, on_task_change: bool) -> bool {
-        (self.clock.update + 1).is_multiple_of(every_updates) || (on_task_change && self.new_task)
+        self.step.is_multiple_of(every_updates) || (on_task_change && self.new_task)
     }
 }
 

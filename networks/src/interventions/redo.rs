@@ -1,7 +1,7 @@
 //! ReDo: recycling dormant units (Sokar et al. 2023, arXiv 2302.12902, Algorithm 1).
 //!
 //! Every so many updates, all units whose score `mean |h_i| / mean_j mean |h_j|` (equation 1) is at
-//! most the threshold are made anew, see [`crate::neurons`]. Scores are of the update's own minibatch.
+//! most the threshold are replaced, see [`crate::neurons`]. Scores are of the update's own minibatch.
 //!
 //! Against the released code: new weights follow the layer's own distribution, not Xavier's whatever the
 //! layer; and a new unit restarts Adam's bias correction along with its moments.

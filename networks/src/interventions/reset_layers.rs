@@ -1,4 +1,4 @@
-//! Periodic resets (Nikishin et al. 2022, arXiv 2205.07802, section 4): whole layers are drawn again
+//! Periodic resets (Nikishin et al. 2022, arXiv 2205.07802, section 4): whole layers are reset
 //! from their distributions while the data stay. Their optimiser state starts again with them, and target
 //! networks get the same new values.
 
@@ -6,11 +6,11 @@ use serde::{Deserialize, Serialize};
 
 use super::{Effects, Intervention, InterventionSettings, StepCx, settings::some_time};
 use crate::{
-    params::{ParamId, Params},
+    params::{ParamId, Params, Role},
     registry::Part,
 };
 
-/// Which layers are drawn again.
+/// Which layers are reset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Layers {
@@ -39,7 +39,7 @@ impl Part for ResetLayers {
 
     const KIND: &'static str = "reset_layers";
     const SUMMARY: &'static str =
-        "draws the heads, or everything, again from their own distributions";
+        "resets the heads, or everything, to fresh draws from their own distributions";
     const SOURCE: &'static str = "Nikishin et al. 2022, arXiv 2205.07802, section 4";
 }
 
@@ -62,9 +62,11 @@ impl Intervention for ResetLayers {
         if !cx.is_due(self.every_updates, self.on_task_change) {
             return;
         }
+        // Running statistics are of the old weights. Singular vectors follow the new ones by themselves.
+        let starts = |role: Role| role.is_trainable() || role == Role::Buffer { averaged: true };
         let chosen: Vec<ParamId> = p
             .iter()
-            .filter(|(_, q)| q.role.is_trainable() && (q.head || self.layers == Layers::All))
+            .filter(|(_, q)| starts(q.role) && (q.head || self.layers == Layers::All))
             .map(|(id, _)| id)
             .collect();
         for id in chosen {

@@ -19,7 +19,10 @@ pub struct Linear {
 
 impl Linear {
     /// `name/weight` of `role` drawn from `init`; `name/bias` from `bias`, if there is one.
-    #[expect(clippy::too_many_arguments, reason = "a layer is its shape, role and two laws")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "a layer is its shape, role and two distributions"
+    )]
     pub fn new(
         p: &mut Params,
         name: &str,
@@ -31,7 +34,7 @@ impl Linear {
         rng: &mut Rng,
     ) -> Self {
         let weight = p.add(format!("{name}/weight"), role, &[output, input], init, rng);
-        let bias = bias.map(|law| p.add(format!("{name}/bias"), Role::Bias, &[output], law, rng));
+        let bias = bias.map(|init| p.add(format!("{name}/bias"), Role::Bias, &[output], init, rng));
         Linear { weight: Weight::stored(weight), bias }
     }
 

@@ -185,7 +185,7 @@ fn step(params: &mut Params, grads: &[Tensor], steps: u64, h: AdamStep) {
         let height = if size.len() == 1 { 1 } else { size.first().copied().unwrap_or(1) };
         let whole;
         let of_rows = if let Some(units) = rows[id.0] {
-            units // drawn again as a whole, all of them are born
+            units // reset as a whole, all of them are new
         } else {
             whole = Corrections::of(&[p.birth as i64], steps, h).repeat(height as usize);
             &whole

@@ -27,7 +27,7 @@ pub trait OptimSettings: Debug + Send + Sync {
     }
 
     /// What it remembers of a parameter, as at the start: zeros of any shapes. A tensor of the parameter's
-    /// own shape forgets rows and columns that are drawn again; others are the layer's and do not.
+    /// own shape forgets rows and columns that are reset; others are the layer's and do not.
     fn moments(&self, value: &Tensor) -> Vec<Tensor>;
 
     /// The coefficient by which it shrinks weights, 0 if it does not.

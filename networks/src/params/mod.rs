@@ -36,7 +36,7 @@ const ROW_EPS: f64 = 1e-18;
 pub struct Params {
     list: Vec<Param>,
     pub(crate) units: Vec<NeuronGroup>,
-    /// What the last step made anew.
+    /// What the last step reset.
     pub(crate) fresh: Vec<Fresh>,
     /// Functions of weights that layers multiply with, in order of creation.
     reparams: Vec<(ParamId, Arc<dyn Reparam>)>,

@@ -62,7 +62,7 @@ impl Params {
             for (i, m) in p.moments.iter_mut().enumerate() {
                 copy_from(m, &format!("{name}#{i}"), from)?;
             }
-            // Only what was drawn again has one.
+            // Only what was reset has one.
             let birth = from.get(&format!("{name}#birth"));
             p.birth = birth.map_or(0, |t| t.int64_value(&[]) as u64);
         }

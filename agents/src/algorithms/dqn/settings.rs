@@ -1,7 +1,7 @@
 //! DQN as one of the algorithms that a configuration can name.
 
 use envs::EnvSpec;
-use networks::{random::Rng, registry::Part};
+use networks::{optim::OptimConfig, random::Rng, registry::Part};
 use tch::Device;
 
 use super::{
@@ -52,6 +52,10 @@ impl AlgorithmSettings for DqnConfig {
 
     fn networks_mut(&mut self) -> Vec<&mut NetworkConfig> {
         vec![&mut self.network]
+    }
+
+    fn optims_mut(&mut self) -> Vec<(u64, &mut OptimConfig)> {
+        vec![(1, &mut self.network.optim)]
     }
 
     fn notes(&self, learning_starts: u64, updates: u64) -> Vec<String> {

@@ -56,8 +56,10 @@ impl AlgorithmSettings for SacConfig {
         vec![&mut self.actor, &mut self.critic]
     }
 
-    fn other_optims_mut(&mut self) -> Vec<&mut OptimConfig> {
-        vec![&mut self.alpha_optim]
+    fn optims_mut(&mut self) -> Vec<(u64, &mut OptimConfig)> {
+        let delay = self.policy_delay.max(1);
+        let (actor, critic) = (&mut self.actor.optim, &mut self.critic.optim);
+        vec![(delay, actor), (1, critic), (delay, &mut self.alpha_optim)]
     }
 
     fn notes(&self, _learning_starts: u64, _updates: u64) -> Vec<String> {

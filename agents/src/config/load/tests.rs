@@ -268,3 +268,18 @@ fn resolved_configuration_round_trips() {
         assert_eq!(config, again);
     }
 }
+
+/// A schedule over the whole run is over the steps that its optimiser makes.
+#[test]
+fn schedules_of_a_delayed_actor_count_its_own_steps() {
+    let linear = "schedule = { kind = 'linear', end_factor = 0.5 }";
+    let text = format!(
+        "total_steps = 1200\n[agent]\nkind = 'sac'\npolicy_delay = 3\nactor.optim.{linear}\n\
+         critic.optim.{linear}\nalpha_optim.{linear}"
+    );
+    let config = Config::parse(&text, &[]).unwrap();
+    let c = config.agent.settings::<SacConfig>().expect("SAC");
+    let over = |updates| Schedule::Linear { end_factor: 0.5, updates };
+    assert_eq!(c.critic.optim.schedule, over(1200));
+    assert_eq!((&c.actor.optim.schedule, &c.alpha_optim.schedule), (&over(400), &over(400)));
+}

@@ -97,7 +97,8 @@ impl NormSettings for BatchRenorm {
     ) -> Option<Arc<dyn Norm>> {
         let affine = Affine::new(p, name, width, (self.affine, self.affine), rng);
         let running = Running::new(p, name, width, self.momentum, rng);
-        let role = Role::Buffer { averaged: false };
+        // Averaged like statistics, so that a reset of them resets the warm-up.
+        let role = Role::Buffer { averaged: true };
         let steps = p.add(format!("{name}/steps"), role, &[], Init::Constant(0.0), rng);
         let plain = Batch { affine, running, eps: self.eps };
         Some(Arc::new(Renorm { settings: *self, plain, steps }))
