@@ -18,7 +18,7 @@ use tch::{Tensor, no_grad_guard};
 use super::{
     Affine, Norm, NormSettings,
     batch_norm::{Batch, Running, check, moments},
-    per_channel, yes,
+    over_units, yes,
 };
 use crate::{
     forward::{Forward, Mode},
@@ -145,7 +145,7 @@ impl Norm for Renorm {
         self.plain.running.observe(fw, &mean, &variance);
         let (mean, variance) = self.corrected(fw, &mean, &variance);
         let scale = (variance + self.settings.eps).rsqrt();
-        let y = (x - per_channel(&mean, x)) * per_channel(&scale, x);
+        let y = (x - over_units(&mean, x)) * over_units(&scale, x);
         self.plain.affine.apply(fw.params, &y)
     }
 

@@ -118,13 +118,13 @@ impl Affine {
     /// `x * gain + offset` over the second dimension.
     fn apply(&self, p: &Params, x: &Tensor) -> Tensor {
         let (gain, offset) = self.values(p);
-        let x = gain.map_or_else(|| x.shallow_clone(), |gain| x * per_channel(gain, x));
-        offset.map_or_else(|| x.shallow_clone(), |offset| &x + per_channel(offset, &x))
+        let x = gain.map_or_else(|| x.shallow_clone(), |gain| x * over_units(gain, x));
+        offset.map_or_else(|| x.shallow_clone(), |offset| &x + over_units(offset, &x))
     }
 }
 
 /// `[width]` in a shape that broadcasts over `x`, `[B, width, ...]`.
-fn per_channel(vector: &Tensor, x: &Tensor) -> Tensor {
+fn over_units(vector: &Tensor, x: &Tensor) -> Tensor {
     if x.dim() == 2 {
         return vector.shallow_clone();
     }
