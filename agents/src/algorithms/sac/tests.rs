@@ -250,6 +250,32 @@ fn a_delayed_actor_waits() {
     assert_ne!(state(&sac), before);
 }
 
+/// Periods of a delayed actor's interventions are in its own updates.
+#[test]
+fn interventions_of_a_delayed_actor_count_its_steps() {
+    let mut sac = hidden(networks::layers::norm::NoNorm {}.into(), false, 3);
+    let reset = networks::interventions::ResetLayers {
+        layers: networks::interventions::Layers::Heads,
+        every_updates: 2,
+        on_task_change: false,
+    };
+    let mut config = sac.config.clone();
+    for network in [&mut config.actor, &mut config.critic] {
+        network.interventions = vec![reset.into()];
+    }
+    let spec = EnvSpec::vector(1, ActionSpace::symmetric(1));
+    sac = Sac::new(&config, &spec, Device::Cpu, &mut random::stream(1, 0))
+        .unwrap()
+        .to_kind(Kind::Double);
+    for update in 0..12 {
+        let clock = Clock { update, ..Clock::default() };
+        let (mut log, mut rng) = (Scalars::default(), random::stream(1, update));
+        sac.update(&varied(), &mut NoReplay, clock, &mut rng, &mut log).unwrap();
+    }
+    let counts: Vec<u64> = sac.intervention_counts().iter().map(|acted| acted.count).collect();
+    assert_eq!(counts, [2, 6], "4 updates of the actor, 12 of the critics");
+}
+
 #[test]
 fn what_does_nothing_without_targets_is_refused() {
     let config = SacConfig { target_networks: false, tau: 0.01, ..SacConfig::default() };
