@@ -2,15 +2,16 @@
 //!
 //! | noun | file | what it is |
 //! | --- | --- | --- |
-//! | [`Params`](params::Params) | `params.rs` | ordered, named, typed tensors of one model |
+//! | [`Params`](params::Params) | `params/` | ordered, named, typed tensors of one model |
 //! | [`Network`](network::Network) | `network.rs`, `arch/` | input to raw outputs, as a function of `&Params` |
 //! | [`Model`](model::Model) | `model.rs` | network + params + optimiser + interventions; `minimize` |
-//! | [`Optim`](optim::Optim) | `optim.rs` | Adam, AdamW, SGD; schedules |
+//! | [`Optim`](optim::Optim) | `optim/` | one optimiser per file, and schedules |
 //! | [`Intervention`](interventions::Intervention) | `interventions/` | hooks around the optimiser step |
 //! | [`NeuronGroup`](neurons::NeuronGroup) | `neurons.rs` | hidden units that can be replaced |
-//! | [`Trace`](trace::Trace) | `trace.rs` | hidden activations of one forward pass |
+//! | [`Trace`](trace::Trace) | `trace.rs` | what one forward pass leaves behind |
+//! | [`Registries`](registry::Registries) | `registry/` | parts by name, open to other crates |
 //!
-//! `unread.rs` refuses settings that do nothing. `layers.rs`, `squashed_gaussian.rs` and `categorical.rs` are the mathematics in between;
+//! `unread.rs` refuses settings that do nothing. `layers/`, `init/`, `squashed_gaussian.rs` and `categorical.rs` are the mathematics in between;
 //! `diagnostics/` measures how alive a layer is, and how ready to learn.
 //!
 //! Fit a line:
@@ -51,7 +52,6 @@ pub mod optim;
 pub mod params;
 pub mod random;
 pub mod registry;
-
 pub mod squashed_gaussian;
 pub mod trace;
 pub mod unread;
