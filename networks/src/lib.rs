@@ -40,6 +40,7 @@
 pub mod arch;
 pub mod categorical;
 pub mod diagnostics;
+pub mod exec;
 pub mod forward;
 mod fused;
 pub mod init;

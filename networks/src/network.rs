@@ -5,6 +5,7 @@ use std::{fmt::Debug, sync::Arc};
 use tch::Tensor;
 
 use crate::{
+    exec::fused_cpu::{ProgramBuilder, Slot},
     forward::Forward,
     params::Params,
     random::Rng,
@@ -15,6 +16,14 @@ use crate::{
 pub trait Network: Send + Sync {
     /// `x` is `[B, D]`, inputs of any shape flattened; one `[B, width]` tensor per requested output, in that order.
     fn forward(&self, fw: &mut Forward<'_>, x: &Tensor) -> Vec<Tensor>;
+
+    /// The same as operations on buffers, for execution without autograd: outputs in the same order.
+    ///
+    /// # Errors
+    /// The first part that has no such form, in words that end a sentence.
+    fn program(&self, _b: &mut ProgramBuilder<'_>, _x: Slot) -> Result<Vec<Slot>, String> {
+        Err("its architecture has no fused form".to_owned())
+    }
 }
 
 /// `arch` of a configuration.
@@ -139,5 +148,13 @@ pub struct Ensemble(pub Vec<Arc<dyn Network>>);
 impl Network for Ensemble {
     fn forward(&self, fw: &mut Forward<'_>, x: &Tensor) -> Vec<Tensor> {
         self.0.iter().flat_map(|net| net.forward(fw, x)).collect()
+    }
+
+    fn program(&self, b: &mut ProgramBuilder<'_>, x: Slot) -> Result<Vec<Slot>, String> {
+        let mut outputs = Vec::new();
+        for net in &self.0 {
+            outputs.extend(net.program(b, x)?);
+        }
+        Ok(outputs)
     }
 }

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
 use crate::{
+    exec::fused_cpu::{ProgramBuilder, Slot},
     forward::Forward,
     init::{InitConfig, Place, Position, TorchDefault},
     layers::{
@@ -197,6 +198,19 @@ impl ArchSettings for MlpConfig {
     }
 }
 
+/// An activation as an operation on buffers.
+///
+/// # Errors
+/// If it is none.
+pub(super) fn pointwise(
+    b: &mut ProgramBuilder<'_>,
+    activation: &ActivationConfig,
+    x: Slot,
+) -> Result<Slot, String> {
+    let none = || format!("the activation \"{}\" has no fused form", activation.kind());
+    Ok(b.pointwise(x, activation.pointwise().ok_or_else(none)?))
+}
+
 struct Hidden {
     name: String,
     dense: Linear,
@@ -251,5 +265,24 @@ impl Network for Mlp {
             }
         }
         self.heads.iter().map(|head| head.forward(fw.params, &x)).collect()
+    }
+
+    fn program(&self, b: &mut ProgramBuilder<'_>, x: Slot) -> Result<Vec<Slot>, String> {
+        let mut x = match &self.norm_input {
+            Some(norm) => norm.program(b, x)?,
+            None => x,
+        };
+        for layer in &self.hidden {
+            x = layer.dense.program(b, x)?;
+            if let Some(norm) = layer.norm.as_ref().filter(|_| !self.norm_after_activation) {
+                x = norm.program(b, x)?;
+            }
+            x = pointwise(b, &self.activation, x)?;
+            b.record(&layer.name, self.activation.activity(), x);
+            if let Some(norm) = layer.norm.as_ref().filter(|_| self.norm_after_activation) {
+                x = norm.program(b, x)?;
+            }
+        }
+        self.heads.iter().map(|head| head.program(b, x)).collect()
     }
 }

@@ -15,8 +15,9 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
-use super::trunk::check_trunk;
+use super::{mlp::pointwise, trunk::check_trunk};
 use crate::{
+    exec::fused_cpu::{ProgramBuilder, Slot},
     forward::Forward,
     init::{Init, InitConfig, Place, Position},
     layers::{
@@ -245,5 +246,20 @@ impl Network for Simba {
         let h = normalised(self.norm.as_ref(), fw, &h);
         fw.record(&self.norm_name, Activity::Linear, &h);
         self.heads.iter().map(|head| head.forward(fw.params, &h)).collect()
+    }
+
+    fn program(&self, b: &mut ProgramBuilder<'_>, x: Slot) -> Result<Vec<Slot>, String> {
+        let mut h = self.embed.program(b, x)?;
+        for block in &self.blocks {
+            let u = block.norm.as_ref().map_or(Ok(h), |norm| norm.program(b, h))?;
+            let u = block.up.program(b, u)?;
+            let u = pointwise(b, &self.activation, u)?;
+            b.record(&format!("{}/up", block.name), self.activation.activity(), u);
+            let u = block.down.program(b, u)?;
+            h = b.add(u, h);
+        }
+        let h = self.norm.as_ref().map_or(Ok(h), |norm| norm.program(b, h))?;
+        b.record(&self.norm_name, Activity::Linear, h);
+        self.heads.iter().map(|head| head.program(b, h)).collect()
     }
 }

@@ -19,8 +19,9 @@ use tch::Tensor;
 
 use super::trunk::check_trunk;
 use crate::{
+    exec::fused_cpu::{Pointwise, ProgramBuilder, Slot},
     forward::Forward,
-    layers::{HypersphericalLinear, Scaler, l2_normalize},
+    layers::{HypersphericalLinear, Scaler, l2_normalize, l2_program},
     network::{ArchSettings, Network},
     neurons::NeuronGroup,
     params::Params,
@@ -250,5 +251,32 @@ impl Network for SimbaV2 {
         let head =
             |head: &Head| head.out.forward(p, &head.scaler.forward(p, &head.hidden.forward(p, &h)));
         self.heads.iter().map(head).collect()
+    }
+
+    fn program(&self, b: &mut ProgramBuilder<'_>, x: Slot) -> Result<Vec<Slot>, String> {
+        let x = b.append(x, self.shift);
+        let x = l2_program(b, x);
+        let x = self.embed.program(b, x);
+        let x = self.embed_scaler.program(b, x);
+        let mut h = l2_program(b, x);
+        b.record(&self.name, Activity::Linear, h);
+        for block in &self.blocks {
+            let u = block.up.program(b, h);
+            let u = block.scaler.program(b, u);
+            let u = b.pointwise(u, Pointwise::Relu);
+            b.record(&format!("{}/up", block.name), Activity::Relu, u);
+            let u = b.pointwise(u, Pointwise::Plus(self.relu_eps));
+            let u = block.down.program(b, u);
+            let u = l2_program(b, u);
+            let y = block.alpha.program_between(b, h, u);
+            h = l2_program(b, y);
+            b.record(&block.name, Activity::Linear, h);
+        }
+        let head = |head: &Head| {
+            let y = head.hidden.program(b, h);
+            let y = head.scaler.program(b, y);
+            head.out.program(b, y)
+        };
+        Ok(self.heads.iter().map(head).collect())
     }
 }

@@ -3,6 +3,7 @@
 use tch::Tensor;
 
 use crate::{
+    exec::fused_cpu::{NormKind, ProgramBuilder, Slot},
     fused::L2_EPS,
     init::Init,
     neurons::Outgoing,
@@ -14,6 +15,11 @@ use crate::{
 pub fn l2_normalize(x: &Tensor) -> Tensor {
     let norm = x.norm_scalaropt_dim(2.0, [-1i64].as_slice(), true); // [.., 1]
     x / norm.clamp_min(L2_EPS)
+}
+
+/// [`l2_normalize`] as an operation on buffers.
+pub(crate) fn l2_program(b: &mut ProgramBuilder<'_>, x: Slot) -> Slot {
+    b.norm(x, NormKind::L2 { eps: L2_EPS }, None, None)
 }
 
 /// Linear layer whose weight rows have unit 2-norm, `y = x W^T (+ b)` (SimbaV2, arXiv 2502.15280,
@@ -52,5 +58,10 @@ impl HypersphericalLinear {
     /// `[B, in] -> [B, out]`
     pub fn forward(&self, p: &Params, x: &Tensor) -> Tensor {
         x.linear(p.get(self.weight), self.bias.map(|b| p.get(b)))
+    }
+
+    /// The same as an operation on buffers.
+    pub fn program(&self, b: &mut ProgramBuilder<'_>, x: Slot) -> Slot {
+        b.linear(x, self.weight, self.bias)
     }
 }

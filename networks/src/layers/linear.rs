@@ -4,6 +4,7 @@ use tch::Tensor;
 
 use super::{Weight, reparam::ReparamConfig};
 use crate::{
+    exec::fused_cpu::{ProgramBuilder, Slot},
     init::Init,
     neurons::Outgoing,
     params::{ParamId, Params, Role},
@@ -52,5 +53,16 @@ impl Linear {
     /// `[B, in] -> [B, out]`
     pub fn forward(&self, p: &Params, x: &Tensor) -> Tensor {
         x.linear(&self.weight.effective(p), self.bias.map(|b| p.get(b)))
+    }
+
+    /// The same as an operation on buffers.
+    ///
+    /// # Errors
+    /// If it multiplies with a function of its weight.
+    pub fn program(&self, b: &mut ProgramBuilder<'_>, x: Slot) -> Result<Slot, String> {
+        if self.weight.is_reparametrised() {
+            return Err("a function of weights has no fused form".to_owned());
+        }
+        Ok(b.linear(x, self.weight.id(), self.bias))
     }
 }

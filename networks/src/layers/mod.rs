@@ -10,6 +10,7 @@ mod scaler;
 mod weight;
 
 pub use conv2d::Conv2d;
+pub(crate) use hyperspherical_linear::l2_program;
 pub use hyperspherical_linear::{HypersphericalLinear, l2_normalize};
 pub use linear::Linear;
 pub use norm::{Norm, NormConfig};

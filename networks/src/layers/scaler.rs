@@ -3,6 +3,7 @@
 use tch::Tensor;
 
 use crate::{
+    exec::fused_cpu::{ProgramBuilder, Slot},
     init::Init,
     params::{ParamId, Params, Role},
     random::Rng,
@@ -42,5 +43,15 @@ impl Scaler {
     /// `[B, width] -> [B, width]`
     pub fn forward(&self, p: &Params, x: &Tensor) -> Tensor {
         x * (p.get(self.value) * self.multiplier)
+    }
+
+    /// The same as an operation on buffers.
+    pub fn program(&self, b: &mut ProgramBuilder<'_>, x: Slot) -> Slot {
+        b.scale(x, self.value, self.multiplier)
+    }
+
+    /// `x + scaler * (to - x)` as an operation on buffers.
+    pub fn program_between(&self, b: &mut ProgramBuilder<'_>, x: Slot, to: Slot) -> Slot {
+        b.lerp(x, to, self.value, self.multiplier)
     }
 }

@@ -35,6 +35,11 @@ impl Weight {
         self.id
     }
 
+    /// Whether a function of it takes its place.
+    pub fn is_reparametrised(&self) -> bool {
+        self.reparam.is_some()
+    }
+
     /// What the layer multiplies with.
     pub fn effective(&self, p: &Params) -> Tensor {
         match &self.reparam {

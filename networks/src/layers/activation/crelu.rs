@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
 use super::Activation;
-use crate::{registry::Part, trace::Activity};
+use crate::{exec::fused_cpu::Pointwise, registry::Part, trace::Activity};
 
 /// `activation = "crelu"`
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -33,5 +33,9 @@ impl Activation for Crelu {
 
     fn activity(&self) -> Activity {
         Activity::Relu
+    }
+
+    fn pointwise(&self) -> Option<Pointwise> {
+        Some(Pointwise::Crelu)
     }
 }

@@ -15,6 +15,7 @@ use std::{fmt::Debug, sync::Arc};
 use tch::Tensor;
 
 use crate::{
+    exec::fused_cpu::Pointwise,
     registry::{Family, Holds, Named, Open, Part},
     trace::Activity,
 };
@@ -40,6 +41,11 @@ pub trait Activation: Debug + Send + Sync {
 
     /// Which measures of its outputs mean something.
     fn activity(&self) -> Activity;
+
+    /// The same as an operation on buffers, if it is one.
+    fn pointwise(&self) -> Option<Pointwise> {
+        None
+    }
 }
 
 /// One line each.

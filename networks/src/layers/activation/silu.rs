@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
 use super::Activation;
-use crate::{registry::Part, trace::Activity};
+use crate::{exec::fused_cpu::Pointwise, registry::Part, trace::Activity};
 
 /// `activation = "silu"`
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -26,5 +26,9 @@ impl Activation for Silu {
 
     fn activity(&self) -> Activity {
         Activity::Silu
+    }
+
+    fn pointwise(&self) -> Option<Pointwise> {
+        Some(Pointwise::Silu)
     }
 }

@@ -17,6 +17,7 @@ use tch::{Tensor, no_grad_guard};
 
 use super::{Affine, Norm, NormSettings, yes};
 use crate::{
+    exec::fused_cpu::{ProgramBuilder, Slot},
     forward::{Forward, Mode},
     init::Init,
     params::{ParamId, Params, Role},
@@ -147,6 +148,10 @@ impl Norm for Batch {
         self.running.observe(fw, &mean, &variance);
         let none = None::<&Tensor>;
         x.batch_norm(gain, offset, none, none, true, 0.0, self.eps, true)
+    }
+
+    fn program(&self, _b: &mut ProgramBuilder<'_>, _x: Slot) -> Result<Slot, String> {
+        Err("statistics over a batch have no fused form".to_owned())
     }
 
     fn per_unit(&self) -> Vec<ParamId> {

@@ -21,6 +21,7 @@ use super::{
     over_units, yes,
 };
 use crate::{
+    exec::fused_cpu::{ProgramBuilder, Slot},
     forward::{Forward, Mode},
     init::Init,
     params::{ParamId, Params, Role},
@@ -147,6 +148,10 @@ impl Norm for Renorm {
         let scale = (variance + self.settings.eps).rsqrt();
         let y = (x - over_units(&mean, x)) * over_units(&scale, x);
         self.plain.affine.apply(fw.params, &y)
+    }
+
+    fn program(&self, _b: &mut ProgramBuilder<'_>, _x: Slot) -> Result<Slot, String> {
+        Err("statistics over a batch have no fused form".to_owned())
     }
 
     fn per_unit(&self) -> Vec<ParamId> {

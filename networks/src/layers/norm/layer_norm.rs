@@ -8,6 +8,7 @@ use tch::Tensor;
 
 use super::{Affine, Norm, NormSettings, yes};
 use crate::{
+    exec::fused_cpu::{NormKind, ProgramBuilder, Slot},
     forward::Forward,
     params::{ParamId, Params},
     random::Rng,
@@ -66,6 +67,10 @@ impl Norm for Layer {
         } else {
             x.group_norm(1, gain, offset, self.eps, true)
         }
+    }
+
+    fn program(&self, b: &mut ProgramBuilder<'_>, x: Slot) -> Result<Slot, String> {
+        Ok(b.norm(x, NormKind::Layer { eps: self.eps }, self.affine.gain, self.affine.offset))
     }
 
     fn per_unit(&self) -> Vec<ParamId> {

@@ -17,6 +17,7 @@ use std::{fmt::Debug, sync::Arc};
 use tch::Tensor;
 
 use crate::{
+    exec::fused_cpu::{ProgramBuilder, Slot},
     forward::Forward,
     init::Init,
     params::{ParamId, Params, Role},
@@ -72,6 +73,14 @@ pub trait NormSettings: Debug + Send + Sync {
 pub trait Norm: Debug + Send + Sync {
     /// `[B, width, ...] -> [B, width, ...]`
     fn forward(&self, fw: &mut Forward<'_>, x: &Tensor) -> Tensor;
+
+    /// The same as an operation on buffers.
+    ///
+    /// # Errors
+    /// Why there is none, in words that end a sentence.
+    fn program(&self, _b: &mut ProgramBuilder<'_>, _x: Slot) -> Result<Slot, String> {
+        Err("one of its norms has no fused form".to_owned())
+    }
 
     /// Its vectors `[width]`, learned and remembered, a number for each unit.
     fn per_unit(&self) -> Vec<ParamId>;

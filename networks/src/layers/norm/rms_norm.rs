@@ -8,6 +8,7 @@ use tch::{Kind, Tensor};
 
 use super::{Affine, Norm, NormSettings, yes};
 use crate::{
+    exec::fused_cpu::{NormKind, ProgramBuilder, Slot},
     forward::Forward,
     params::{ParamId, Params},
     random::Rng,
@@ -80,6 +81,11 @@ impl Norm for Rms {
         let part = x.narrow(1, 0, self.units).square();
         let mean = part.mean_dim(Some(within.as_slice()), true, None::<Kind>); // [B, 1, ...]
         self.affine.apply(fw.params, &(x * (mean + self.eps).rsqrt()))
+    }
+
+    fn program(&self, b: &mut ProgramBuilder<'_>, x: Slot) -> Result<Slot, String> {
+        let kind = NormKind::Rms { units: self.units as usize, eps: self.eps };
+        Ok(b.norm(x, kind, self.affine.gain, self.affine.offset))
     }
 
     fn per_unit(&self) -> Vec<ParamId> {
