@@ -90,6 +90,14 @@ pub trait Agent: Send {
         rng: &mut Rng,
         log: &mut Scalars,
     ) -> Result<(), NonFinite>;
+    /// From now on computes updates with fused kernels, on at most so many threads, instead of with autograd: the same
+    /// mathematics, faster, with other rounding.
+    ///
+    /// # Errors
+    /// What cannot be computed so, in words that end a sentence; updates stay as they were.
+    fn fuse(&mut self, _threads: usize) -> Result<(), String> {
+        Err("the algorithm has no fused update".to_owned())
+    }
     /// Told of every round before its updates, in order. One experience per actor.
     fn receive(&mut self, _round: &[Experience]) {}
     /// Told of every round after its updates, in order: for statistics of what is seen, such as

@@ -141,9 +141,9 @@ impl Check {
     }
 }
 
-/// Runs every update of a case in `kind`: f64 proves the formulas, f32 is what trains. The official
+/// Runs every update of a case in `kind`, with autograd or fused: f64 proves the formulas, f32 is what trains. The official
 /// file's schedule was evaluated in f32, which limits f64 to 1e-8 from the second update on.
-fn replays(case: &Value, name: &str, kind: Kind) {
+fn replays(case: &Value, name: &str, kind: Kind, fused: bool) {
     let (tight, loose) = if kind == Kind::Double { (1e-9, 1e-8) } else { (1e-6, 2e-5) };
     let config = config(case);
     let sac = config.agent.settings::<SacConfig>().expect("it was SAC");
@@ -164,6 +164,9 @@ fn replays(case: &Value, name: &str, kind: Kind) {
     assert_eq!(start.len(), named, "{name}: every tensor is in the file");
     state.extend(start);
     agent.load(&state).unwrap();
+    if fused {
+        agent.fuse(1).unwrap();
+    }
 
     let column = |key: &str| tensor(&batch[key]).to_kind(kind);
     let gamma = number(&case["gamma"]).powf(number(&case["n_step"]));
@@ -178,7 +181,7 @@ fn replays(case: &Value, name: &str, kind: Kind) {
         rows: Vec::new(),
     };
     for (t, step) in case["steps"].as_array().unwrap().iter().enumerate() {
-        let place = format!("{name}, {kind:?}, update {t}:");
+        let place = format!("{name}, {kind:?}, fused {fused}, update {t}:");
         let check = Check { place: place.clone(), tolerance: loose };
         let close = Check { place, tolerance: if t == 0 { tight } else { loose } };
         let before = save(&agent);
@@ -246,16 +249,20 @@ fn expected(case: &Value, probs: &Tensor) -> f64 {
     probs.matmul(&values).mean(Kind::Double).double_value(&[])
 }
 
-#[test]
-fn updates_are_the_official_ones_in_f64() {
+fn replay_all(kind: Kind) {
     for (name, case) in cases() {
-        replays(&case, &name, Kind::Double);
+        for fused in [false, true] {
+            replays(&case, &name, kind, fused);
+        }
     }
 }
 
 #[test]
+fn updates_are_the_official_ones_in_f64() {
+    replay_all(Kind::Double);
+}
+
+#[test]
 fn updates_are_the_official_ones_in_f32() {
-    for (name, case) in cases() {
-        replays(&case, &name, Kind::Float);
-    }
+    replay_all(Kind::Float);
 }

@@ -107,7 +107,7 @@ pub(super) enum Start {
 
 /// Trains to the end, an interrupt or an error, and prints the result.
 pub(super) fn execute(
-    parts: Parts,
+    mut parts: Parts,
     config: &Config,
     run: &RunDir,
     start: Start,
@@ -122,6 +122,7 @@ pub(super) fn execute(
     let dir = name.display();
     note(&format!("run folder: {dir}"));
     note(&format!("watch it:   tensorboard --logdir {dir}"));
+    note(&parts.exec());
     for sentence in parts.notes() {
         note(&format!("note: {sentence}"));
     }

@@ -45,6 +45,11 @@ extern "C" void supple_scale_f32(float*, size_t, float);
 extern "C" void supple_scale_f64(double*, size_t, double);
 extern "C" void supple_columns_f64(const double*, size_t, size_t, const double*, double*, double*);
 
+// Whoever keeps copies of a tensor sees by its version that it has changed; operations on raw memory must say so.
+static void changed(const Tensors& tensors) {
+  for (const at::Tensor& t : tensors) t.unsafeGetTensorImpl()->bump_version();
+}
+
 template <class T>
 static std::vector<T> cast(const double* from, size_t n) {
   return std::vector<T>(from, from + n);
@@ -101,6 +106,7 @@ char* supple_fused_adam(at::Tensor* const* params, at::Tensor* const* grads,
       at::_fused_adamw_(p, g, m, v, {}, steps, lr, beta1, beta2, weight_decay, eps, false, false);
     else
       at::_fused_adam_(p, g, m, v, {}, steps, lr, beta1, beta2, weight_decay, eps, false, false);
+    changed(p);
   });
 }
 
@@ -115,6 +121,7 @@ char* supple_adam_by_age(at::Tensor* p, const at::Tensor* g, at::Tensor* m, at::
                    decoupled ? 1 - lr * weight_decay : 1};
     auto step = p->scalar_type() == at::kDouble ? adam_by_age<double> : adam_by_age<float>;
     step(*p, *g, *m, *v, h, height, width, rows, columns);
+    changed({*p});
   });
 }
 
@@ -145,6 +152,7 @@ char* supple_to_norm(at::Tensor* const* tensors, size_t n, double radius, double
       else
         supple_scale_f32(t.data_ptr<float>(), t.numel(), (float)factor);
     }
+    changed(list(tensors, n));
   });
 }
 

@@ -6,6 +6,7 @@ use tch::{Device, Kind, Tensor};
 
 use crate::{
     diagnostics::step::{Measured, StepLook},
+    exec::fused_cpu::{Program, ProgramBuilder},
     forward::Forward,
     fused,
     interventions::{self, Clock, Intervention, InterventionConfig, NeuronStats, StepCx},
@@ -91,6 +92,14 @@ impl Model {
         &self.name
     }
 
+    /// The network as operations on buffers, from inputs of so many columns.
+    ///
+    /// # Errors
+    /// What has no such form, in words that end a sentence.
+    pub fn program(&self, input: usize) -> Result<Program, String> {
+        program(self.net.as_ref(), &self.params, input)
+    }
+
     /// The function behind it.
     pub fn network(&self) -> &dyn Network {
         self.net.as_ref()
@@ -136,18 +145,14 @@ impl Model {
         clock: Clock,
         rng: &mut Rng,
     ) -> Result<StepStats, NonFinite> {
-        let mut cx = StepCx::new(trace, clock, self.optim.steps() + 1, rng);
-        cx.new_task = self.optim.is_new_task(clock.task);
+        let mut cx = self.step_cx(trace, clock, rng);
         let mut loss = loss.shallow_clone();
         let mut terms = Vec::new();
-        for Active { kind, hooks, count } in &mut self.interventions {
-            if let Some(term) = hooks.loss_term(&self.params, &mut cx) {
-                if clock.log {
-                    terms.push((*kind, term.double_value(&[])));
-                }
-                loss += term;
+        for (kind, term) in self.loss_terms(&mut cx) {
+            if clock.log {
+                terms.push((kind, term.double_value(&[])));
             }
-            *count += std::mem::take(&mut cx.count);
+            loss += term;
         }
         let value = loss.double_value(&[]);
         if !value.is_finite() {
@@ -156,26 +161,100 @@ impl Model {
         let inputs: Vec<&Tensor> = self.params.trainable().map(|p| &p.value).collect();
         let mut grads = Tensor::run_backward(&[&loss], &inputs, false, false);
         drop(inputs);
+        Ok(self.step(value, terms, &mut grads, &mut cx))
+    }
+
+    /// The same with gradients that somebody else computed, in the order of [`Params::trainable`]: `loss` is their
+    /// loss, `trace` the forward pass behind it.
+    ///
+    /// # Errors
+    /// As [`Model::minimize`].
+    pub fn apply(
+        &mut self,
+        loss: f64,
+        grads: &mut [Tensor],
+        trace: &Trace,
+        watched: &[(&str, &Tensor)],
+        clock: Clock,
+        rng: &mut Rng,
+    ) -> Result<StepStats, NonFinite> {
+        let mut cx = self.step_cx(trace, clock, rng);
+        let all = self.loss_terms(&mut cx);
+        let terms: Vec<_> = all.iter().map(|(kind, t)| (*kind, t.double_value(&[]))).collect();
+        let loss = loss + terms.iter().map(|(_, value)| value).sum::<f64>();
+        if !loss.is_finite() {
+            return Err(self.blame(loss, watched, trace));
+        }
+        if !all.is_empty() {
+            self.add_gradients_of(all, grads);
+        }
+        Ok(self.step(loss, terms, grads, &mut cx))
+    }
+
+    /// Whether anything reads the trace that [`Model::apply`] gets.
+    pub fn reads_activations(&self) -> bool {
+        !self.interventions.is_empty()
+    }
+
+    fn step_cx<'a>(&self, trace: &'a Trace, clock: Clock, rng: &'a mut Rng) -> StepCx<'a> {
+        let mut cx = StepCx::new(trace, clock, self.optim.steps() + 1, rng);
+        cx.new_task = self.optim.is_new_task(clock.task);
+        cx
+    }
+
+    /// What every intervention adds to the loss.
+    fn loss_terms(&mut self, cx: &mut StepCx<'_>) -> Vec<(&'static str, Tensor)> {
+        let mut terms = Vec::new();
+        for Active { kind, hooks, count } in &mut self.interventions {
+            terms.extend(hooks.loss_term(&self.params, cx).map(|term| (*kind, term)));
+            *count += std::mem::take(&mut cx.count);
+        }
+        terms
+    }
+
+    /// Adds the gradients of `terms`, which need not depend on every parameter.
+    fn add_gradients_of(&self, terms: Vec<(&'static str, Tensor)>, grads: &mut [Tensor]) {
+        let inputs: Vec<&Tensor> = self.params.trainable().map(|p| &p.value).collect();
+        let mut sum: Tensor = terms.into_iter().map(|(_, term)| term).sum();
+        for input in &inputs {
+            sum += (*input * 0.0).sum(input.kind());
+        }
+        let more = Tensor::run_backward(&[&sum], &inputs, false, false);
+        let _guard = tch::no_grad_guard();
+        for (grad, more) in grads.iter_mut().zip(more) {
+            let _ = grad.g_add_(&more);
+        }
+    }
+
+    /// From gradients to new weights.
+    fn step(
+        &mut self,
+        loss: f64,
+        terms: Vec<(&'static str, f64)>,
+        grads: &mut [Tensor],
+        cx: &mut StepCx<'_>,
+    ) -> StepStats {
+        let (clock, trace) = (cx.clock, cx.trace);
         let grad_norm = clock.log.then(|| {
             let _guard = tch::no_grad_guard();
             fused::global_norm(&grads.iter().collect::<Vec<_>>()).double_value(&[])
         });
 
-        let mut look = clock.look.then(|| StepLook::new(&self.params, &grads));
+        let mut look = clock.look.then(|| StepLook::new(&self.params, grads));
         self.params.fresh.clear();
         for Active { hooks, count, .. } in &mut self.interventions {
-            hooks.gradients(&self.params, &mut grads, &mut cx);
+            hooks.gradients(&self.params, grads, cx);
             *count += std::mem::take(&mut cx.count);
         }
-        self.optim.clip(&mut grads);
-        self.optim.step(&mut self.params, &grads, clock.task);
+        self.optim.clip(grads);
+        self.optim.step(&mut self.params, grads, clock.task);
         // Before interventions, which may reset units with their statistics.
         self.params.take_proposals(trace.proposals());
         if let Some(look) = &mut look {
             look.stepped(&self.params);
         }
         for Active { hooks, count, .. } in &mut self.interventions {
-            hooks.weights(&mut self.params, &mut cx);
+            hooks.weights(&mut self.params, cx);
             *count += std::mem::take(&mut cx.count);
         }
         // Last, so that no intervention can leave a row off the sphere.
@@ -184,7 +263,7 @@ impl Model {
         let jumped = !self.params.fresh.is_empty();
         self.params.advance_reparams(jumped);
         let layers = look.map_or(Vec::new(), |look| look.finish(&self.params, &self.optim));
-        Ok(StepStats { loss: value, terms, grad_norm, layers })
+        StepStats { loss, terms, grad_norm, layers }
     }
 
     /// NaN is not judged here: the next loss is, with its cause.
@@ -290,6 +369,15 @@ impl Model {
     }
 }
 
+fn program(net: &dyn Network, params: &Params, input: usize) -> Result<Program, String> {
+    if params.iter().any(|(_, p)| p.value.device() != Device::Cpu) {
+        return Err("it runs on the CPU only".to_owned());
+    }
+    let (mut builder, x) = ProgramBuilder::new(params, input);
+    let outputs = net.program(&mut builder, x)?;
+    Ok(builder.finish(outputs))
+}
+
 /// A network with values of its own that nothing learns: a target, or an actor's copy.
 pub struct FrozenNetwork {
     net: Arc<dyn Network>,
@@ -308,6 +396,14 @@ impl FrozenNetwork {
     /// `[B, input]` to raw outputs.
     pub fn forward(&self, x: &Tensor) -> Vec<Tensor> {
         self.net.forward(&mut Forward::eval(&self.params, &mut Trace::off()), x)
+    }
+
+    /// As [`Model::program`].
+    ///
+    /// # Errors
+    /// As [`Model::program`].
+    pub fn program(&self, input: usize) -> Result<Program, String> {
+        program(self.net.as_ref(), &self.params, input)
     }
 
     /// The same on `device`.

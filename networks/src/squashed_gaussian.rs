@@ -95,8 +95,7 @@ impl SquashedGaussian {
         // log |d tanh(u) / du| = 2 (ln 2 - u - softplus(-2u)), stable for large |u|; its ln 2 and
         // the density's ln sqrt(2 pi) are the constant.
         let log_slope = (&u + (&u * -2.0).softplus()) * -2.0;
-        let dims = self.mean.size()[1] as f64;
-        let constant = -dims * (0.5 * (2.0 * std::f64::consts::PI).ln() + 2.0 * 2f64.ln());
+        let constant = constant(self.mean.size()[1] as f64);
         let log_prob = (normal - log_slope).sum_dim_intlist(-1, false, None::<Kind>) + constant; // [B]
         Sample { action, log_prob }
     }
@@ -115,6 +114,11 @@ impl SquashedGaussian {
     pub fn noise(&self, rng: &mut Rng) -> Tensor {
         random::normal(&self.mean.size(), rng).to_device(self.mean.device())
     }
+}
+
+/// What every log-probability in so many dimensions contains, whatever the draw.
+pub(crate) fn constant(dims: f64) -> f64 {
+    -dims * (0.5 * (2.0 * std::f64::consts::PI).ln() + 2.0 * 2f64.ln())
 }
 
 #[cfg(test)]

@@ -1,10 +1,12 @@
 //! The algorithms, and the table of those that a configuration can name.
 
 pub mod dqn;
+pub(crate) mod fused;
 pub mod network;
 pub mod range;
 pub mod sac;
 mod settings;
+pub(crate) mod value_rows;
 
 pub use settings::{AgentConfig, AlgorithmSettings};
 

@@ -87,7 +87,21 @@ impl Config {
     ) -> Result<Box<dyn Agent>, String> {
         let agent = self.agent.build(spec, device, rng)?;
         let (gamma, envs) = (self.agent.gamma(), self.runtime.envs());
-        Ok(Normalized::wrap(agent, &self.normalize, spec, gamma, envs))
+        let mut agent = Normalized::wrap(agent, &self.normalize, spec, gamma, envs);
+        // What cannot be fused keeps autograd; `exec` tells the user.
+        let _ = self.exec(agent.as_mut());
+        Ok(agent)
+    }
+
+    /// Lets an agent compute updates as `runtime.exec` says.
+    ///
+    /// # Errors
+    /// Why they are not fused although they should be, in words that end a sentence.
+    pub fn exec(&self, agent: &mut dyn Agent) -> Result<(), String> {
+        match self.runtime.exec {
+            Exec::Autograd => Ok(()),
+            Exec::Fused => agent.fuse(self.runtime.torch_threads.max(1)),
+        }
     }
 }
 
@@ -142,6 +156,16 @@ pub enum Mode {
     Async,
 }
 
+/// `runtime.exec`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Exec {
+    /// Updates by kernels of our own on the CPU, where they have what the agent needs, and by autograd otherwise.
+    Fused,
+    /// Updates by libtorch's autograd.
+    Autograd,
+}
+
 /// `[runtime]`
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -161,6 +185,8 @@ pub struct RuntimeConfig {
     /// libtorch threads of the learner; 0 takes all cores at start and is replaced by that number
     /// in the run folder. Bitwise equality holds at a fixed number.
     pub torch_threads: usize,
+    /// `"fused"` or `"autograd"`.
+    pub exec: Exec,
     /// Device of the learner: `"cpu"` or `"cuda"`, `"cuda:1"`, ...; actors always run on the CPU.
     pub device: String,
 }
@@ -175,6 +201,7 @@ impl Default for RuntimeConfig {
             queue: 64,
             update_to_data: 1.0,
             torch_threads: 0,
+            exec: Exec::Fused,
             device: "cpu".to_owned(),
         }
     }

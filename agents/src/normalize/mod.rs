@@ -167,6 +167,10 @@ impl Sampler for NormalizedSampler<'_> {
 }
 
 impl Agent for Normalized {
+    fn fuse(&mut self, threads: usize) -> Result<(), String> {
+        self.inner.fuse(threads)
+    }
+
     fn update(
         &mut self,
         batch: &Batch,

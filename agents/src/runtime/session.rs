@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use crossbeam::channel::Receiver;
 use envs::{Env, EnvError, EnvSpec, Registry};
-use networks::{params::StateDict, random};
+use networks::{exec::fused_cpu::Isa, params::StateDict, random};
 use serde::Serialize;
 use tch::Device;
 
 use crate::{
     agent::{Agent, InterventionCount},
-    config::{Config, notes},
+    config::{Config, Exec, notes},
     error::Error,
     replay::Replay,
     runtime::{
@@ -148,6 +148,17 @@ impl Parts {
     /// Settings that defeat each other, one sentence for each; see [`notes::notes`].
     pub fn notes(&self) -> Vec<String> {
         notes::notes(&self.config, &self.spec)
+    }
+
+    /// How updates are computed, as a sentence.
+    pub fn exec(&mut self) -> String {
+        match (self.config.runtime.exec, self.config.exec(self.agent.as_mut())) {
+            (Exec::Autograd, _) => "updates are computed by autograd".to_owned(),
+            (Exec::Fused, Ok(())) => {
+                format!("updates are computed by fused kernels ({})", Isa::best().name())
+            }
+            (Exec::Fused, Err(why)) => format!("updates are computed by autograd: {why}"),
+        }
     }
 
     /// Starts from the weights and statistics of a checkpoint of another run, as far as they fit.

@@ -7,11 +7,12 @@ use networks::{
     params::{LoadError, Params, StateDict},
     random::Rng,
 };
-use tch::Device;
+use tch::{Device, Kind};
 
 use super::{config::DqnConfig, policy::DqnPolicy};
 use crate::{
     agent::{Agent, InterventionCount, Policy, Snapshot},
+    algorithms::fused::Exec,
     diagnostics::probe::{BatchView, NetworkProbe},
     experience::Batch,
     logging::record::Scalars,
@@ -24,7 +25,8 @@ pub struct Dqn {
     pub(super) online: Model,
     pub(super) target: FrozenNetwork,
     pub(super) obs_dim: i64,
-    actions: usize,
+    pub(super) actions: usize,
+    pub(super) exec: Exec<Dqn>,
 }
 
 impl Dqn {
@@ -60,7 +62,13 @@ impl Dqn {
             config.network.model("q", net, p, device).map_err(|e| format!("agent.network.{e}"))?;
         let target = online.target();
         let obs_dim = spec.obs.size() as i64;
-        Ok(Dqn { config: config.clone(), online, target, obs_dim, actions })
+        Ok(Dqn { config: config.clone(), online, target, obs_dim, actions, exec: Exec::Autograd })
+    }
+
+    /// The same agent computing in `kind`: f64 compares whole updates with references.
+    #[must_use]
+    pub fn to_kind(self, kind: Kind) -> Dqn {
+        Dqn { online: self.online.to_kind(kind), target: self.target.to_kind(kind), ..self }
     }
 }
 
@@ -74,6 +82,12 @@ impl Agent for Dqn {
         log: &mut Scalars,
     ) -> Result<(), NonFinite> {
         self.update_step(b, replay, clock, rng, log)
+    }
+
+    fn fuse(&mut self, threads: usize) -> Result<(), String> {
+        self.program()?;
+        self.exec = Exec::Ready(threads);
+        Ok(())
     }
 
     fn probe(&self, b: &Batch, _rng: &mut Rng) -> Vec<NetworkProbe<'_>> {

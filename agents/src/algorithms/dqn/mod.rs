@@ -19,6 +19,7 @@
 
 mod agent;
 mod config;
+mod fused;
 mod heads;
 mod policy;
 mod probes;

@@ -1,10 +1,16 @@
 //! One update of DQN: the Q-network, then its target network.
 
-use networks::{interventions::Clock, model::NonFinite, random::Rng, trace::Trace};
+use networks::{
+    interventions::Clock,
+    model::{NonFinite, StepStats},
+    random::Rng,
+    trace::Trace,
+};
 use tch::{Kind, Tensor, no_grad_guard};
 
 use super::{agent::Dqn, config::TargetRule, heads::per_action};
 use crate::{
+    algorithms::fused::{self, Update},
     experience::Batch,
     logging::record::Scalars,
     losses::{self, TdLoss},
@@ -22,6 +28,10 @@ impl Dqn {
         rng: &mut Rng,
         log: &mut Scalars,
     ) -> Result<(), NonFinite> {
+        let with = Update { batch: b, noise: &(), replay, clock, rng, log };
+        if let Some(result) = fused::update(self, with) {
+            return result;
+        }
         let value = self.config.value;
         let y = self.targets(b);
         let mut trace = Trace::on();
@@ -33,6 +43,20 @@ impl Dqn {
             replay.report(&b.rows, &losses::errors(value, &[q.shallow_clone()], &y));
         }
 
+        self.update_target(clock);
+        self.log_step(&step, clock, log);
+        if clock.log {
+            log.scalar("q/mean", value.mean(&q).mean(None::<Kind>).double_value(&[]));
+            log.scalar("q/target", value.target_mean(&y).mean(None::<Kind>).double_value(&[]));
+            if let Some(mass) = value.boundary_mass(&y) {
+                log.scalar("q/boundary_mass", mass);
+            }
+        }
+        Ok(())
+    }
+
+    /// The target network follows, as its rule says.
+    pub(super) fn update_target(&mut self, clock: Clock) {
         match self.config.target {
             TargetRule::Polyak { tau } => self.online.polyak_update(&mut self.target, tau),
             TargetRule::Hard { every_updates }
@@ -42,18 +66,15 @@ impl Dqn {
             }
             TargetRule::Hard { .. } => self.online.sync_resets(&mut self.target),
         }
+    }
 
-        log.layers("q", &step);
+    /// What does not depend on how the step was computed.
+    pub(super) fn log_step(&self, step: &StepStats, clock: Clock, log: &mut Scalars) {
+        log.layers("q", step);
         if clock.log {
-            log.step("q", &step, self.online.lr());
-            log.scalar("q/mean", value.mean(&q).mean(None::<Kind>).double_value(&[]));
-            log.scalar("q/target", value.target_mean(&y).mean(None::<Kind>).double_value(&[]));
-            if let Some(mass) = value.boundary_mass(&y) {
-                log.scalar("q/boundary_mass", mass);
-            }
+            log.step("q", step, self.online.lr());
             log.scalar("policy/epsilon", self.config.epsilon.at(clock.env_step));
         }
-        Ok(())
     }
 
     /// Target: `y = r + discount * Q'(s', argmax_a Q(s', a))`, `[B]` or `[B, N]`   double DQN eq. 4

@@ -21,6 +21,7 @@ use super::{
 };
 use crate::{
     agent::{Agent, InterventionCount, Policy, Snapshot},
+    algorithms::fused::Exec,
     diagnostics::probe::{BatchView, NetworkProbe},
     experience::Batch,
     logging::record::Scalars,
@@ -38,7 +39,8 @@ pub struct Sac {
     pub(super) log_alpha: ParamId,
     pub(super) target_entropy: f64,
     pub(super) obs_dim: i64,
-    action_dim: usize,
+    pub(super) action_dim: usize,
+    pub(super) exec: Exec<Sac>,
 }
 
 impl Sac {
@@ -111,6 +113,7 @@ impl Sac {
             target_entropy,
             obs_dim,
             action_dim,
+            exec: Exec::Autograd,
         })
     }
 
@@ -147,6 +150,12 @@ impl Agent for Sac {
     ) -> Result<(), NonFinite> {
         let noise = Noise::of(b, rng);
         self.update_with(b, &noise, replay, clock, rng, log)
+    }
+
+    fn fuse(&mut self, threads: usize) -> Result<(), String> {
+        self.programs()?;
+        self.exec = Exec::Ready(threads);
+        Ok(())
     }
 
     fn probe(&self, b: &Batch, rng: &mut Rng) -> Vec<NetworkProbe<'_>> {

@@ -16,6 +16,7 @@
 
 mod agent;
 mod config;
+mod fused;
 mod noise;
 mod policy;
 mod probes;

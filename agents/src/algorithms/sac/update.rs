@@ -11,6 +11,7 @@ use tch::{Kind, Tensor, no_grad_guard};
 
 use super::{agent::Sac, noise::Noise};
 use crate::{
+    algorithms::fused::{self, Update},
     experience::{Batch, Between},
     logging::record::Scalars,
     losses,
@@ -32,6 +33,10 @@ impl Sac {
         rng: &mut Rng,
         log: &mut Scalars,
     ) -> Result<(), NonFinite> {
+        let with = Update { batch: b, noise, replay, clock, rng, log };
+        if let Some(result) = fused::update(self, with) {
+            return result;
+        }
         let (batch, value) = (b.fields(), self.config.value);
 
         let actor = if (self.critic.steps() + 1).is_multiple_of(self.config.policy_delay) {

@@ -16,6 +16,7 @@
 #![allow(clippy::undocumented_unsafe_blocks, reason = "bodies of unsafe functions of `Lanes`")]
 
 mod buffers;
+mod gaussian;
 mod matrix;
 mod ops;
 mod packed;
@@ -23,11 +24,14 @@ mod plan;
 mod product;
 mod program;
 mod simd;
+mod softmax;
 mod team;
 
+pub use gaussian::GaussianRows;
 pub use matrix::{Host, Matrix, Rows};
 pub use ops::{NormKind, Pointwise};
 pub use plan::{Plan, Purpose};
 pub use program::{Program, ProgramBuilder, Slot};
 pub use simd::{Isa, Kernel, Lanes, Real};
+pub use softmax::softmax_row;
 pub use team::Team;

@@ -54,7 +54,7 @@ impl Team {
     /// # Errors
     /// When the system has no more threads.
     pub fn new(threads: usize) -> std::io::Result<Team> {
-        let mut team = Team { shared: Arc::default(), workers: Vec::new() };
+        let mut team = Team::alone();
         for index in 1..threads {
             let shared = Arc::clone(&team.shared);
             let name = format!("update-{index}");
@@ -62,6 +62,11 @@ impl Team {
             team.workers.push(std::thread::Builder::new().name(name).spawn(body)?);
         }
         Ok(team)
+    }
+
+    /// The caller's thread only.
+    pub fn alone() -> Team {
+        Team { shared: Arc::default(), workers: Vec::new() }
     }
 
     /// How many.
@@ -103,6 +108,11 @@ impl Team {
                 job(&Rows::new(range));
             }
         });
+    }
+
+    /// All rows at once, on the calling thread.
+    pub fn whole(&mut self, count: usize, job: impl FnOnce(&Rows)) {
+        job(&Rows::new(0..count));
     }
 
     /// Calls `job` for every number below `count`, once, on whichever thread is free.

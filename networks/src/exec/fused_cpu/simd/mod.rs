@@ -46,6 +46,15 @@ impl Isa {
         all
     }
 
+    /// As its makers write it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Isa::Avx512 => "AVX-512",
+            Isa::Avx2 => "AVX2",
+            Isa::Portable => "no vector instructions",
+        }
+    }
+
     /// The fastest that this processor has.
     pub fn best() -> Isa {
         Isa::available()[0]
