@@ -32,7 +32,6 @@ impl Cargo {
         config: Option<OsString>,
         arguments: Vec<OsString>,
     ) -> Result<(), Error> {
-        eprintln!("building supple in release mode (the first time takes some minutes) ...");
         let program = self.build_trainer()?;
         let config = config.unwrap_or_else(|| self.quickstart());
         let error = Command::new(&program).arg("train").arg(config).args(arguments).exec();
@@ -98,7 +97,8 @@ impl Cargo {
 
     /// The path of the fresh executable, as cargo tells it: the target folder depends on
     /// `CARGO_TARGET_DIR`, on `build.target-dir` and on `build.target`.
-    fn build_trainer(&self) -> Result<PathBuf, Error> {
+    pub(crate) fn build_trainer(&self) -> Result<PathBuf, Error> {
+        eprintln!("building supple in release mode (the first time takes some minutes) ...");
         let mut command = self.command(&["build", "--release", "--package", "supple"]);
         command.args(self.features());
         command.arg("--message-format=json-render-diagnostics").stdout(Stdio::piped());

@@ -28,6 +28,8 @@ pub(crate) enum Command {
     Check,
     /// Run the benchmarks; the arguments are `cargo bench`'s.
     Bench { arguments: Vec<OsString> },
+    /// Time other frameworks beside this Supple, or one that is to be built.
+    Peers { program: Option<OsString>, arguments: Vec<String> },
 }
 
 const HELP: &str = "\
@@ -41,6 +43,7 @@ Commands:
   test    run the tests
   check   formatting, lints, documentation, licences
   bench   run the benchmarks
+  peers   time training beside Stable-Baselines3, SBX and rlox
 
 `cargo xtask COMMAND --help` tells more about a command.
 ";
@@ -97,6 +100,33 @@ Runs the benchmarks.
 Usage: cargo xtask bench [ARGUMENTS OF cargo bench]
 ";
 
+const PEERS: &str = "\
+Times training with Supple, Stable-Baselines3, SBX and rlox in turn, on the same tasks with the
+same networks, batches and threads, one update a step. Prints medians and ratios as a Markdown
+table, with the machine, the versions and the command.
+
+Usage: cargo xtask peers [CASE ...] [OPTIONS]
+
+Cases, by default all of them, some ten minutes a round:
+  halfcheetah  SAC, HalfCheetah-v5, 2x256, batch 256
+  pendulum     SAC, Pendulum-v1, 2x64, batch 256
+  cartpole     DQN, CartPole-v1, 2x128, batch 64
+
+  --rounds N           how often each of them runs; the median counts; default 3
+  --cores N,N          the cores that each process may use; default the first two
+  --threads N          threads of each process; `own` leaves it to each; default one a core
+  --only NAME,NAME     some of supple, sb3, sbx, rlox
+  --quick              very few steps, to see that everything runs: the rates are noise
+  --program PATH       a `supple` that is already built, with the feature mujoco
+  --thrust CASE=PATH   also an example of thrust-rl that takes TOTAL_TIMESTEPS, such as its
+                       train_sac, built with the case's sizes
+
+The peers are installed once per machine, from the pinned and hash-checked wheels of
+benchmarks/peers/requirements.txt, into a virtual environment in the cache folder of
+`cargo xtask setup`. Needs Python 3.11 or newer with venv, 3.5 GB of free disk, of which 2.3 GB
+stay used, and 800 MB of downloads. SUPPLE_CACHE and SUPPLE_WHEELS count here too.
+";
+
 /// Reads the arguments after the program's name.
 pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, Error> {
     let mut arguments = arguments.into_iter();
@@ -109,6 +139,7 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Com
         "test" => TEST,
         "check" => CHECK,
         "bench" => BENCH,
+        "peers" => PEERS,
         "help" | "-h" | "--help" => return Ok(Command::Help(HELP)),
         _ => return Err(Error::Usage(format!("there is no command `{name}`"))),
     };
@@ -131,6 +162,7 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Com
             Ok(Command::Test { slow: slow.is_some(), arguments: rest })
         }
         "bench" => Ok(Command::Bench { arguments: rest }),
+        "peers" => peers(rest),
         _ => match rest.first() {
             Some(extra) => {
                 let extra = extra.to_string_lossy();
@@ -140,6 +172,24 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Com
             None => Ok(Command::Check),
         },
     }
+}
+
+/// Takes out `--program`, which only this side needs to know.
+fn peers(rest: Vec<OsString>) -> Result<Command, Error> {
+    let (mut program, mut arguments) = (None, Vec::new());
+    let mut rest = rest.into_iter();
+    while let Some(argument) = rest.next() {
+        let text = argument.to_string_lossy().into_owned();
+        if text == "--program" {
+            let path = rest.next();
+            program = Some(path.ok_or_else(|| Error::Usage("`--program` lacks a path".into()))?);
+        } else if let Some(path) = text.strip_prefix("--program=") {
+            program = Some(path.into());
+        } else {
+            arguments.push(text);
+        }
+    }
+    Ok(Command::Peers { program, arguments })
 }
 
 /// The arguments of `cargo test`: the whole workspace unless packages are named, the feature
@@ -234,6 +284,19 @@ mod tests {
     }
 
     #[test]
+    fn the_program_of_peers_is_taken_out() {
+        let peers = |program: Option<&str>, text: &str| {
+            let arguments = text.split_whitespace().map(str::to_owned).collect();
+            Command::Peers { program: program.map(OsString::from), arguments }
+        };
+        assert_eq!(parsed("peers pendulum --quick"), peers(None, "pendulum --quick"));
+        for text in ["peers --program s --rounds 1", "peers --rounds 1 --program=s"] {
+            assert_eq!(parsed(text), peers(Some("s"), "--rounds 1"));
+        }
+        assert_eq!(parse(words("peers --program")).unwrap_err().code(), 2);
+    }
+
+    #[test]
     fn test_arguments_keep_their_side_of_the_double_dash() {
         let test = |slow, text| test_arguments(slow, false, words(text));
         assert_eq!(test(false, "-- --nocapture"), words("--workspace -- --nocapture"));
@@ -292,7 +355,7 @@ mod tests {
     #[test]
     fn every_command_has_its_help() {
         assert_eq!(parsed(""), Command::Help(HELP));
-        for name in ["setup", "train", "test", "check", "bench"] {
+        for name in ["setup", "train", "test", "check", "bench", "peers"] {
             assert!(HELP.contains(&format!("\n  {name} ")), "{name}");
             let Command::Help(text) = parsed(&format!("{name} --help")) else { panic!("{name}") };
             assert!(text.contains(&format!("Usage: cargo xtask {name}")), "{name}");

@@ -39,6 +39,8 @@ pub(crate) enum Error {
     WheelsFolder { name: &'static str, folder: PathBuf, wheels: Vec<String>, pip: PipSaid },
     /// A wheel is not the one that was pinned.
     Hash { wheels_file: &'static str, pip: PipSaid },
+    /// The environment of `peers` cannot be made.
+    Peers(PeersError),
     /// pip or the unpacking failed in a way not foreseen.
     Fetch { what: String, line: String, log: PathBuf },
     /// `LIBTORCH_USE_PYTORCH` is set but there is no fitting `PyTorch`.
@@ -49,6 +51,19 @@ pub(crate) enum Error {
     OwnLibtorch { place: String, problem: String, remedy: &'static str },
     /// A file operation failed.
     Io { doing: &'static str, path: PathBuf, error: io::Error },
+}
+
+/// Why the environment of `peers` cannot be made.
+#[derive(Debug)]
+pub(crate) enum PeersError {
+    /// `python3 -m venv` does not work.
+    NoVenv { log: PathBuf },
+    /// This Python is too old for the pinned versions.
+    OldPython { found: String },
+    /// The registry does not answer.
+    Unreachable(PipSaid),
+    /// A wheel is missing: for this Python, or from `SUPPLE_WHEELS`.
+    Wheels { found: String, folder: Option<PathBuf>, pip: PipSaid },
 }
 
 /// pip's own words, for those who know it better than we do.
@@ -63,6 +78,41 @@ pub(crate) struct PipSaid {
 impl fmt::Display for PipSaid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "(pip: \"{}\"; full log: {})", self.line, self.log.display())
+    }
+}
+
+impl fmt::Display for PeersError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoVenv { log } => write!(
+                f,
+                "`python3 -m venv` fails, and the peers need it; install it (Debian, Ubuntu: `apt \
+                 install python3-venv`; full log: {})",
+                log.display()
+            ),
+            Self::OldPython { found } => write!(
+                f,
+                "the peers need Python 3.11 or newer and `python3` is {found}; put a newer one \
+                 first on PATH"
+            ),
+            Self::Unreachable(pip) => write!(
+                f,
+                "the package registry cannot be reached for the peers; restore access, or put the \
+                 wheels of benchmarks/peers/requirements.txt into a folder and set SUPPLE_WHEELS \
+                 to it {pip}"
+            ),
+            Self::Wheels { found, folder: None, pip } => write!(
+                f,
+                "the package registry lacks a wheel of benchmarks/peers/requirements.txt for \
+                 Python {found}; put Python 3.11 to 3.13 first on PATH {pip}"
+            ),
+            Self::Wheels { found, folder: Some(folder), pip } => write!(
+                f,
+                "SUPPLE_WHEELS={} does not hold all wheels of benchmarks/peers/requirements.txt \
+                 for Python {found}; put them there {pip}",
+                folder.display()
+            ),
+        }
     }
 }
 
@@ -162,6 +212,7 @@ impl fmt::Display for Error {
                 "a downloaded wheel is not the one pinned in {wheels_file}, so it \
                  was not used; try again, and if it persists suspect the registry or mirror {pip}"
             ),
+            Self::Peers(error) => write!(f, "{error}"),
             Self::Fetch { what, line, log } => {
                 write!(f, "{what} failed: \"{line}\"; the full log is {}", log.display())
             }

@@ -39,15 +39,16 @@ const PLATFORM: [&str; 16] = [
 
 /// Puts the complete tree at `place`, a folder of `cache`.
 pub(crate) fn fetch(tree: &Tree, cache: &Path, place: &Path) -> Result<(), Error> {
-    check_platform(tree, env::consts::OS, env::consts::ARCH, cfg!(target_env = "gnu"))?;
-    check_python(tree)?;
+    let Tree { name, elsewhere, .. } = *tree;
+    check_platform(name, elsewhere, env::consts::OS, env::consts::ARCH, cfg!(target_env = "gnu"))?;
+    check_python(name)?;
     let _lock = lock(cache)?;
     // Another checkout may have finished while this one waited.
     if is_complete(place) {
         return Ok(());
     }
     clear_staging(cache);
-    check_disk(tree, cache)?;
+    check_disk(name, tree.needed_mb, cache)?;
     let staging = cache.join(format!("{STAGING}{}", process::id()));
     let fetched = fill(tree, cache, &staging, place);
     let _ = fs::remove_dir_all(&staging);
@@ -148,7 +149,7 @@ fn download_error(
 /// Runs a step; on failure the inner error is what it wrote to stderr, which goes to the
 /// log as well. Its stdout, with pip's progress bar, goes to our stderr: the stdout of
 /// `train` belongs to the trainer.
-fn run(command: &mut Command, log: &Path) -> Result<Result<(), String>, Error> {
+pub(crate) fn run(command: &mut Command, log: &Path) -> Result<Result<(), String>, Error> {
     let child = command.stdin(Stdio::null()).stdout(io::stderr()).stderr(Stdio::piped()).spawn();
     let output = child
         .and_then(process::Child::wait_with_output)
@@ -160,7 +161,8 @@ fn run(command: &mut Command, log: &Path) -> Result<Result<(), String>, Error> {
     Ok(if output.status.success() { Ok(()) } else { Err(stderr) })
 }
 
-fn lock(cache: &Path) -> Result<File, Error> {
+/// Held by whoever changes the cache.
+pub(crate) fn lock(cache: &Path) -> Result<File, Error> {
     let path = cache.join("setup.lock");
     let file = File::create(&path).map_err(Error::io("create", &path))?;
     match file.try_lock() {
@@ -183,8 +185,14 @@ fn clear_staging(cache: &Path) {
     }
 }
 
-fn check_platform(tree: &Tree, os: &str, arch: &str, gnu: bool) -> Result<(), Error> {
-    let Tree { name, elsewhere, .. } = *tree;
+/// Fails where the wheels of what has this name do not run; `elsewhere` says what helps there.
+pub(crate) fn check_platform(
+    name: &'static str,
+    elsewhere: Option<&'static str>,
+    os: &str,
+    arch: &str,
+    gnu: bool,
+) -> Result<(), Error> {
     if (os, arch, gnu) != ("linux", "x86_64", true) {
         let libc = if os == "linux" && !gnu { " without glibc" } else { "" };
         let found = format!("{arch} {os}{libc}");
@@ -198,8 +206,8 @@ fn check_platform(tree: &Tree, os: &str, arch: &str, gnu: bool) -> Result<(), Er
     }
 }
 
-fn check_python(tree: &Tree) -> Result<(), Error> {
-    let name = tree.name;
+/// Fails without a Python and a pip that can fetch what has this name.
+pub(crate) fn check_python(name: &'static str) -> Result<(), Error> {
     // 3.6: the oldest that the unpacking script is written for.
     let script = "import sys; sys.exit(sys.version_info < (3, 6))";
     output("python3", &["-c", script]).ok_or(Error::NoPython { name })?;
@@ -212,8 +220,8 @@ fn check_python(tree: &Tree) -> Result<(), Error> {
     }
 }
 
-fn check_disk(tree: &Tree, cache: &Path) -> Result<(), Error> {
-    let Tree { name, needed_mb, .. } = *tree;
+/// Fails if the cache's disk has too little room for what has this name.
+pub(crate) fn check_disk(name: &'static str, needed_mb: u64, cache: &Path) -> Result<(), Error> {
     let table = output("df", &["-Pk", &cache.to_string_lossy()]);
     match table.as_deref().and_then(free_mb) {
         Some(free_mb) if free_mb < needed_mb => {
@@ -252,11 +260,13 @@ mod tests {
 
     #[test]
     fn only_glibc_linux_on_x86_64_is_served() {
-        assert!(check_platform(&LIBTORCH, "linux", "x86_64", true).is_ok());
+        let check =
+            |tree: &Tree, os, arch, gnu| check_platform(tree.name, tree.elsewhere, os, arch, gnu);
+        assert!(check(&LIBTORCH, "linux", "x86_64", true).is_ok());
         for (os, arch, gnu) in
             [("linux", "aarch64", true), ("macos", "x86_64", false), ("linux", "x86_64", false)]
         {
-            let error = |tree| check_platform(tree, os, arch, gnu).unwrap_err().to_string();
+            let error = |tree| check(tree, os, arch, gnu).unwrap_err().to_string();
             let libtorch = error(&LIBTORCH);
             assert!(libtorch.contains(&format!("ready-made libtorch for {arch}")), "{libtorch}");
             assert!(libtorch.contains("LIBTORCH_USE_PYTORCH=1"), "{libtorch}");

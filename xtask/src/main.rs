@@ -10,6 +10,7 @@ mod error;
 mod fetch;
 mod libtorch;
 mod mujoco;
+mod peers;
 mod pip_log;
 mod tree;
 
@@ -24,6 +25,7 @@ use command_line::Command;
 use error::Error;
 use libtorch::{LIBTORCH, Source};
 use mujoco::{MUJOCO, State};
+use peers::Program;
 use tree::Tree;
 
 fn main() -> ExitCode {
@@ -48,11 +50,20 @@ fn run() -> Result<(), Error> {
     }
     let checkout = checkout();
     compiler::check()?;
+    if let Command::Peers { program, arguments } = &command {
+        let needed = peers::needs_supple(&checkout, arguments)?;
+        if !needed || program.is_some() {
+            let program = program.clone().map(Program::Named);
+            return peers::measure(&checkout, &peers::ensure()?, program, arguments);
+        }
+    }
     let linked = || fs::symlink_metadata(checkout.join(LIBTORCH.link)).is_ok();
     let was_linked = linked();
     let source = libtorch::ensure(&checkout)?;
     // Whatever sets up libtorch is the first command in this checkout, and gets MuJoCo too.
-    let fetch = command == Command::Setup || (linked() && !was_linked);
+    // Peers are compared in an environment of it.
+    let asked = matches!(command, Command::Setup | Command::Peers { .. });
+    let fetch = asked || (linked() && !was_linked);
     let mujoco = mujoco::ensure(&checkout, fetch);
     if command == Command::Setup {
         eprintln!("{}", describe(&source));
@@ -67,13 +78,22 @@ fn run() -> Result<(), Error> {
         }
         State::Ready(_) | State::Absent => {}
     }
-    let cargo = Cargo::new(checkout, matches!(mujoco, State::Ready(_)));
+    let cargo = Cargo::new(checkout.clone(), matches!(mujoco, State::Ready(_)));
     match command {
         Command::Help(_) | Command::Setup => Ok(()),
         Command::Train { config, arguments } => cargo.train(config, arguments),
         Command::Test { slow, arguments } => cargo.test(slow, arguments),
         Command::Check => cargo.check(),
         Command::Bench { arguments } => cargo.bench(arguments),
+        Command::Peers { arguments, .. } => {
+            let python = peers::ensure()?;
+            peers::measure(
+                &checkout,
+                &python,
+                Some(Program::Built(cargo.build_trainer()?)),
+                &arguments,
+            )
+        }
     }
 }
 

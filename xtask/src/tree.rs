@@ -128,12 +128,13 @@ pub(crate) fn own_variable(
     if is_ours { None } else { Some(value) }
 }
 
-fn cache() -> Result<PathBuf, Error> {
+/// The folder shared by all checkouts.
+pub(crate) fn cache() -> Result<PathBuf, Error> {
     let variable = |name| env::var_os(name);
     cache_folder(variable("SUPPLE_CACHE"), variable("XDG_CACHE_HOME"), variable("HOME"))
 }
 
-/// The folder shared by all checkouts: `SUPPLE_CACHE`, else the user's cache folder.
+/// `SUPPLE_CACHE`, else the user's cache folder.
 fn cache_folder(
     supple_cache: Option<OsString>,
     xdg_cache_home: Option<OsString>,
