@@ -98,6 +98,10 @@ pub trait Agent: Send {
     fn fuse(&mut self, _threads: usize) -> Result<(), String> {
         Err("the algorithm has no fused update".to_owned())
     }
+    /// Whether updates are fused.
+    fn is_fused(&self) -> bool {
+        false
+    }
     /// Told of every round before its updates, in order. One experience per actor.
     fn receive(&mut self, _round: &[Experience]) {}
     /// Told of every round after its updates, in order: for statistics of what is seen, such as

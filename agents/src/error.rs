@@ -1,6 +1,9 @@
 //! What can go wrong in a run, as sentences for people.
 
-use std::path::{Path, PathBuf};
+use std::{
+    any::Any,
+    path::{Path, PathBuf},
+};
 
 use networks::model::NonFinite;
 
@@ -67,6 +70,18 @@ pub enum Error {
 }
 
 impl Error {
+    /// The error of a thread that panicked.
+    pub(crate) fn of_panic(thread: String, panic: &(dyn Any + Send)) -> Error {
+        let message = panic
+            .downcast_ref::<&str>()
+            .map(|s| (*s).to_owned())
+            .or_else(|| panic.downcast_ref::<String>().cloned())
+            .unwrap_or_else(|| "no message".to_owned());
+        // libtorch's messages can hold whole tensors.
+        let message = message.lines().next().unwrap_or_default().chars().take(300).collect();
+        Error::Panic { thread, message }
+    }
+
     /// An I/O error with what was attempted on which path.
     pub fn io(action: &'static str, path: &Path, cause: std::io::Error) -> Error {
         if let Some(folder) = deleted(path) {

@@ -171,6 +171,10 @@ impl Agent for Normalized {
         self.inner.fuse(threads)
     }
 
+    fn is_fused(&self) -> bool {
+        self.inner.is_fused()
+    }
+
     fn update(
         &mut self,
         batch: &Batch,

@@ -18,9 +18,9 @@ use crate::{
     experience::Experience,
     logging::{metrics::ToWriter, record::Record},
     runtime::{
+        actor_link::ActorLink,
         evaluations::{Candidate, Evaluations},
         learner::Learner,
-        mailbox::Mailbox,
         message::{FromActor, ToActor},
         session::{Progress, Report},
     },
@@ -29,9 +29,7 @@ use crate::{
 
 /// The learner's ends of all channels. Dropping them ends every other thread.
 pub(crate) struct Channels {
-    pub(crate) to_actors: Vec<Mailbox>,
-    /// Bounded by `runtime.queue`: fast actors wait here.
-    pub(crate) from_actors: Vec<Receiver<FromActor>>,
+    pub(crate) actors: Vec<ActorLink>,
     pub(crate) evaluations: Evaluations,
     pub(crate) to_writer: Sender<ToWriter>,
     pub(crate) writer_synced: Receiver<()>,
@@ -112,7 +110,7 @@ impl<'a> LearnerLoop<'a> {
 
     /// The whole run.
     pub(crate) fn run(mut self) -> Result<Report, Error> {
-        for i in 0..self.channels.from_actors.len() {
+        for i in 0..self.channels.actors.len() {
             match self.receive(i)? {
                 FromActor::Start(obs) => match self.pending[i].back_mut() {
                     // Rounds of this actor that were saved in the checkpoint come first; the environments continue after them.
@@ -197,14 +195,14 @@ impl<'a> LearnerLoop<'a> {
         Ok(())
     }
 
-    fn receive(&self, actor: usize) -> Result<FromActor, Error> {
-        self.channels.from_actors[actor].recv().map_err(|_| Error::Gone(format!("actor-{actor}")))
+    fn receive(&mut self, actor: usize) -> Result<FromActor, Error> {
+        self.channels.actors[actor].receive(actor)
     }
 
-    fn broadcast(&self) {
+    fn broadcast(&mut self) {
         let snapshot = self.learner.snapshot();
-        for mailbox in &self.channels.to_actors {
-            mailbox.put(ToActor::Snapshot(snapshot.clone()));
+        for actor in &mut self.channels.actors {
+            actor.put(ToActor::Snapshot(snapshot.clone()));
         }
     }
 

@@ -1,6 +1,7 @@
 //! Threads, what they say to each other, and a run from start to report.
 
 pub mod actor;
+mod actor_link;
 pub mod evaluate;
 mod evaluations;
 pub mod init_from;

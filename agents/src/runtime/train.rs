@@ -5,7 +5,6 @@
 //! and `recv` fail and they return, then the writer drains what is left. No stop flag, no mutex.
 
 use std::{
-    any::Any,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
     thread::JoinHandle,
@@ -25,6 +24,7 @@ use crate::{
     paths::shown,
     runtime::{
         actor::{self, Actor},
+        actor_link::ActorLink,
         evaluate,
         evaluations::Evaluations,
         learner::Learner,
@@ -87,25 +87,30 @@ pub fn train(session: Session<'_>) -> Result<Report, Error> {
         }));
     }
 
+    // Fused updates have threads of their own, and libtorch's would spin beside them.
+    let torch_threads =
+        if learner.agent.is_fused() { 1 } else { config.runtime.torch_threads.max(1) };
     let mut channels = Channels {
-        to_actors: Vec::new(),
-        from_actors: Vec::new(),
+        actors: Vec::new(),
         evaluations: Evaluations::new(to_evaluator, eval_results),
         to_writer,
         writer_synced,
         stop,
     };
     for (i, actor) in actors.into_iter().enumerate() {
-        let (sender, inbox) = mailbox();
-        let (outbox, receiver) = bounded(config.runtime.queue);
-        channels.to_actors.push(sender);
-        channels.from_actors.push(receiver);
+        let name = format!("actor-{i}");
+        if ActorLink::can_be_here(&config, torch_threads) {
+            channels.actors.push(ActorLink::here(name, actor));
+            continue;
+        }
+        let (to, inbox) = mailbox();
+        let (outbox, from) = bounded(config.runtime.queue);
+        channels.actors.push(ActorLink::Thread { to, from });
         let config = config.clone();
         let body = move || actor::run(actor, &config, &inbox, &outbox);
-        handles.push(spawn(&format!("actor-{i}"), &faults, body));
+        handles.push(spawn(&name, &faults, body));
     }
 
-    let torch_threads = config.runtime.torch_threads.max(1);
     let (done, outcome) = bounded(1);
     guarded("learner", &faults, || {
         tch::set_num_threads(torch_threads as i32);
@@ -136,8 +141,9 @@ fn build_actors(
     let actors = (0..config.runtime.actors)
         .map(|i| {
             let build = || build_actor(config, i, make_env, agent, resume);
-            let (actor, began) = catch_unwind(AssertUnwindSafe(build))
-                .unwrap_or_else(|panic| Err(panicked(format!("actor-{i}"), panic.as_ref())))?;
+            let (actor, began) = catch_unwind(AssertUnwindSafe(build)).unwrap_or_else(|panic| {
+                Err(Error::of_panic(format!("actor-{i}"), panic.as_ref()))
+            })?;
             restarted += began;
             Ok(actor)
         })
@@ -192,23 +198,13 @@ fn guarded(thread: &str, faults: &Sender<Error>, body: impl FnOnce() -> Result<(
     let thread = thread.to_owned();
     let fault = match catch_unwind(AssertUnwindSafe(body)) {
         Ok(Ok(()) | Err(Error::Gone(_))) => return,
-        Ok(Err(error @ (Error::NonFinite { .. } | Error::Thread { .. }))) => error,
+        Ok(Err(error @ (Error::NonFinite { .. } | Error::Thread { .. } | Error::Panic { .. }))) => {
+            error
+        }
         Ok(Err(error)) => Error::Thread { thread, message: error.to_string() },
-        Err(panic) => panicked(thread, panic.as_ref()),
+        Err(panic) => Error::of_panic(thread, panic.as_ref()),
     };
     let _ = faults.send(fault);
-}
-
-/// The error of a thread that panicked.
-fn panicked(thread: String, panic: &(dyn Any + Send)) -> Error {
-    let message = panic
-        .downcast_ref::<&str>()
-        .map(|s| (*s).to_owned())
-        .or_else(|| panic.downcast_ref::<String>().cloned())
-        .unwrap_or_else(|| "no message".to_owned());
-    // libtorch's messages can hold whole tensors.
-    let message = message.lines().next().unwrap_or_default().chars().take(300).collect();
-    Error::Panic { thread, message }
 }
 
 /// Joins every thread before anything is reported; one that does not end in time is named.

@@ -90,6 +90,10 @@ impl Agent for Dqn {
         Ok(())
     }
 
+    fn is_fused(&self) -> bool {
+        !matches!(self.exec, Exec::Autograd)
+    }
+
     fn probe(&self, b: &Batch, _rng: &mut Rng) -> Vec<NetworkProbe<'_>> {
         vec![self.network_probe(b)]
     }

@@ -158,6 +158,10 @@ impl Agent for Sac {
         Ok(())
     }
 
+    fn is_fused(&self) -> bool {
+        !matches!(self.exec, Exec::Autograd)
+    }
+
     fn probe(&self, b: &Batch, rng: &mut Rng) -> Vec<NetworkProbe<'_>> {
         self.network_probe(b, rng)
     }

@@ -82,11 +82,11 @@ impl LearnerLoop<'_> {
 
     /// Asks every actor for its state; rounds that arrive before it wait in `pending`.
     fn collect_states(&mut self) -> Result<Vec<ActorState>, Error> {
-        for mailbox in &self.channels.to_actors {
-            mailbox.put(ToActor::Save);
+        for actor in &mut self.channels.actors {
+            actor.put(ToActor::Save);
         }
         let mut states = Vec::new();
-        for i in 0..self.channels.to_actors.len() {
+        for i in 0..self.channels.actors.len() {
             states.push(loop {
                 match self.receive(i)? {
                     FromActor::State(state) => break *state,

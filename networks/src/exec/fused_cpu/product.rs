@@ -161,7 +161,7 @@ impl<T: Real> Product<T> {
     unsafe fn tiles<L: Lanes<T>, const N: usize>(&self, panel: usize) {
         unsafe {
             let count = self.rows.len();
-            let most = L::TILE.0.min(6);
+            let most = L::TILE.0.min(12);
             let tiles = count.div_ceil(most);
             let mut at = self.rows.start;
             for t in 0..tiles {
@@ -172,7 +172,13 @@ impl<T: Real> Product<T> {
                     3 => self.tile_3::<L, N>(panel, at),
                     4 => self.tile_4::<L, N>(panel, at),
                     5 => self.tile_5::<L, N>(panel, at),
-                    _ => self.tile_6::<L, N>(panel, at),
+                    6 => self.tile_6::<L, N>(panel, at),
+                    7 => self.tile_7::<L, N>(panel, at),
+                    8 => self.tile_8::<L, N>(panel, at),
+                    9 => self.tile_9::<L, N>(panel, at),
+                    10 => self.tile_10::<L, N>(panel, at),
+                    11 => self.tile_11::<L, N>(panel, at),
+                    _ => self.tile_12::<L, N>(panel, at),
                 }
                 at = end;
             }
@@ -185,6 +191,12 @@ impl<T: Real> Product<T> {
     tile!(tile_4, 4, 0 1 2 3);
     tile!(tile_5, 5, 0 1 2 3 4);
     tile!(tile_6, 6, 0 1 2 3 4 5);
+    tile!(tile_7, 7, 0 1 2 3 4 5 6);
+    tile!(tile_8, 8, 0 1 2 3 4 5 6 7);
+    tile!(tile_9, 9, 0 1 2 3 4 5 6 7 8);
+    tile!(tile_10, 10, 0 1 2 3 4 5 6 7 8 9);
+    tile!(tile_11, 11, 0 1 2 3 4 5 6 7 8 9 10);
+    tile!(tile_12, 12, 0 1 2 3 4 5 6 7 8 9 10 11);
 
     #[inline(always)]
     unsafe fn put<L: Lanes<T>>(&self, sum: L, offset: usize, left: usize) {

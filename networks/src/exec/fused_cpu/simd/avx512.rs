@@ -16,7 +16,7 @@ pub(super) unsafe fn run<T: Real, K: Kernel<T>>(kernel: K) -> K::Output {
 pub struct F32([__m512; 1]);
 
 impl Lanes<f32> for F32 {
-    const TILE: (usize, usize) = (6, 4);
+    const TILE: (usize, usize) = (12, 2);
 
     #[inline(always)]
     unsafe fn splat(x: f32) -> Self {

@@ -237,12 +237,15 @@ impl Real for f32 {
     #[cfg(target_arch = "x86_64")]
     type Avx2 = avx2::F32;
 
+    #[inline(always)]
     fn of(x: f64) -> f32 {
         x as f32
     }
+    #[inline(always)]
     fn wide(self) -> f64 {
         f64::from(self)
     }
+    #[inline(always)]
     fn fma(self, a: f32, b: f32) -> f32 {
         self.mul_add(a, b)
     }
@@ -254,12 +257,15 @@ impl Real for f64 {
     #[cfg(target_arch = "x86_64")]
     type Avx2 = avx2::F64;
 
+    #[inline(always)]
     fn of(x: f64) -> f64 {
         x
     }
+    #[inline(always)]
     fn wide(self) -> f64 {
         self
     }
+    #[inline(always)]
     fn fma(self, a: f64, b: f64) -> f64 {
         self.mul_add(a, b)
     }
