@@ -80,7 +80,7 @@ impl Case {
         updates: u64,
         kind: Kind,
     ) -> (StateDict, Vec<f64>) {
-        self.run(self.agent(exec, threads, kind).as_mut(), updates, kind)
+        self.run(self.agent(exec, threads, kind).as_mut(), updates, kind, |update| update == 2)
     }
 
     fn draw(&self, rng: &mut Rng) -> Batch {
@@ -109,13 +109,19 @@ impl Case {
     }
 
     /// The agent's state, every logged number and every reported error of some updates.
-    fn run(&self, agent: &mut dyn Agent, updates: u64, kind: Kind) -> (StateDict, Vec<f64>) {
+    fn run(
+        &self,
+        agent: &mut dyn Agent,
+        updates: u64,
+        kind: Kind,
+        look: impl Fn(u64) -> bool,
+    ) -> (StateDict, Vec<f64>) {
         let (mut data, mut rng) = (random::stream(5, 0), random::stream(6, 0));
         let (mut numbers, mut told) = (Vec::new(), Told::default());
         for update in 0..updates {
             let b = to_kind(&self.draw(&mut data), kind);
             let mut log = Scalars::default();
-            let clock = Clock { env_step: update, update, task: 0, log: true, look: update == 2 };
+            let clock = Clock { env_step: update, update, task: 0, log: true, look: look(update) };
             agent.update(&b, &mut told, clock, &mut rng, &mut log).unwrap();
             numbers.extend(log.take().into_iter().map(|(_, x)| x));
         }
@@ -250,6 +256,22 @@ fn threads_change_no_bit() {
                 assert!(got[name].equal(want), "{}: {name} with {threads} threads", case.text);
             }
             assert_eq!(numbers, others, "{}", case.text);
+        }
+    }
+}
+
+/// An update that is looked at leaves gradients for all to see before the optimiser steps; another steps each weight as
+/// soon as it has its gradient. Both are the same to the bit.
+#[test]
+fn looking_changes_no_bit() {
+    for case in cases() {
+        let run = |look: bool| {
+            let mut agent = case.agent(Exec::Fused, 1, Kind::Float);
+            case.run(agent.as_mut(), 6, Kind::Float, |_| look).0
+        };
+        let (seen, unseen) = (run(true), run(false));
+        for (name, want) in &unseen {
+            assert!(seen[name].equal(want), "{}: {name}", case.text);
         }
     }
 }

@@ -4,8 +4,11 @@
 
 use std::ffi::{CStr, c_char, c_int};
 
-use tch::Tensor;
+use tch::{Kind, Tensor};
 use torch_sys::C_tensor;
+
+pub(crate) use crate::exec::fused_cpu::step::AdamStep;
+use crate::exec::fused_cpu::{step, sums};
 
 /// Below this a norm counts as this: zero stays zero instead of becoming NaN (SimbaV2's code).
 pub(crate) const L2_EPS: f64 = 1e-8;
@@ -32,41 +35,7 @@ unsafe extern "C" {
     fn supple_unit_rows(matrices: List, n: usize, eps: f64) -> *mut c_char;
     fn supple_keep_freed_memory();
     fn supple_torch_version() -> *const c_char;
-    fn supple_adam_by_age(
-        param: *const C_tensor,
-        grad: *const C_tensor,
-        exp_avg: *const C_tensor,
-        exp_avg_sq: *const C_tensor,
-        lr: f64,
-        beta1: f64,
-        beta2: f64,
-        eps: f64,
-        weight_decay: f64,
-        decoupled: c_int,
-        height: usize,
-        width: usize,
-        rows: *const f64,
-        columns: *const f64,
-    ) -> *mut c_char;
-    fn supple_to_norm(tensors: List, n: usize, radius: f64, eps: f64) -> *mut c_char;
-    fn supple_columns(
-        x: *const C_tensor,
-        centre: *const f64,
-        sum: *mut f64,
-        deviation: *mut f64,
-    ) -> *mut c_char;
-}
-
-/// Hyper-parameters of one fused Adam step, named as in `torch.optim.Adam`.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct AdamStep {
-    pub(crate) lr: f64,
-    pub(crate) beta1: f64,
-    pub(crate) beta2: f64,
-    pub(crate) eps: f64,
-    pub(crate) weight_decay: f64,
-    /// `true`: decoupled weight decay (AdamW), `false`: L2 added to the gradient (Adam).
-    pub(crate) decoupled: bool,
+    fn supple_changed(tensors: List, n: usize);
 }
 
 /// One in-place Adam step on all `params`. `step` is a float scalar tensor that already counts
@@ -129,44 +98,36 @@ pub(crate) fn adam_by_age_(
     assert!(sizes.iter().all(|&n| n == param.numel()), "a gradient and moments of one shape");
     assert!(columns.is_none_or(|c| c.len() == 2 * width), "two corrections a column");
     let grad = grad.contiguous();
-    let host = [param, &grad, moments.0, moments.1];
-    assert!(host.iter().all(|t| t.is_contiguous() && t.device() == tch::Device::Cpu));
-    assert!(host.iter().all(|t| t.kind() == param.kind()));
-    // SAFETY: as in `adam_`; the shapes were checked above, and the kernel touches `height * width`
-    // elements of each tensor and two numbers per row and column.
-    check(unsafe {
-        supple_adam_by_age(
-            param.as_ptr(),
-            grad.as_ptr(),
-            moments.0.as_ptr(),
-            moments.1.as_ptr(),
-            h.lr,
-            h.beta1,
-            h.beta2,
-            h.eps,
-            h.weight_decay,
-            c_int::from(h.decoupled),
-            height,
-            width,
-            rows.as_ptr(),
-            columns.map_or(std::ptr::null(), <[f64]>::as_ptr),
-        )
-    });
+    match param.kind() {
+        Kind::Double => step::adam::<f64>(param, &grad, moments, h, rows, columns),
+        _ => step::adam::<f32>(param, &grad, moments, h, rows, columns),
+    }
+    changed_(&[param]);
+}
+
+/// Counts a change of tensors whose memory was written to: whoever keeps copies looks at the count.
+pub(crate) fn changed_(tensors: &[&Tensor]) {
+    let list = pointers(tensors);
+    // SAFETY: as in `adam_`.
+    unsafe { supple_changed(list.as_ptr(), list.len()) }
 }
 
 /// Scales all `tensors` by one factor, in place, so that their joint 2-norm is `radius`; where it is
 /// below `eps` it counts as that, so that zero stays zero.
 pub(crate) fn to_norm_(tensors: &[&Tensor], radius: f64, eps: f64) {
-    if tensors.iter().any(|t| t.device() != tch::Device::Cpu || !t.is_contiguous()) {
+    if !all_host(tensors) {
         let factor = global_norm(tensors).clamp_min(eps).reciprocal() * radius;
         for t in tensors {
             let _ = t.detach().g_mul_(&factor);
         }
         return;
     }
-    let list = pointers(tensors);
-    // SAFETY: as in `adam_`; all are contiguous on the CPU.
-    check(unsafe { supple_to_norm(list.as_ptr(), list.len(), radius, eps) });
+    let squares: f64 = tensors.iter().map(|t| sums::squares(t)).sum();
+    let factor = radius / squares.sqrt().max(eps);
+    for t in tensors {
+        sums::scale(t, factor);
+    }
+    changed_(tensors);
 }
 
 /// Means over the rows of `x`, `[N, n]`, and of `|x - centre|`: two `[n]` on the host.
@@ -175,11 +136,7 @@ pub(crate) fn column_means(x: &Tensor, centre: &[f64]) -> (Vec<f64>, Vec<f64>) {
     assert_eq!(centre.len(), n as usize, "one centre per column");
     // The one copy from another device; free on the CPU.
     let x = x.detach().to_device(tch::Device::Cpu).contiguous();
-    let (mut sum, mut deviation) = (vec![0.0; centre.len()], vec![0.0; centre.len()]);
-    // SAFETY: as in `adam_`; the three slices have a number per column.
-    check(unsafe {
-        supple_columns(x.as_ptr(), centre.as_ptr(), sum.as_mut_ptr(), deviation.as_mut_ptr())
-    });
+    let (mut sum, mut deviation) = sums::columns(&x, centre);
     for v in sum.iter_mut().chain(&mut deviation) {
         *v /= height as f64;
     }
@@ -197,6 +154,15 @@ pub(crate) fn host_slice<T: tch::kind::Element>(t: &mut Tensor) -> &mut [T] {
 /// `targets[i] += weight * (sources[i] - targets[i])`, in place.
 pub(crate) fn lerp_(targets: &[&Tensor], sources: &[&Tensor], weight: f64) {
     assert_eq!(targets.len(), sources.len(), "one source per target");
+    if all_host(targets) && all_host(sources) {
+        for (target, source) in targets.iter().zip(sources) {
+            match target.kind() {
+                Kind::Double => step::average::<f64>(target, source, weight),
+                _ => step::average::<f32>(target, source, weight),
+            }
+        }
+        return changed_(targets);
+    }
     let (t, s) = (pointers(targets), pointers(sources));
     // SAFETY: as in `adam_`.
     check(unsafe { supple_foreach_lerp(t.as_ptr(), s.as_ptr(), t.len(), weight) });
@@ -215,6 +181,15 @@ pub(crate) fn global_norm(tensors: &[&Tensor]) -> Tensor {
 
 /// Divides every row of every matrix by `max(its 2-norm, eps)`, in place.
 pub(crate) fn unit_rows_(matrices: &[&Tensor], eps: f64) {
+    if all_host(matrices) {
+        for matrix in matrices {
+            match matrix.kind() {
+                Kind::Double => step::unit_rows::<f64>(matrix, eps),
+                _ => step::unit_rows::<f32>(matrix, eps),
+            }
+        }
+        return changed_(matrices);
+    }
     let list = pointers(matrices);
     // SAFETY: as in `adam_`.
     check(unsafe { supple_unit_rows(list.as_ptr(), list.len(), eps) });
@@ -233,6 +208,12 @@ pub fn torch_version() -> String {
 pub fn keep_freed_memory() {
     // SAFETY: mallopt takes plain numbers and may be called at any time.
     unsafe { supple_keep_freed_memory() }
+}
+
+/// Whether kernels can work on their memory: contiguous floats on the CPU.
+fn all_host(tensors: &[&Tensor]) -> bool {
+    let kernels_have = |t: &Tensor| matches!(t.kind(), Kind::Float | Kind::Double);
+    tensors.iter().all(|t| step::is_host(t) && kernels_have(t))
 }
 
 fn pointers(tensors: &[&Tensor]) -> Vec<*const C_tensor> {
@@ -264,7 +245,7 @@ unsafe fn libc_free(pointer: *mut c_char) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tch::{Device, Kind};
+    use tch::Device;
 
     /// The first Adam step is `lr * sign(g)`, element by element, also for a transposed gradient.
     #[test]

@@ -6,7 +6,7 @@
 use networks::{
     exec::fused_cpu::{Plan, Real, Team},
     interventions::Clock,
-    model::{Model, NonFinite, StepStats},
+    model::{FrozenNetwork, Model, NonFinite, StepStats},
     params::Params,
     random::Rng,
     trace::Trace,
@@ -87,18 +87,43 @@ pub(crate) fn zeros_like(params: &Params) -> Vec<Tensor> {
     params.trainable().map(|p| p.value.detach().zeros_like()).collect()
 }
 
-/// The end of a model's update: from activations and their gradients, which `plan` has, to new weights.
+/// A target network that follows its model by an average.
+pub(crate) struct Follower<'a, T> {
+    pub(crate) target: &'a mut FrozenNetwork,
+    pub(crate) tau: f64,
+    pub(crate) plan: &'a mut Plan<T>,
+}
+
+/// The end of a model's update: from activations and their gradients, which `plan` has, to new weights, and to those of
+/// a target that follows them.
 pub(crate) fn step<T: Real, N>(
-    plan: &Plan<T>,
+    plan: &mut Plan<T>,
     grads: &[Tensor],
     model: &mut Model,
     loss: f64,
     team: &mut Team,
     with: &mut Update<'_, N>,
+    follower: Option<Follower<'_, T>>,
 ) -> Result<StepStats, NonFinite> {
-    let batch = with.batch.reward.size()[0] as usize;
+    let (batch, clock) = (with.batch.reward.size()[0] as usize, with.clock);
+    let target = follower.as_ref().map(|f| (&*f.target, f.tau));
+    if loss.is_finite()
+        && plan.covers_all()
+        && let Some(step) = model.plain_step(grads, clock, target)
+    {
+        let copies = follower.as_ref().map(|f| &*f.plan);
+        let shared = &*plan;
+        team.tasks(plan.tasks(), |task| shared.gradients_and_step(batch, task, &step, copies));
+        let stats = model.stepped(loss, grads, clock, follower.as_ref().map(|f| &*f.target));
+        plan.is_packed(&model.params);
+        if let Some(follower) = follower {
+            follower.plan.is_packed(&follower.target.params);
+        }
+        return Ok(stats);
+    }
     if loss.is_finite() {
-        team.tasks(plan.tasks(), |task| plan.gradients(batch, task));
+        let shared = &*plan;
+        team.tasks(plan.tasks(), |task| shared.gradients(batch, task));
     }
     // Interventions read activations, and so does the search for what is not finite.
     let trace = if model.reads_activations() || !loss.is_finite() {
@@ -109,5 +134,9 @@ pub(crate) fn step<T: Real, N>(
     // Interventions may put other tensors in their place.
     let mut grads: Vec<Tensor> = grads.iter().map(Tensor::shallow_clone).collect();
     let watched = if loss.is_finite() { Vec::new() } else { with.batch.fields() };
-    model.apply(loss, &mut grads, &trace, &watched, with.clock, with.rng)
+    let stats = model.apply(loss, &mut grads, &trace, &watched, clock, with.rng)?;
+    if let Some(follower) = follower {
+        model.polyak_update(follower.target, follower.tau);
+    }
+    Ok(stats)
 }

@@ -4,8 +4,7 @@
 //! Zeroed moments under an old step count would make the first steps after a reset up to 6.6 times
 //! as long as they should be (betas 0.9 and 0.999): the corrections that shrink them are long gone.
 //!
-//! On the CPU this is the only Adam: a matrix of 256x256 takes two thirds of the time that libtorch's
-//! fused kernel takes.
+//! On the CPU this is the only Adam, on kernels of our own: their results do not depend on the processor.
 
 use serde::{Deserialize, Serialize};
 use tch::{Device, Tensor};
@@ -94,7 +93,7 @@ impl OptimSettings for Adam {
     }
 
     fn step(&self, params: &mut Params, grads: &[Tensor], at: &StepAt<'_>) {
-        any_device(params, grads, at, self.kernel(at, false));
+        any_device(params, grads, at, self.kernel(at.lr, false));
     }
 }
 
@@ -115,8 +114,12 @@ impl OptimSettings for AdamW {
         Some(self.adam())
     }
 
+    fn decay_is_decoupled(&self) -> bool {
+        true
+    }
+
     fn step(&self, params: &mut Params, grads: &[Tensor], at: &StepAt<'_>) {
-        any_device(params, grads, at, self.adam().kernel(at, true));
+        any_device(params, grads, at, self.adam().kernel(at.lr, true));
     }
 }
 
@@ -128,9 +131,10 @@ impl AdamW {
 }
 
 impl Adam {
-    fn kernel(self, at: &StepAt<'_>, decoupled: bool) -> AdamStep {
+    /// What kernels read.
+    pub(super) fn kernel(self, lr: f64, decoupled: bool) -> AdamStep {
         let Adam { beta1, beta2, eps, weight_decay } = self;
-        AdamStep { lr: at.lr, beta1, beta2, eps, weight_decay, decoupled }
+        AdamStep { lr, beta1, beta2, eps, weight_decay, decoupled }
     }
 }
 
@@ -152,7 +156,7 @@ fn any_device(params: &mut Params, grads: &[Tensor], at: &StepAt<'_>, h: AdamSte
 }
 
 /// Whether any weight may be younger than the run.
-fn has_ages(params: &Params) -> bool {
+pub(super) fn has_ages(params: &Params) -> bool {
     params.neurons().iter().any(|u| u.history.is_some()) || params.trainable().any(|p| p.birth > 0)
 }
 
@@ -192,13 +196,26 @@ fn step(params: &mut Params, grads: &[Tensor], steps: u64, h: AdamStep) {
         };
         let of_columns = columns[id.0].map(|c: &Corrections| c.0.as_slice());
         let moments = (&p.moments[0], &p.moments[1]);
-        let h = AdamStep { lr: p.lr(h.lr), weight_decay: p.decay(h.weight_decay), ..h };
+        let h = p.adam_step(h);
         if p.value.device() == Device::Cpu {
             fused::adam_by_age_(&p.value, grad, moments, h, &of_rows.0, of_columns);
         } else {
             by_operations(&p.value, grad, moments, h, &of_rows.0, of_columns);
         }
     }
+}
+
+impl Param {
+    /// A step as this parameter takes it.
+    pub(super) fn adam_step(&self, h: AdamStep) -> AdamStep {
+        AdamStep { lr: self.lr(h.lr), weight_decay: self.decay(h.weight_decay), ..h }
+    }
+}
+
+/// Both of an element as old as the run.
+pub(super) fn corrections(steps: u64, h: AdamStep) -> [f64; 2] {
+    let both = Corrections::of(&[0], steps, h).0;
+    [both[0], both[1]]
 }
 
 /// `1 / (1 - beta1^t)` of every age `t`, then `1 / sqrt(1 - beta2^t)` of every age.

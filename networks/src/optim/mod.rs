@@ -22,8 +22,9 @@ pub use sgd::Sgd;
 use tch::{Device, Kind, Tensor, no_grad_guard};
 
 use crate::{
+    exec::fused_cpu::{AdamNumbers, Real},
     fused,
-    params::{LoadError, Params, StateDict, copy_from},
+    params::{LoadError, Param, Params, StateDict, copy_from},
     registry::{Family, Open},
 };
 
@@ -108,6 +109,13 @@ impl Optim {
     /// One step in place, on data of `task`; `grads` in the order of [`Params::trainable`].
     pub fn step(&mut self, params: &mut Params, grads: &[Tensor], task: usize) {
         let _guard = no_grad_guard();
+        let lr = self.advance(task);
+        let at = StepAt { lr, steps: self.steps, step_tensor: &self.step_tensor };
+        self.config.rule.step(params, grads, &at);
+    }
+
+    /// Counts a step on data of `task`; its learning rate.
+    fn advance(&mut self, task: usize) -> f64 {
         if self.is_new_task(task)
             && let Schedule::CosineRestarts { restart: Restart::Task, .. } = self.config.schedule
         {
@@ -116,8 +124,24 @@ impl Optim {
         self.task = Some(task);
         let lr = self.lr();
         self.steps += 1;
-        let at = StepAt { lr, steps: self.steps, step_tensor: &self.step_tensor };
-        self.config.rule.step(params, grads, &at);
+        lr
+    }
+
+    /// The numbers of the next step, counted as made, of every parameter, and both bias corrections, if it is Adam's and
+    /// the same for all elements.
+    pub(crate) fn plain_step<T: Real>(
+        &mut self,
+        params: &Params,
+        task: usize,
+    ) -> Option<(impl Fn(&Param) -> AdamNumbers<T> + use<T>, [f64; 2])> {
+        let rule = self.config.rule.as_adam()?;
+        if self.config.clip_grad_norm.is_some() || adam::has_ages(params) {
+            return None;
+        }
+        let decoupled = self.config.rule.decay_is_decoupled();
+        let step = rule.kernel(self.advance(task), decoupled);
+        let numbers = move |p: &Param| AdamNumbers::of(p.adam_step(step));
+        Some((numbers, adam::corrections(self.steps, step)))
     }
 
     /// Adds the counts to `out`; the moments are saved with the parameters.

@@ -40,6 +40,11 @@ pub trait OptimSettings: Debug + Send + Sync {
         None
     }
 
+    /// Whether its weight decay shrinks weights by itself, instead of being part of the gradient.
+    fn decay_is_decoupled(&self) -> bool {
+        false
+    }
+
     /// One step in place, under `no_grad`; `grads` in the order of [`Params::trainable`]. A parameter's own `lr_factor`
     /// and `decays` are the rule's to heed, with [`Param::lr`](crate::params::Param::lr) and [`Param::decay`](crate::params::Param::decay).
     fn step(&self, params: &mut Params, grads: &[Tensor], at: &StepAt<'_>);

@@ -29,7 +29,7 @@ pub trait Reparam: Debug + Send + Sync {
 
 /// Below this a norm of a weight row counts as this: so small that a row that was zero is a unit row after any
 /// gradient, and that its square is still an f32.
-const ROW_EPS: f64 = 1e-18;
+pub(crate) const ROW_EPS: f64 = 1e-18;
 
 /// Ordered parameters of one model.
 #[derive(Debug, Default)]

@@ -6,10 +6,10 @@ use networks::{
 };
 use tch::{Kind, Tensor};
 
-use super::agent::Dqn;
+use super::{agent::Dqn, config::TargetRule};
 use crate::{
     algorithms::{
-        fused::{self, Exec, Fused, FusedAgent, Update},
+        fused::{self, Exec, Follower, Fused, FusedAgent, Update},
         value_rows::{Row, ValueRows},
     },
     experience::Batch,
@@ -261,11 +261,21 @@ impl<T: Real> Fused<Dqn> for FusedDqn<T> {
         parts.online.bind(&dqn.online.params, grads);
         parts.target.bind(&dqn.target.params, &[]);
         let loss = parts.learn(b, action, team);
-        let step = fused::step(&parts.online, grads, &mut dqn.online, loss, team, with)?;
+        let follower = match dqn.config.target {
+            TargetRule::Polyak { tau } => {
+                Some(Follower { target: &mut dqn.target, tau, plan: &mut parts.target })
+            }
+            TargetRule::Hard { .. } => None,
+        };
+        let follows = follower.is_some();
+        let (plan, model) = (&mut parts.online, &mut dqn.online);
+        let step = fused::step(plan, grads, model, loss, team, with, follower)?;
         if b.weights.is_some() {
             with.replay.report(&b.rows, &parts.errors(action, team));
         }
-        dqn.update_target(clock);
+        if !follows {
+            dqn.update_target(clock);
+        }
         dqn.log_step(&step, clock, with.log);
         if clock.log {
             parts.log_values(action, team, with.log);

@@ -13,7 +13,7 @@ use tch::{Kind, Tensor};
 use super::{agent::Sac, noise::Noise};
 use crate::{
     algorithms::{
-        fused::{self, Exec, Fused, FusedAgent, Update},
+        fused::{self, Exec, Follower, Fused, FusedAgent, Update},
         value_rows::ValueRows,
     },
     experience::Batch,
@@ -330,7 +330,8 @@ impl<T: Real> FusedSac<T> {
         parts.actor.bind(&sac.actor.params, actor_grads);
         parts.critic.bind(&sac.critic.params, critic_grads);
         let (loss, entropy) = parts.actor(with.batch, with.noise, alpha, team);
-        let actor = fused::step(&parts.actor, actor_grads, &mut sac.actor, loss, team, with)?;
+        let actor =
+            fused::step(&mut parts.actor, actor_grads, &mut sac.actor, loss, team, with, None)?;
 
         if sac.config.learn_alpha {
             // J = -alpha (log pi + H_target) and alpha = exp(log_alpha), so the gradient is J.
@@ -362,12 +363,13 @@ impl<T: Real> Fused<Sac> for FusedSac<T> {
         }
         parts.targets(b, with.noise, alpha, team);
         let loss = parts.critics(b, team);
-        let critic = fused::step(&parts.critic, critic_grads, &mut sac.critic, loss, team, with)?;
+        let tau = sac.config.tau;
+        let follower = sac.target.as_mut().zip(parts.target.as_mut());
+        let follower = follower.map(|(target, plan)| Follower { target, tau, plan });
+        let (plan, model) = (&mut parts.critic, &mut sac.critic);
+        let critic = fused::step(plan, critic_grads, model, loss, team, with, follower)?;
         if b.weights.is_some() {
             with.replay.report(&b.rows, &parts.errors(batch, team));
-        }
-        if let Some(target) = &mut sac.target {
-            sac.critic.polyak_update(target, sac.config.tau);
         }
 
         let log = &mut *with.log;

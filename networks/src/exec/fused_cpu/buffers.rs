@@ -103,12 +103,32 @@ impl<T: Real> Buffers<T> {
             let grad = grad.map_or(std::ptr::null_mut(), |grad| grad.data_ptr().cast());
             self.params.push(Bound { value, grad });
         }
+        let isa = self.isa;
+        self.each_packed(program, params, |packed, weight, bias| packed.refresh(isa, weight, bias));
+    }
+
+    /// That the copies are those of `params` as they are.
+    pub(crate) fn is_packed(&mut self, program: &Program, params: &Params) {
+        self.each_packed(program, params, Packed::is_packed);
+    }
+
+    fn each_packed(
+        &mut self,
+        program: &Program,
+        params: &Params,
+        f: impl Fn(&mut Packed<T>, &Tensor, Option<&Tensor>),
+    ) {
         for (op, packed) in program.ops.iter().zip(&mut self.packed) {
             if let (Op::Linear(linear), Some(packed)) = (op, packed) {
                 let bias = linear.bias.map(|id| params.get(id));
-                packed.refresh(self.isa, params.get(linear.weight), bias);
+                f(packed, params.get(linear.weight), bias);
             }
         }
+    }
+
+    /// The copies that a linear layer has.
+    pub(crate) fn packed(&self, op: usize) -> &Packed<T> {
+        self.packed[op].as_ref().expect("a linear layer has copies")
     }
 
     pub(crate) fn param(&self, id: ParamId) -> Bound<T> {

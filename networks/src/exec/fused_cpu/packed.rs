@@ -5,6 +5,7 @@ use std::ops::Range;
 use tch::Tensor;
 
 use super::{
+    matrix::Matrix,
     product::Right,
     simd::{Isa, Kernel, LANES, Lanes, Real},
 };
@@ -15,78 +16,98 @@ pub(crate) struct Packed<T> {
     output: usize,
     input: usize,
     /// Transposed, sixteen outputs together: element `(i, 16 j + o)` is at `j * 16 in + 16 i + o`.
-    forward: Vec<T>,
+    forward: Matrix<T>,
     /// Sixteen inputs together: element `(o, 16 j + i)` is at `j * 16 out + 16 o + i`.
-    backward: Vec<T>,
+    backward: Matrix<T>,
     /// The inputs that `backward` has.
     columns: Range<usize>,
-    /// Padded to whole registers; empty without one.
-    bias: Vec<T>,
+    /// Padded to whole registers; of no width without one.
+    bias: Matrix<T>,
     /// Place and version of the tensors that were copied.
     seen: [(usize, i64); 2],
 }
 
 impl<T: Real> Packed<T> {
     pub(crate) fn new(output: usize, input: usize, columns: Range<usize>, bias: bool) -> Self {
-        let zeros = |n: usize| vec![T::of(0.0); n];
+        let memory = |n: usize| Matrix::new(1, n);
         let padded = output.next_multiple_of(LANES);
         Packed {
             output,
             input,
-            forward: zeros(padded * input),
-            backward: zeros(columns.len().next_multiple_of(LANES) * output),
+            forward: memory(padded * input),
+            backward: memory(columns.len().next_multiple_of(LANES) * output),
             columns,
-            bias: zeros(if bias { padded } else { 0 }),
+            bias: memory(if bias { padded } else { 0 }),
             seen: [(0, -1); 2],
         }
     }
 
     /// `x W^T` reads this.
     pub(crate) fn forward(&self) -> Right<T> {
-        Right { from: self.forward.as_ptr(), row: LANES, panel: LANES * self.input }
+        Right { from: self.forward.at(0), row: LANES, panel: LANES * self.input }
     }
 
     /// `dy W` reads this, and gives these columns.
     pub(crate) fn backward(&self) -> (Right<T>, Range<usize>) {
-        let right = Right { from: self.backward.as_ptr(), row: LANES, panel: LANES * self.output };
+        let right = Right { from: self.backward.at(0), row: LANES, panel: LANES * self.output };
         (right, self.columns.clone())
     }
 
     /// Null without one.
     pub(crate) fn bias(&self) -> *const T {
-        if self.bias.is_empty() { std::ptr::null() } else { self.bias.as_ptr() }
+        if self.bias.width() == 0 { std::ptr::null() } else { self.bias.at(0) }
     }
 
-    /// Copies the tensors unless they are as they were. libtorch counts the changes of a tensor.
+    /// Copies the tensors unless they are as they were.
     pub(crate) fn refresh(&mut self, isa: Isa, weight: &Tensor, bias: Option<&Tensor>) {
-        let at = |t: &Tensor| (t.data_ptr() as usize, t.internal_version());
-        let now = [at(weight), bias.map_or((0, 0), at)];
+        let now = [place(weight), bias.map_or((0, 0), place)];
         if now == self.seen {
             return;
         }
         assert!(weight.is_contiguous() && weight.kind() == T::KIND, "a weight of the plan's kind");
         let from = weight.data_ptr().cast_const().cast();
+        let bias = bias.map_or(std::ptr::null(), |bias| bias.data_ptr().cast_const().cast());
+        self.pack(isa, from, bias, 0..self.output);
+        self.seen = now;
+    }
+
+    /// Copies some outputs, from a multiple of sixteen on, of a weight and a bias that lie there. Several threads may do
+    /// so with other outputs.
+    pub(crate) fn pack(&self, isa: Isa, weight: *const T, bias: *const T, outputs: Range<usize>) {
+        debug_assert!(outputs.start.is_multiple_of(LANES) && outputs.end <= self.output);
+        if !bias.is_null() {
+            // SAFETY: a number per output in both.
+            unsafe {
+                let to = self.bias.at(0).add(outputs.start);
+                std::ptr::copy_nonoverlapping(bias.add(outputs.start), to, outputs.len());
+            }
+        }
         isa.run(Pack {
-            from,
+            from: weight,
+            outputs,
             output: self.output,
             input: self.input,
-            forward: self.forward.as_mut_ptr(),
-            backward: self.backward.as_mut_ptr(),
+            forward: self.forward.at(0),
+            backward: self.backward.at(0),
             columns: self.columns.clone(),
         });
-        if let Some(bias) = bias {
-            let from: *const T = bias.data_ptr().cast_const().cast();
-            // SAFETY: a contiguous tensor with a number per output.
-            let from = unsafe { std::slice::from_raw_parts(from, self.output) };
-            self.bias[..self.output].copy_from_slice(from);
-        }
-        self.seen = now;
+    }
+
+    /// That what was packed is what the tensors are now.
+    pub(crate) fn is_packed(&mut self, weight: &Tensor, bias: Option<&Tensor>) {
+        self.seen = [place(weight), bias.map_or((0, 0), place)];
     }
 }
 
-/// Fills both copies of a row-major weight.
+/// Where a tensor is, and how often it has changed, which libtorch counts.
+fn place(t: &Tensor) -> (usize, i64) {
+    (t.data_ptr() as usize, t.internal_version())
+}
+
+/// Fills both copies of some rows of a row-major weight.
 struct Pack<T> {
     from: *const T,
+    outputs: Range<usize>,
     output: usize,
     input: usize,
     forward: *mut T,
@@ -99,21 +120,26 @@ impl<T: Real> Kernel<T> for Pack<T> {
 
     #[inline(always)]
     fn run<L: Lanes<T>>(self) {
-        let Pack { from, output, input, forward, backward, columns } = self;
+        let Pack { from, outputs, output, input, forward, backward, columns } = self;
         // SAFETY: the sizes are those of `Packed`.
         unsafe {
-            for panel in 0..output.div_ceil(LANES) {
+            for panel in outputs.start / LANES..outputs.end.div_ceil(LANES) {
                 let to = forward.add(panel * LANES * input);
                 let height = (output - panel * LANES).min(LANES);
-                for o in 0..height {
-                    let row = from.add((panel * LANES + o) * input);
-                    for i in 0..input {
-                        *to.add(i * LANES + o) = *row.add(i);
+                for i in (0..input).step_by(LANES) {
+                    let mut block = [L::splat(T::of(0.0)); LANES];
+                    for (o, row) in block.iter_mut().enumerate().take(height) {
+                        let at = from.add((panel * LANES + o) * input + i);
+                        *row = L::load_first(at, input - i);
+                    }
+                    let block = L::transpose(block);
+                    for (t, row) in block.iter().enumerate().take(input - i) {
+                        row.store(to.add((i + t) * LANES));
                     }
                 }
             }
             let panels = columns.len().div_ceil(LANES);
-            for o in 0..output {
+            for o in outputs {
                 let row = from.add(o * input + columns.start);
                 for panel in 0..panels {
                     let left = columns.len() - panel * LANES;

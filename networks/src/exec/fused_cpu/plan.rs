@@ -7,11 +7,15 @@ use tch::Tensor;
 use super::{
     buffers::Buffers,
     matrix::{Matrix, Rows},
-    ops::Operation,
+    ops::{Op, Operation},
+    plain_step::PlainStep,
     program::{Flow, Program},
     simd::{Isa, Real},
 };
-use crate::{params::Params, trace::Trace};
+use crate::{
+    params::{ParamId, Params},
+    trace::Trace,
+};
 
 /// What a plan is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,8 +40,18 @@ pub struct Plan<T> {
     inside: Vec<Vec<Option<Flow>>>,
     /// Backward flows that reach it.
     through: Vec<Vec<Option<Flow>>>,
-    /// Operation and number of each task.
-    tasks: Vec<(usize, usize)>,
+    tasks: Vec<Task>,
+    covers_all: bool,
+}
+
+/// A part of the gradients.
+#[derive(Debug)]
+struct Task {
+    op: usize,
+    /// Its number among the operation's.
+    part: usize,
+    /// The parameters that it is about, and which rows of each.
+    params: Vec<(ParamId, Range<usize>)>,
 }
 
 impl<T: Real> Plan<T> {
@@ -56,18 +70,23 @@ impl<T: Real> Plan<T> {
         let to_input = !columns.is_empty();
         let buffers = Buffers::new(&program, isa, batch, learns, columns, params);
         let flows = |to_input: bool| -> Vec<Vec<Option<Flow>>> {
-            let of = |(op, flows): (&super::ops::Op, &Vec<Flow>)| {
+            let of = |(op, flows): (&Op, &Vec<Flow>)| {
                 let inputs = op.inputs().into_iter().zip(flows);
                 inputs.map(|(x, flow)| (to_input || x != program.input).then_some(*flow)).collect()
             };
             program.ops.iter().zip(&program.flows).map(of).collect()
         };
         let (inside, through) = (flows(false), flows(to_input));
-        let count = |(i, op): (usize, &super::ops::Op)| {
-            (0..op.tasks(&program.widths)).map(move |task| (i, task))
-        };
-        let tasks = program.ops.iter().enumerate().flat_map(count).collect();
-        Plan { program, buffers, inside, through, tasks }
+        let mut tasks = Vec::new();
+        for (i, op) in program.ops.iter().enumerate() {
+            tasks.extend((0..op.tasks(&program.widths)).map(|part| Task {
+                op: i,
+                part,
+                params: op.task_params(params, part),
+            }));
+        }
+        let covers_all = covers_all(&tasks, params);
+        Plan { program, buffers, inside, through, tasks, covers_all }
     }
 
     /// Reads `params` from now on, and writes the gradient of each into `grads`, in the order of
@@ -131,8 +150,46 @@ impl<T: Real> Plan<T> {
 
     /// One of them, after [`Plan::backward`] of all of the first `batch` rows.
     pub fn gradients(&self, batch: usize, task: usize) {
-        let (op, part) = self.tasks[task];
+        let Task { op, part, .. } = self.tasks[task];
         self.program.ops[op].gradients(&self.buffers, op, batch, part);
+    }
+
+    /// The same, and at once the step with these gradients; this plan's copies of weights follow, and those of `target`,
+    /// a plan of the same program.
+    pub fn gradients_and_step(
+        &self,
+        batch: usize,
+        task: usize,
+        step: &PlainStep<T>,
+        target: Option<&Plan<T>>,
+    ) {
+        self.gradients(batch, task);
+        let Task { op, params, .. } = &self.tasks[task];
+        let isa = self.buffers.isa;
+        for (id, rows) in params {
+            step.run(isa, *id, rows.clone());
+        }
+        let Op::Linear(linear) = &self.program.ops[*op] else { return };
+        let rows = || params[0].1.clone();
+        let place = |of: fn(&PlainStep<T>, ParamId) -> *const T| {
+            (of(step, linear.weight), linear.bias.map_or(std::ptr::null(), |id| of(step, id)))
+        };
+        let (weight, bias) = place(PlainStep::value);
+        self.buffers.packed(*op).pack(isa, weight, bias, rows());
+        if let Some(target) = target {
+            let (weight, bias) = place(PlainStep::target);
+            target.buffers.packed(*op).pack(isa, weight, bias, rows());
+        }
+    }
+
+    /// Whether tasks step every learned parameter, each once.
+    pub fn covers_all(&self) -> bool {
+        self.covers_all
+    }
+
+    /// That the copies are those of `params` as they are.
+    pub fn is_packed(&mut self, params: &Params) {
+        self.buffers.is_packed(&self.program, params);
     }
 
     /// Hidden activations of the last forward pass. Tensors share the plan's memory: the next pass changes them.
@@ -148,4 +205,16 @@ impl<T: Real> Plan<T> {
     pub fn isa(&self) -> Isa {
         self.buffers.isa
     }
+}
+
+/// Whether every learned parameter is in the tasks, each row once.
+fn covers_all(tasks: &[Task], params: &Params) -> bool {
+    let mut rows = vec![0; params.iter().count()];
+    for (id, range) in tasks.iter().flat_map(|task| &task.params) {
+        rows[id.0] += range.len();
+    }
+    params
+        .iter()
+        .filter(|(_, p)| p.role.is_trainable())
+        .all(|(id, p)| rows[id.0] == p.value.size().first().map_or(1, |&n| n as usize))
 }

@@ -1,5 +1,7 @@
 //! `y = x W^T + b`, with a ReLU in the same pass if one follows.
 
+use std::ops::Range;
+
 use super::Operation;
 use crate::{
     exec::fused_cpu::{
@@ -9,10 +11,10 @@ use crate::{
         program::{Flow, Slot},
         simd::{Kernel, LANES, Lanes, Real},
     },
-    params::ParamId,
+    params::{ParamId, Params},
 };
 
-/// Rows of a weight whose gradient is one task.
+/// Rows of a weight whose gradient is one task: whole panels of its copies.
 const TASK: usize = 48;
 
 #[derive(Clone, Debug)]
@@ -37,7 +39,7 @@ impl Operation for Linear {
 
     fn forward<T: Real>(&self, b: &Buffers<T>, op: usize, rows: &Rows) {
         let (x, y) = (&b.values[self.x.0], &b.values[self.y.0]);
-        let packed = b.packed[op].as_ref().expect("a linear layer has copies");
+        let packed = b.packed(op);
         b.isa.run(Product {
             a: Left { from: x.at(0), row: x.stride(), column: 1 },
             b: packed.forward(),
@@ -60,7 +62,7 @@ impl Operation for Linear {
         }
         let Some(flow) = to[0] else { return };
         let (x, dx) = (&b.values[self.x.0], &b.grads[self.x.0]);
-        let packed = b.packed[op].as_ref().expect("a linear layer has copies");
+        let packed = b.packed(op);
         let (right, columns) = packed.backward();
         // SAFETY: columns are inside both.
         let (to, mask) = unsafe { (dx.at(0).add(columns.start), x.at(0).add(columns.start)) };
@@ -81,9 +83,14 @@ impl Operation for Linear {
         widths[self.y.0].div_ceil(TASK)
     }
 
+    fn task_params(&self, params: &Params, task: usize) -> Vec<(ParamId, Range<usize>)> {
+        let rows = rows_of(task, params.get(self.weight).size()[0] as usize);
+        self.params().into_iter().map(|id| (id, rows.clone())).collect()
+    }
+
     fn gradients<T: Real>(&self, b: &Buffers<T>, _op: usize, batch: usize, task: usize) {
         let (x, dy) = (&b.values[self.x.0], &b.grads[self.y.0]);
-        let rows = task * TASK..((task + 1) * TASK).min(dy.width());
+        let rows = rows_of(task, dy.width());
         b.isa.run(Product {
             a: Left { from: dy.at(0), row: 1, column: dy.stride() },
             b: Right { from: x.at(0), row: x.stride(), panel: LANES },
@@ -107,6 +114,10 @@ impl Operation for Linear {
             });
         }
     }
+}
+
+fn rows_of(task: usize, outputs: usize) -> Range<usize> {
+    task * TASK..((task + 1) * TASK).min(outputs)
 }
 
 /// Lets through what a ReLU let through, of one row.

@@ -19,13 +19,15 @@ pub(crate) use norm::Norm;
 pub use norm::NormKind;
 pub(crate) use scale::Scale;
 
+use std::ops::Range;
+
 use super::{
     buffers::Buffers,
     matrix::Rows,
     program::{Flow, Slot},
     simd::Real,
 };
-use crate::params::ParamId;
+use crate::params::{ParamId, Params};
 
 /// One operation.
 #[derive(Clone, Debug)]
@@ -58,6 +60,11 @@ pub(crate) trait Operation {
     /// How many tasks compute the gradients of its parameters.
     fn tasks(&self, _widths: &[usize]) -> usize {
         usize::from(!self.params().is_empty())
+    }
+    /// The parameters whose gradients one of them computes, and which rows of each.
+    fn task_params(&self, params: &Params, _task: usize) -> Vec<(ParamId, Range<usize>)> {
+        let whole = |id: ParamId| (id, 0..params.get(id).size().first().map_or(1, |&n| n as usize));
+        self.params().into_iter().map(whole).collect()
     }
     /// One of them, over the first `batch` rows.
     fn gradients<T: Real>(&self, _b: &Buffers<T>, _op: usize, _batch: usize, _task: usize) {}
@@ -96,6 +103,9 @@ impl Operation for Op {
     }
     fn tasks(&self, widths: &[usize]) -> usize {
         each!(self, op => op.tasks(widths))
+    }
+    fn task_params(&self, params: &Params, task: usize) -> Vec<(ParamId, Range<usize>)> {
+        each!(self, op => op.task_params(params, task))
     }
     fn gradients<T: Real>(&self, b: &Buffers<T>, op: usize, batch: usize, task: usize) {
         each!(self, x => x.gradients(b, op, batch, task));

@@ -105,6 +105,19 @@ impl Lanes<f32> for F32 {
             ])
         }
     }
+    #[inline(always)]
+    unsafe fn interleave(self, b: Self) -> (Self, Self) {
+        unsafe {
+            let of = |a, b| {
+                let (low, high) = (_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b));
+                F32([
+                    _mm256_permute2f128_ps::<0x20>(low, high),
+                    _mm256_permute2f128_ps::<0x31>(low, high),
+                ])
+            };
+            (of(self.0[0], b.0[0]), of(self.0[1], b.0[1]))
+        }
+    }
 }
 
 /// 4 registers of 4.

@@ -89,6 +89,30 @@ impl Lanes<f32> for F32 {
             )))])
         }
     }
+    #[inline(always)]
+    unsafe fn interleave(self, b: Self) -> (Self, Self) {
+        unsafe {
+            // From 16 on an index is one of `b`.
+            let low = _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+            let high = _mm512_add_epi32(low, _mm512_set1_epi32(8));
+            let of = |index| F32([_mm512_permutex2var_ps(self.0[0], index, b.0[0])]);
+            (of(low), of(high))
+        }
+    }
+    #[inline(always)]
+    unsafe fn load_first(from: *const f32, n: usize) -> Self {
+        unsafe { F32([_mm512_maskz_loadu_ps(first(n), from)]) }
+    }
+    #[inline(always)]
+    unsafe fn store_first(self, to: *mut f32, n: usize) {
+        unsafe { _mm512_mask_storeu_ps(to, first(n), self.0[0]) }
+    }
+}
+
+/// The first `n` of sixteen.
+#[inline(always)]
+fn first(n: usize) -> __mmask16 {
+    if n >= 16 { !0 } else { (1 << n) - 1 }
 }
 
 /// 2 registers of 8.

@@ -138,6 +138,39 @@ pub trait Lanes<T>: Copy {
         }
     }
 
+    /// `[a0, b0, a1, b1, .., b7]` and `[a8, b8, .., b15]`.
+    #[inline(always)]
+    unsafe fn interleave(self, b: Self) -> (Self, Self)
+    where
+        T: Real,
+    {
+        unsafe {
+            let (a, b) = (self.to_array(), b.to_array());
+            let half = |from: usize| -> [T; LANES] {
+                std::array::from_fn(|i| if i % 2 == 0 { a[from + i / 2] } else { b[from + i / 2] })
+            };
+            (Self::load(half(0).as_ptr()), Self::load(half(LANES / 2).as_ptr()))
+        }
+    }
+
+    /// Rows become columns. Four times, row `i` and row `i + 8` are interleaved: that moves the eight bits of every
+    /// number's place, row then column, round by one, so after four times they have changed places.
+    #[inline(always)]
+    unsafe fn transpose(mut rows: [Self; LANES]) -> [Self; LANES]
+    where
+        T: Real,
+    {
+        unsafe {
+            for _ in 0..LANES.ilog2() {
+                let old = rows;
+                for i in 0..LANES / 2 {
+                    (rows[2 * i], rows[2 * i + 1]) = old[i].interleave(old[i + LANES / 2]);
+                }
+            }
+            rows
+        }
+    }
+
     /// The first `n` of memory; zeros behind.
     #[inline(always)]
     unsafe fn load_first(from: *const T, n: usize) -> Self
