@@ -151,6 +151,20 @@ pub(crate) fn host_slice<T: tch::kind::Element>(t: &mut Tensor) -> &mut [T] {
     unsafe { std::slice::from_raw_parts_mut(t.data_ptr().cast(), t.numel()) }
 }
 
+/// The numbers of a contiguous f32 tensor on the CPU.
+pub(crate) fn host_f32(t: &Tensor) -> Option<&[f32]> {
+    let host = step::is_host(t) && t.kind() == Kind::Float;
+    // SAFETY: contiguous memory of `numel` elements of that type, borrowed with the tensor.
+    host.then(|| unsafe { std::slice::from_raw_parts(t.data_ptr().cast_const().cast(), t.numel()) })
+}
+
+/// The same to write to; [`changed_`] must follow.
+pub(crate) fn host_f32_mut(t: &mut Tensor) -> Option<&mut [f32]> {
+    let host = step::is_host(t) && t.kind() == Kind::Float;
+    // SAFETY: as above; parameters share no storage.
+    host.then(|| unsafe { std::slice::from_raw_parts_mut(t.data_ptr().cast(), t.numel()) })
+}
+
 /// `targets[i] += weight * (sources[i] - targets[i])`, in place.
 pub(crate) fn lerp_(targets: &[&Tensor], sources: &[&Tensor], weight: f64) {
     assert_eq!(targets.len(), sources.len(), "one source per target");

@@ -21,8 +21,12 @@ pub fn stream(seed: u64, stream: u64) -> Rng {
 
 /// Standard normal f32 tensor of `shape`, on the CPU.
 pub fn normal(shape: &[i64], rng: &mut Rng) -> Tensor {
-    let values: Vec<f32> = (0..len(shape)).map(|_| rng.sample(StandardNormal)).collect();
-    Tensor::from_slice(&values).view(shape)
+    Tensor::from_slice(&normals(len(shape), rng)).view(shape)
+}
+
+/// As many numbers as [`normal`] has.
+pub fn normals(n: usize, rng: &mut Rng) -> Vec<f32> {
+    (0..n).map(|_| rng.sample(StandardNormal)).collect()
 }
 
 /// Uniform f32 tensor of `shape` in `[low, high)`, on the CPU.

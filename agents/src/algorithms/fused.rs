@@ -72,7 +72,7 @@ pub(crate) fn update<A: FusedAgent>(
 
 /// Floating-point operations of an update below which threads wait for each other longer than they compute: about a
 /// millisecond of one.
-const SMALL: usize = 60_000_000;
+const SMALL: usize = 4_000_000;
 
 /// Threads for updates of so many weights with such a batch, at most `most`. Results do not depend on how many.
 pub(crate) fn team(weights: usize, batch: usize, most: usize) -> Team {

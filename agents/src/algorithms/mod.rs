@@ -1,7 +1,8 @@
 //! The algorithms, and the table of those that a configuration can name.
 
+pub(crate) mod acting;
 pub mod dqn;
-pub(crate) mod fused;
+mod fused;
 pub mod network;
 pub mod range;
 pub mod sac;

@@ -18,13 +18,14 @@ impl Params {
 
     /// Learned values and buffers one after another, on the host.
     pub fn to_flat(&self) -> Arc<[f32]> {
-        let mut flat = vec![0f32; self.sent().map(|p| p.value.numel()).sum()];
-        let mut rest = flat.as_mut_slice();
+        let mut flat = Vec::with_capacity(self.sent().map(|p| p.value.numel()).sum());
         for p in self.sent() {
-            let n = p.value.numel();
+            if let Some(values) = fused::host_f32(&p.value) {
+                flat.extend_from_slice(values);
+                continue;
+            }
             let host = p.value.detach().to_device(Device::Cpu).to_kind(Kind::Float).contiguous();
-            host.copy_data(&mut rest[..n], n);
-            rest = &mut rest[n..];
+            flat.extend_from_slice(fused::host_f32(&host).expect("it was made so"));
         }
         flat.into()
     }
@@ -40,9 +41,14 @@ impl Params {
         let mut rest = flat;
         for p in self.list.iter_mut().filter(|p| p.role != Role::State) {
             let (head, tail) = rest.split_at(p.value.numel());
+            rest = tail;
+            if let Some(values) = fused::host_f32_mut(&mut p.value) {
+                values.copy_from_slice(head);
+                fused::changed_(&[&p.value]);
+                continue;
+            }
             let size = p.value.size();
             p.value.copy_(&Tensor::from_slice(head).view(size.as_slice()));
-            rest = tail;
         }
         if !self.folded.is_empty() {
             self.fold();

@@ -111,12 +111,10 @@ impl Agent for Dqn {
     }
 
     fn policy(&self) -> Box<dyn Policy> {
-        Box::new(DqnPolicy {
-            net: self.online.target().to_device(Device::Cpu).folded(),
-            epsilon: self.config.epsilon.clone(),
-            actions: self.actions,
-            value: self.config.value,
-        })
+        let net = self.online.target().to_device(Device::Cpu).folded();
+        let (epsilon, value) = (self.config.epsilon.clone(), self.config.value);
+        let policy = DqnPolicy::new(net, epsilon, self.actions, value);
+        Box::new(if self.is_fused() { policy.fused(self.obs_dim as usize) } else { policy })
     }
 
     fn snapshot(&self, version: u64) -> Snapshot {

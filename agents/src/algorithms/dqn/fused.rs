@@ -6,11 +6,15 @@ use networks::{
 };
 use tch::{Kind, Tensor};
 
-use super::{agent::Dqn, config::TargetRule};
+use super::{
+    agent::Dqn,
+    config::TargetRule,
+    heads::{best_action, per_action_row},
+};
 use crate::{
     algorithms::{
         fused::{self, Exec, Follower, Fused, FusedAgent, Update},
-        value_rows::{Row, ValueRows},
+        value_rows::ValueRows,
     },
     experience::Batch,
     logging::record::Scalars,
@@ -102,30 +106,6 @@ impl<T: Real> FusedDqn<T> {
 }
 
 impl<T: Real> Parts<T> {
-    /// The outputs of a network as `W` numbers for each action: [`per_action`](super::heads::per_action).
-    fn per_action(&self, plan: &Plan<T>, rows: &Rows, r: usize, to: Row<'_, T>) {
-        let first = plan.output(0).row(rows, r);
-        if plan.outputs() == 1 {
-            for (to, x) in to.iter().zip(first) {
-                to.set(x.get());
-            }
-            return;
-        }
-        let (value, width) = (plan.output(1).row(rows, r), self.value.width());
-        let actions = T::of((first.len() / width) as f64);
-        for (w, value) in value.iter().enumerate() {
-            let of = |row: &[std::cell::Cell<T>]| row[w].get();
-            let mut sum = T::of(0.0);
-            for advantage in first.chunks_exact(width) {
-                sum = sum + of(advantage);
-            }
-            let mean = sum / actions;
-            for (to, advantage) in to.chunks_exact(width).zip(first.chunks_exact(width)) {
-                to[w].set(value.get() + of(advantage) - mean);
-            }
-        }
-    }
-
     /// The gradient of one action's outputs, in `slope`, at the network's heads.
     fn spread(&self, rows: &Rows, r: usize, action: usize) {
         let slope = self.slope.row(rows, r);
@@ -144,19 +124,6 @@ impl<T: Real> Parts<T> {
                 to.set(slope.get());
             }
         }
-    }
-
-    /// The first of the actions with the largest expected return.
-    fn best(&self, q: Row<'_, T>, probs: Row<'_, T>) -> usize {
-        let mut best: Option<(usize, T)> = None;
-        for (a, outputs) in q.chunks_exact(self.value.width()).enumerate() {
-            let mean = self.value.mean(outputs, probs);
-            // NaN is the largest of all, as in an argmax of tensors.
-            if best.is_none_or(|(_, most)| mean > most || mean.wide().is_nan()) {
-                best = Some((a, mean));
-            }
-        }
-        best.map_or(0, |(a, _)| a)
     }
 
     /// The batch's mean loss, with gradients of everything that the network's parameters produce.
@@ -178,9 +145,9 @@ impl<T: Real> Parts<T> {
             for r in rows.range() {
                 let (q, probs) = (self.q.row(rows, r), self.probs.row(rows, r));
                 let choices = self.chooser.row(rows, r);
-                self.per_action(&self.target, rows, r, q);
-                self.per_action(chooser, rows, r, choices);
-                let best = self.best(choices, probs);
+                per_action_row(&self.value, &self.target, rows, r, q);
+                per_action_row(&self.value, chooser, rows, r, choices);
+                let best = best_action(&self.value, choices, probs);
                 let next = &q[best * width..][..width];
                 self.value.mean(next, probs); // for its probabilities
                 let (reward, discount) = (reward.all()[r], discount.all()[r]);
@@ -191,7 +158,7 @@ impl<T: Real> Parts<T> {
             self.online.forward(rows);
             for r in rows.range() {
                 let (q, action) = (self.q.row(rows, r), action[r] as usize);
-                self.per_action(&self.online, rows, r, q);
+                per_action_row(&self.value, &self.online, rows, r, q);
                 let loss = self.value.loss(
                     &q[action * width..][..width],
                     self.y.row(rows, r),

@@ -180,7 +180,8 @@ impl Agent for Sac {
 
     fn policy(&self) -> Box<dyn Policy> {
         let net = self.actor.target().to_device(Device::Cpu).folded();
-        Box::new(SacPolicy { net, dim: self.action_dim, log_std: self.config.log_std })
+        let policy = SacPolicy::new(net, self.action_dim, self.config.log_std);
+        Box::new(if self.is_fused() { policy.fused(self.obs_dim as usize) } else { policy })
     }
 
     fn snapshot(&self, version: u64) -> Snapshot {

@@ -191,87 +191,81 @@ impl<T: Real> Parts<T> {
         (loss / batch as f64, entropy)
     }
 
-    /// Targets of the batch, in `y`: [`Sac::targets`].
-    fn targets(&self, b: &Batch, noise: &Noise, alpha: T, team: &mut Team) {
+    /// Targets, losses and gradients of critics at the batch. SAC equations 3 and 5.
+    fn critics(&self, b: &Batch, noise: &Noise, alpha: T, team: &mut Team) -> f64 {
         let batch = b.reward.size()[0] as usize;
-        self.entropy_between(b, noise, alpha, team);
-        let (obs, z) = (Host::of(&b.next_obs), Host::of(&noise.next_obs));
-        let [reward, discount] = [&b.reward, &b.discount].map(Host::<T>::of);
+        let data = Data::of(b, noise);
+        let each = T::of(1.0 / batch as f64);
         team.rows(batch, |rows| {
-            let target = self.target.as_ref().unwrap_or(&self.critic);
-            self.act(rows, &obs, &z, Some(target.input()));
-            target.forward(rows);
-            for r in rows.range() {
-                let (lowest, _) = self.lowest(target, rows, r);
-                let next = (target.output(lowest).row(rows, r), self.probs[lowest].row(rows, r));
-                let cost = alpha * self.gaussian.log_prob().row(rows, r)[0].get();
-                let reward = reward.all()[r] + self.extra.row(rows, r)[0].get();
-                self.value.target(next, reward, discount.all()[r], cost, self.y.row(rows, r));
-            }
-        });
-    }
-
-    /// The discounted entropy of the steps inside n-step transitions, in `extra`; 0 without such steps.
-    fn entropy_between(&self, b: &Batch, noise: &Noise, alpha: T, team: &mut Team) {
-        let batch = b.reward.size()[0] as usize;
-        let (Some(between), Some(z)) = (&b.between, &noise.between) else {
-            return team.rows(batch, |rows| {
-                for r in rows.range() {
-                    self.extra.row(rows, r)[0].set(T::of(0.0));
-                }
-            });
-        };
-        let steps = between.discount.size()[1] as usize;
-        let (obs, z) = (Host::of(&between.obs), Host::of(z));
-        let discount = Host::of(&between.discount);
-        team.rows(batch, |rows| {
-            let inside = rows.times(steps);
-            self.act(&inside, &obs, &z, None);
-            for r in rows.range() {
-                let mut sum = T::of(0.0);
-                for (k, discount) in discount.row(r).iter().enumerate() {
-                    let log_prob = self.gaussian.log_prob().row(&inside, r * steps + k)[0].get();
-                    sum = sum + log_prob * *discount;
-                }
-                self.extra.row(rows, r)[0].set(T::of(0.0) - alpha * sum);
-            }
-        });
-    }
-
-    /// Losses and gradients of critics at the batch. SAC equation 5.
-    fn critics(&self, b: &Batch, team: &mut Team) -> f64 {
-        let batch = b.reward.size()[0] as usize;
-        let (obs, action) = (Host::of(&b.obs), Host::of(&b.action));
-        let weights = b.weights.as_ref().map(Host::of);
-        let (critic, each) = (&self.critic, T::of(1.0 / batch as f64));
-        let weight = |r: usize| weights.map_or(T::of(1.0), |weights: Host<'_, T>| weights.all()[r]);
-        team.rows(batch, |rows| {
-            critic.input().load(rows, 0, &obs);
-            critic.input().load(rows, self.actor.input().width(), &action);
-            critic.forward(rows);
-            for r in rows.range() {
-                for i in 0..critic.outputs() {
-                    let loss = self.value.loss(
-                        critic.output(i).row(rows, r),
-                        self.y.row(rows, r),
-                        TdLoss::Squared,
-                        weight(r) * each,
-                        critic.output_grad(i).row(rows, r),
-                        self.probs[i].row(rows, r),
-                    );
-                    self.losses.row(rows, r)[i].set(loss);
-                }
-            }
-            critic.backward(rows);
+            self.targets(&data, alpha, rows);
+            self.critic_rows(&data, each, rows);
         });
         let mut sum = 0.0;
         team.whole(batch, |rows| {
             for r in rows.range() {
                 let losses = self.losses.row(rows, r).iter().map(|loss| loss.get().wide());
-                sum += weight(r).wide() * losses.sum::<f64>();
+                sum += data.weight(r).wide() * losses.sum::<f64>();
             }
         });
         sum / batch as f64
+    }
+
+    /// Targets of some rows, in `y`: [`Sac::targets`].
+    fn targets(&self, data: &Data<'_, T>, alpha: T, rows: &Rows) {
+        self.entropy_between(data, alpha, rows);
+        let target = self.target.as_ref().unwrap_or(&self.critic);
+        self.act(rows, &data.next_obs, &data.next_noise, Some(target.input()));
+        target.forward(rows);
+        for r in rows.range() {
+            let (lowest, _) = self.lowest(target, rows, r);
+            let next = (target.output(lowest).row(rows, r), self.probs[lowest].row(rows, r));
+            let cost = alpha * self.gaussian.log_prob().row(rows, r)[0].get();
+            let reward = data.reward[r] + self.extra.row(rows, r)[0].get();
+            self.value.target(next, reward, data.discount[r], cost, self.y.row(rows, r));
+        }
+    }
+
+    /// The discounted entropy of the steps inside n-step transitions, in `extra`; 0 without such steps.
+    fn entropy_between(&self, data: &Data<'_, T>, alpha: T, rows: &Rows) {
+        let Some([obs, noise, discount]) = &data.between else {
+            for r in rows.range() {
+                self.extra.row(rows, r)[0].set(T::of(0.0));
+            }
+            return;
+        };
+        let steps = discount.row(0).len();
+        let inside = rows.times(steps);
+        self.act(&inside, obs, noise, None);
+        for r in rows.range() {
+            let mut sum = T::of(0.0);
+            for (k, discount) in discount.row(r).iter().enumerate() {
+                let log_prob = self.gaussian.log_prob().row(&inside, r * steps + k)[0].get();
+                sum = sum + log_prob * *discount;
+            }
+            self.extra.row(rows, r)[0].set(T::of(0.0) - alpha * sum);
+        }
+    }
+
+    /// Losses of some rows, and gradients of all that critics' parameters produce there.
+    fn critic_rows(&self, data: &Data<'_, T>, each: T, rows: &Rows) {
+        let critic = &self.critic;
+        critic.input().load(rows, 0, &data.obs);
+        critic.input().load(rows, self.actor.input().width(), &data.action);
+        critic.forward(rows);
+        for r in rows.range() {
+            for i in 0..critic.outputs() {
+                let loss = self.value.loss(
+                    critic.output(i).row(rows, r),
+                    self.y.row(rows, r),
+                    TdLoss::Squared,
+                    data.weight(r) * each,
+                    critic.output_grad(i).row(rows, r),
+                    self.probs[i].row(rows, r),
+                );
+                self.losses.row(rows, r)[i].set(loss);
+            }
+        }
+        critic.backward(rows);
     }
 
     /// [`losses::errors`](crate::losses::errors)
@@ -308,6 +302,39 @@ impl<T: Real> Parts<T> {
         if let Some(mass) = mass {
             log.scalar("q/boundary_mass", mass / batch as f64);
         }
+    }
+}
+
+/// A batch and its noise, for threads to read.
+struct Data<'a, T> {
+    obs: Host<'a, T>,
+    action: Host<'a, T>,
+    reward: &'a [T],
+    discount: &'a [T],
+    next_obs: Host<'a, T>,
+    next_noise: Host<'a, T>,
+    weights: Option<&'a [T]>,
+    /// Observations, noise and discounts of the steps between.
+    between: Option<[Host<'a, T>; 3]>,
+}
+
+impl<'a, T: Real> Data<'a, T> {
+    fn of(b: &'a Batch, noise: &'a Noise) -> Self {
+        let between = b.between.as_ref().zip(noise.between.as_ref());
+        Data {
+            obs: Host::of(&b.obs),
+            action: Host::of(&b.action),
+            reward: Host::of(&b.reward).all(),
+            discount: Host::of(&b.discount).all(),
+            next_obs: Host::of(&b.next_obs),
+            next_noise: Host::of(&noise.next_obs),
+            weights: b.weights.as_ref().map(|weights| Host::of(weights).all()),
+            between: between.map(|(b, z)| [&b.obs, z, &b.discount].map(Host::of)),
+        }
+    }
+
+    fn weight(&self, r: usize) -> T {
+        self.weights.map_or(T::of(1.0), |weights| weights[r])
     }
 }
 
@@ -361,8 +388,7 @@ impl<T: Real> Fused<Sac> for FusedSac<T> {
         if let (Some(plan), Some(target)) = (&mut parts.target, &sac.target) {
             plan.bind(&target.params, &[]);
         }
-        parts.targets(b, with.noise, alpha, team);
-        let loss = parts.critics(b, team);
+        let loss = parts.critics(b, with.noise, alpha, team);
         let tau = sac.config.tau;
         let follower = sac.target.as_mut().zip(parts.target.as_mut());
         let follower = follower.map(|(target, plan)| Follower { target, tau, plan });

@@ -133,6 +133,15 @@ impl<'a, T: Real> Host<'a, T> {
         Host { data, width }
     }
 
+    /// Rows of `width` numbers.
+    ///
+    /// # Panics
+    /// If they are not whole rows.
+    pub fn new(data: &'a [T], width: usize) -> Self {
+        assert!(data.len().is_multiple_of(width), "whole rows");
+        Host { data, width }
+    }
+
     /// One row; of a vector, all of it is row 0.
     pub fn row(&self, row: usize) -> &'a [T] {
         &self.data[row * self.width..(row + 1) * self.width]

@@ -17,7 +17,7 @@ use std::{
 use super::matrix::Rows;
 
 /// Turns of a spinning loop before a thread sleeps: tens of microseconds.
-const SPINS: u32 = 4_000;
+const SPINS: u32 = 20_000;
 
 /// Rows that go through a network together: what they leave in between still lies in the cache when it is read.
 const ROWS: usize = 48;
@@ -115,8 +115,8 @@ impl Team {
     }
 
     /// All rows at once, on the calling thread.
-    pub fn whole(&mut self, count: usize, job: impl FnOnce(&Rows)) {
-        job(&Rows::new(0..count));
+    pub fn whole<R>(&mut self, count: usize, job: impl FnOnce(&Rows) -> R) -> R {
+        job(&Rows::new(0..count))
     }
 
     /// Calls `job` for every number below `count`, once, on whichever thread is free.

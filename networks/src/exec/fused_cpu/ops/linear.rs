@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// Rows of a weight whose gradient is one task: whole panels of its copies.
-const TASK: usize = 48;
+const TASK: usize = 32;
 
 #[derive(Clone, Debug)]
 pub(crate) struct Linear {
