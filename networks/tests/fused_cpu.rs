@@ -1,4 +1,5 @@
 //! The fused plan against autograd, and against itself on other threads and instruction sets.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use networks::{
     arch::{mlp::MlpConfig, simba::SimbaConfig, simba_v2::SimbaV2Config},

@@ -17,6 +17,9 @@ impl Model {
     /// [`Params::trainable`](crate::params::Params::trainable), and need not be there yet.
     ///
     /// `None` where more happens in a step, or is looked at: [`Model::apply`] does that, with the same bits.
+    ///
+    /// # Panics
+    /// If there is not a gradient for each learned parameter, or one is of another kind than `T`.
     pub fn plain_step<T: Real>(
         &mut self,
         grads: &[Tensor],

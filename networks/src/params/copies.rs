@@ -25,7 +25,9 @@ impl Params {
                 continue;
             }
             let host = p.value.detach().to_device(Device::Cpu).to_kind(Kind::Float).contiguous();
-            flat.extend_from_slice(fused::host_f32(&host).expect("it was made so"));
+            flat.extend_from_slice(
+                fused::host_f32(&host).unwrap_or_else(|| unreachable!("it was made so")),
+            );
         }
         flat.into()
     }

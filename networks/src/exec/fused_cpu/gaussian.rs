@@ -66,6 +66,9 @@ impl<T: Real> GaussianRows<T> {
 
     /// From the gradient of draws, in the columns of `d_draw` from `column` on, and of every log-probability to those of
     /// `mean` and `raw`.
+    ///
+    /// # Panics
+    /// If a matrix has not the columns that draws have.
     #[expect(clippy::too_many_arguments, reason = "a function of two things with two gradients")]
     pub fn backward(
         &self,

@@ -13,6 +13,7 @@
     clippy::inline_always,
     reason = "kernels must become part of a function with their instructions"
 )]
+#![allow(clippy::return_self_not_must_use, reason = "arithmetic of `Lanes`, inside kernels only")]
 #![allow(clippy::undocumented_unsafe_blocks, reason = "bodies of unsafe functions of `Lanes`")]
 
 mod buffers;

@@ -1,5 +1,6 @@
 //! Sixteen numbers in 256-bit registers.
 
+#[allow(clippy::wildcard_imports, reason = "intrinsics, whose names say whose they are")]
 use std::arch::x86_64::*;
 
 use super::{Kernel, Lanes, Real};

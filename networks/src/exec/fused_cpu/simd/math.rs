@@ -53,7 +53,7 @@ impl Constants for f64 {
     const EXP_TERMS: usize = 14;
     const LOG_TERMS: usize = 18;
     const EXP_RANGE: (f64, f64) = (-708.0, 709.0);
-    const LN_2_HIGH: f64 = 0.693_147_180_369_123_816_490;
+    const LN_2_HIGH: f64 = 0.693_147_180_369_123_8;
     fn root(self) -> f64 {
         self.sqrt()
     }
