@@ -100,12 +100,14 @@ fn sequential(config: &Config) -> Outcome {
     for (i, actor) in actors.iter().enumerate() {
         learner.start(i, actor.obs());
     }
-    let mut rows = Vec::new();
+    let (mut rows, mut snapshots) = (Vec::new(), Vec::new());
     while learner.counters.env_steps < config.total_steps {
         if learner.counters.rounds.is_multiple_of(config.runtime.sync_every) {
-            let snapshot = learner.snapshot();
+            snapshots.push(learner.snapshot());
+            let age = config.runtime.lag as usize;
+            let old = &snapshots[(snapshots.len() - 1).saturating_sub(age)];
             for actor in &mut actors {
-                actor.load(&snapshot);
+                actor.load(old);
             }
         }
         let experiences: Vec<_> = actors.iter_mut().map(|a| a.step().unwrap()).collect();
@@ -186,6 +188,24 @@ fn prioritized_threads_equal_the_sequential_loop() {
 #[test]
 fn decaying_threads_equal_the_sequential_loop() {
     within(120, || equals_the_oracle(decaying));
+}
+
+/// Actors that run ahead have weights of exactly that age, whatever the threads do.
+#[test]
+fn lagging_actors_equal_the_sequential_loop() {
+    within(120, || {
+        for make in [dqn, sac, simba_v2] {
+            for (actors, sync_every, lag) in [(1, 1, 1), (2, 1, 3), (3, 4, 1), (1, 2, 40)] {
+                let mut config = make(actors, 1, sync_every);
+                let fresh = sequential(&config);
+                config.runtime.lag = lag;
+                let oracle = sequential(&config);
+                assert!(oracle.model != fresh.model, "a lag of {lag} is a lag");
+                let what = format!("{actors} actors, sync_every {sync_every}, lag {lag}");
+                threaded(&config).assert_equals(&oracle, &what);
+            }
+        }
+    });
 }
 
 /// A queue of one makes the actors wait in `send` as well; nothing may depend on it.

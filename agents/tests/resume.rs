@@ -8,7 +8,7 @@ use std::fs;
 
 use agents::{
     agent::InterventionCount,
-    config::Config,
+    config::{Config, RuntimeConfig},
     logging::metrics::read_rows,
     replay::{
         Replay,
@@ -160,8 +160,17 @@ fn sampled() -> [Config; 4] {
     ]
 }
 
+/// Actors that are ahead of the learner when the run stops.
+fn lagging(config: Config, lag: u64) -> Config {
+    let runtime = RuntimeConfig { lag, ..config.runtime };
+    Config { runtime, ..config }
+}
+
 fn all() -> impl Iterator<Item = Config> {
-    [dqn(), sac(), simba_v2(), crossq()].into_iter().chain(plastic()).chain(sampled())
+    [dqn(), sac(), simba_v2(), crossq(), lagging(dqn(), 2), lagging(simba_v2(), 5)]
+        .into_iter()
+        .chain(plastic())
+        .chain(sampled())
 }
 
 #[test]

@@ -182,6 +182,8 @@ pub struct RuntimeConfig {
     pub queue: usize,
     /// Gradient updates per environment step.
     pub update_to_data: f64,
+    /// Synchronisations that the weights of a lockstep actor are old: so far it may run ahead of the learner.
+    pub lag: u64,
     /// libtorch threads of the learner; 0 takes all cores at start and is replaced by that number
     /// in the run folder. Bitwise equality holds at a fixed number.
     pub torch_threads: usize,
@@ -200,6 +202,7 @@ impl Default for RuntimeConfig {
             sync_every: 1,
             queue: 64,
             update_to_data: 1.0,
+            lag: 0,
             torch_threads: 0,
             exec: Exec::Fused,
             device: "cpu".to_owned(),

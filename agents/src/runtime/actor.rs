@@ -97,7 +97,8 @@ impl Actor {
 /// The thread: acts until the learner is gone.
 ///
 /// Every `sync_every` rounds, and after the last one, a lockstep actor waits for the learner's
-/// word; an async actor takes it if it is there. That is the only difference between the modes.
+/// word; an async actor takes it if it is there. That is the only difference between the modes. With `runtime.lag` the
+/// learner has given its word that many times in advance.
 ///
 /// # Errors
 /// What an environment fails with. A learner that is gone is a normal end.

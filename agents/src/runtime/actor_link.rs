@@ -18,7 +18,7 @@ use crate::{
 pub(crate) enum ActorLink {
     /// An actor on a thread of its own.
     Thread {
-        /// The newest weights.
+        /// Weights.
         to: Mailbox,
         /// Bounded by `runtime.queue`: a fast actor waits here.
         from: Receiver<FromActor>,
@@ -41,7 +41,7 @@ impl ActorLink {
     /// libtorch thread; more of them on the learner's could round its products otherwise.
     pub(crate) fn can_be_here(config: &Config, torch_threads: usize) -> bool {
         let r = &config.runtime;
-        let waits = r.mode == Mode::Lockstep && r.actors == 1 && r.sync_every == 1;
+        let waits = r.mode == Mode::Lockstep && r.actors == 1 && r.sync_every == 1 && r.lag == 0;
         waits && torch_threads == 1
     }
 

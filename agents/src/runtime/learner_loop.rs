@@ -2,7 +2,8 @@
 //! sends weights.
 //!
 //! All of that happens at boundaries: every `sync_every` rounds and after the last round. In
-//! lockstep all actors wait there for new weights, so a checkpoint of the whole run is exact.
+//! lockstep all actors wait there for new weights, or `runtime.lag` boundaries further on, so a checkpoint of the whole
+//! run is exact.
 
 mod checkpoints;
 mod evaluations;
@@ -119,6 +120,11 @@ impl<'a> LearnerLoop<'a> {
                 },
                 _ => unreachable!("an actor's first word is its first observation"),
             }
+        }
+        // Actors may run ahead by `lag` synchronisations; rounds that wait here are part of that.
+        let ahead = self.pending.iter().map(VecDeque::len).min().unwrap_or(0) as u64;
+        for _ in ahead / self.sync_every()..self.config.runtime.lag {
+            self.broadcast();
         }
         self.broadcast();
         let total = self.config.total_steps;

@@ -1,4 +1,5 @@
-//! A slot in which the newest message replaces an unread older one: only fresh weights matter.
+//! A slot in which the newest message replaces an unread older one, where only fresh weights matter; or several places,
+//! enough for all messages, where an actor is to have weights of a certain age.
 
 use crossbeam::channel::{Receiver, Sender, TrySendError, bounded};
 
@@ -12,14 +13,14 @@ pub(crate) struct Mailbox {
     unread: Receiver<ToActor>,
 }
 
-/// A slot for one actor.
-pub(crate) fn mailbox() -> (Mailbox, Receiver<ToActor>) {
-    let (sender, receiver) = bounded(1);
+/// A slot with so many places for one actor.
+pub(crate) fn mailbox(places: usize) -> (Mailbox, Receiver<ToActor>) {
+    let (sender, receiver) = bounded(places);
     (Mailbox { sender, unread: receiver.clone() }, receiver)
 }
 
 impl Mailbox {
-    /// Puts `message` in, replacing an unread one. Never waits.
+    /// Puts `message` in, replacing the oldest unread one where there is no place. Never waits.
     pub(crate) fn put(&self, mut message: ToActor) {
         while let Err(TrySendError::Full(again)) = self.sender.try_send(message) {
             let _ = self.unread.try_recv();
@@ -51,7 +52,7 @@ mod tests {
     #[test]
     fn the_newest_message_replaces_an_unread_one() {
         within_a_minute(|| {
-            let (mailbox, inbox) = mailbox();
+            let (mailbox, inbox) = mailbox(1);
             for version in 0..5 {
                 mailbox.put(snapshot(version));
             }
@@ -68,7 +69,7 @@ mod tests {
     #[test]
     fn versions_only_grow() {
         within_a_minute(|| {
-            let (mailbox, inbox) = mailbox();
+            let (mailbox, inbox) = mailbox(1);
             let reader = std::thread::spawn(move || {
                 let mut seen = vec![];
                 while let Ok(ToActor::Snapshot(s)) = inbox.recv() {

@@ -97,13 +97,15 @@ pub fn train(session: Session<'_>) -> Result<Report, Error> {
         writer_synced,
         stop,
     };
+    // With a lag actors read every message: weights for `lag` synchronisations and the next, and a word to save.
+    let places = if config.runtime.lag > 0 { config.runtime.lag as usize + 2 } else { 1 };
     for (i, actor) in actors.into_iter().enumerate() {
         let name = format!("actor-{i}");
         if ActorLink::can_be_here(&config, torch_threads) {
             channels.actors.push(ActorLink::here(name, actor));
             continue;
         }
-        let (to, inbox) = mailbox();
+        let (to, inbox) = mailbox(places);
         let (outbox, from) = bounded(config.runtime.queue);
         channels.actors.push(ActorLink::Thread { to, from });
         let config = config.clone();

@@ -20,6 +20,7 @@ mod fused;
 mod noise;
 mod policy;
 mod probes;
+mod rows;
 mod settings;
 mod update;
 

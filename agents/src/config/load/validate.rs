@@ -4,7 +4,7 @@ use toml::Table;
 
 use crate::{
     algorithms::range::{at_least, at_most, between, check_floats},
-    config::Config,
+    config::{Config, Mode},
 };
 
 impl Config {
@@ -26,6 +26,14 @@ impl Config {
         at_most("runtime.actors", r.actors as u64, 1_024)?;
         at_most("runtime.envs_per_actor", r.envs_per_actor as u64, 4_096)?;
         at_most("runtime.queue", r.queue as u64, 65_536)?;
+        at_most("runtime.lag", r.lag, 64)?;
+        if r.lag > 0 && r.mode == Mode::Async {
+            return Err(format!(
+                "runtime.lag is {} and runtime.mode is \"async\", where actors take the newest weights whenever there \
+                 are some; leave lag out, or set mode = \"lockstep\"",
+                r.lag
+            ));
+        }
         at_most("runtime.torch_threads", r.torch_threads as u64, 1_024)?;
         at_most("replay.batch_size", p.batch_size as u64, 1 << 20)?;
         at_most("replay.n_step", p.n_step as u64, 10_000)?;
