@@ -40,6 +40,11 @@ fn code(text: &str) -> String {
             out.extend(rest[..end].chars().filter(|&c| c == '\n'));
             out.push_str("\"\"");
             rest = &rest[end + 1..];
+        } else if let Some(raw) = rest.strip_prefix("r#\"") {
+            let (inside, behind) = raw.split_once("\"#").unwrap();
+            out.extend(inside.chars().filter(|&c| c == '\n'));
+            out.push_str("\"\"");
+            rest = behind;
         } else if rest.starts_with("'\"'") {
             rest = &rest[3..];
         } else {
@@ -195,6 +200,7 @@ fn check(sources: &[(PathBuf, String)], banned: &[&str]) {
 fn code_and_words_are_what_they_say() {
     let text = "let a = \"reward // \\\" unbounded(\"; // policy\nfn LastReward(x_y: '\"') {}";
     assert_eq!(code(text), "let a = \"\"; \nfn LastReward(x_y: ) {}");
+    assert_eq!(code("r#\"a \" policy\n\"# b"), "\n\"\" b");
     assert_eq!(words("fn LastReward(env_step2)"), ["fn", "last", "reward", "env", "step2"]);
     assert!(dependencies("agents").contains(&"proptest".to_owned()), "tests are looked at too");
 }

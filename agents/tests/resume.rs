@@ -240,11 +240,11 @@ fn every_sampler_changes_its_run() {
     });
 }
 
-/// Three parts, the first of which ended by its own `total_steps`.
+/// Three parts, the first of which ended by its own `total_steps`. Actors with a lag do not run ahead of an end.
 #[test]
 fn total_steps_can_grow_between_parts() {
     within(300, || {
-        for config in all() {
+        for config in all().filter(|config| config.runtime.lag == 0) {
             let (_run, whole) = whole(&config);
             let mut run = Run::new(&config);
             run.config.total_steps = 128; // an evaluation is due there in the whole run too

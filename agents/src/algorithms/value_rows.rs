@@ -178,6 +178,11 @@ impl<T: Real> Bins<T> {
     }
 }
 
+/// The mean of so many losses with this sum, which is infinite where a tensor's would be.
+pub(crate) fn mean<T: Real>(sum: T, count: usize) -> f64 {
+    sum.wide() / count as f64
+}
+
 /// The loss of a difference, and its slope.
 fn td<T: Real>(loss: TdLoss, d: T) -> (T, T) {
     match loss {

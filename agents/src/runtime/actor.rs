@@ -116,12 +116,13 @@ pub fn run(
     let mut first = true;
     loop {
         let boundary = actor.rounds.is_multiple_of(config.runtime.sync_every);
-        let must_wait = first
-            || actor.rounds >= last_round
-            || (config.runtime.mode == Mode::Lockstep && boundary);
+        let lockstep = config.runtime.mode == Mode::Lockstep;
+        let must_wait = first || actor.rounds >= last_round || (lockstep && boundary);
         loop {
             let word = if must_wait {
                 inbox.recv().map_err(|_| TryRecvError::Disconnected)
+            } else if lockstep {
+                Err(TryRecvError::Empty) // what is there already is for the next boundary
             } else {
                 inbox.try_recv()
             };

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     algorithms::{
         fused::{self, Exec, Follower, Fused, FusedAgent, Update},
-        value_rows::ValueRows,
+        value_rows::{ValueRows, mean},
     },
     experience::Batch,
     logging::record::Scalars,
@@ -178,7 +178,7 @@ impl<T: Real> Parts<T> {
                 sum += weight(r).wide() * self.losses.row(rows, r)[0].get().wide();
             }
         });
-        sum / batch as f64
+        mean(T::of(sum), batch)
     }
 
     /// [`losses::errors`](crate::losses::errors)

@@ -8,7 +8,10 @@ use tch::Tensor;
 
 use super::noise::Noise;
 use crate::{
-    algorithms::value_rows::ValueRows, experience::Batch, logging::record::Scalars, losses::TdLoss,
+    algorithms::value_rows::{ValueRows, mean},
+    experience::Batch,
+    logging::record::Scalars,
+    losses::TdLoss,
 };
 
 /// What threads share.
@@ -110,7 +113,7 @@ impl<T: Real> Parts<T> {
         });
         entropy.log_prob /= batch as f64;
         entropy.std /= batch as f64;
-        (loss / batch as f64, entropy)
+        (mean(T::of(loss), batch), entropy)
     }
 
     /// Targets, losses and gradients of critics at the batch. SAC equations 3 and 5.
@@ -118,6 +121,10 @@ impl<T: Real> Parts<T> {
         let batch = b.reward.size()[0] as usize;
         let data = Data::of(b, noise);
         let each = T::of(1.0 / batch as f64);
+        // Not together with the rest: it has several rows of the actor's buffers for each of the batch.
+        if let Some(between) = &data.between {
+            team.rows(batch, |rows| self.entropy_between(between, alpha, rows));
+        }
         team.rows(batch, |rows| {
             self.targets(&data, alpha, rows);
             self.critic_rows(&data, each, rows);
@@ -129,12 +136,11 @@ impl<T: Real> Parts<T> {
                 sum += data.weight(r).wide() * losses.sum::<f64>();
             }
         });
-        sum / batch as f64
+        mean(T::of(sum), batch)
     }
 
     /// Targets of some rows, in `y`: [`Sac::targets`].
     fn targets(&self, data: &Data<'_, T>, alpha: T, rows: &Rows) {
-        self.entropy_between(data, alpha, rows);
         let target = self.target.as_ref().unwrap_or(&self.critic);
         self.act(rows, &data.next_obs, &data.next_noise, Some(target.input()));
         target.forward(rows);
@@ -142,19 +148,15 @@ impl<T: Real> Parts<T> {
             let (lowest, _) = self.lowest(target, rows, r);
             let next = (target.output(lowest).row(rows, r), self.probs[lowest].row(rows, r));
             let cost = alpha * self.gaussian.log_prob().row(rows, r)[0].get();
-            let reward = data.reward[r] + self.extra.row(rows, r)[0].get();
+            let more = data.between.as_ref().map(|_| self.extra.row(rows, r)[0].get());
+            let reward = more.map_or(data.reward[r], |more| data.reward[r] + more);
             self.value.target(next, reward, data.discount[r], cost, self.y.row(rows, r));
         }
     }
 
-    /// The discounted entropy of the steps inside n-step transitions, in `extra`; 0 without such steps.
-    fn entropy_between(&self, data: &Data<'_, T>, alpha: T, rows: &Rows) {
-        let Some([obs, noise, discount]) = &data.between else {
-            for r in rows.range() {
-                self.extra.row(rows, r)[0].set(T::of(0.0));
-            }
-            return;
-        };
+    /// The discounted entropy of the steps inside n-step transitions, in `extra`.
+    fn entropy_between(&self, between: &[Host<'_, T>; 3], alpha: T, rows: &Rows) {
+        let [obs, noise, discount] = between;
         let steps = discount.row(0).len();
         let inside = rows.times(steps);
         self.act(&inside, obs, noise, None);

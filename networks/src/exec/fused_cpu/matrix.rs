@@ -24,7 +24,8 @@ impl Rows {
         self.range.clone()
     }
 
-    /// So many rows for each of mine, where a buffer holds several for every row of a batch.
+    /// So many rows for each of mine, where a buffer holds several for every row of a batch. Whoever works at the same
+    /// time must take as many: other threads' own rows are among these.
     #[must_use]
     pub fn times(&self, n: usize) -> Rows {
         Rows::new(self.range.start * n..self.range.end * n)
