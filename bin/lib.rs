@@ -20,6 +20,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use envs::sentence_and_details;
+use networks::exec::fused_cpu::Isa;
 
 /// Parses the command line, runs the command, prints an error: one line that begins with
 /// `error:`, and below it the traceback where Python raised it.
@@ -29,6 +30,7 @@ pub fn run(registries: impl Into<Registries>) -> ExitCode {
     let Registries { envs, parts, diagnostics } = registries.into();
     bug::watch();
     let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        Isa::asked().map_err(anyhow::Error::msg)?;
         diagnostics.scope(|| parts.scope(|| commands::run(args::Args::parse(), &envs)))
     }));
     let bug = match result {

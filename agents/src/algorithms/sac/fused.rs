@@ -2,7 +2,7 @@
 //! Threads first share rows (`rows.rs`), then parameters.
 
 use networks::{
-    exec::fused_cpu::{GaussianRows, Isa, Matrix, Plan, Program, Purpose, Real, Team},
+    exec::fused_cpu::{GaussianRows, Isa, Matrix, Plan, Program, Purpose, Real, Team, exp_of},
     model::{NonFinite, StepStats},
     trace::Trace,
 };
@@ -57,6 +57,11 @@ impl FusedAgent for Sac {
     }
 }
 
+/// [`Sac::alpha`] in the same bits on every processor.
+fn alpha<T: Real>(sac: &Sac) -> T {
+    exp_of(T::of(sac.temperature.params.get(sac.log_alpha).double_value(&[])))
+}
+
 /// The most rows that a network sees at once in an update with this batch.
 fn rows_of(b: &Batch) -> usize {
     let batch = b.reward.size()[0];
@@ -103,7 +108,7 @@ impl<T: Real> FusedSac<T> {
         with: &mut Update<'_, Noise>,
     ) -> Result<(StepStats, Entropy), NonFinite> {
         let FusedSac { team, actor_grads, critic_grads, parts, .. } = self;
-        let alpha = T::of(sac.alpha().double_value(&[]));
+        let alpha = alpha(sac);
         parts.actor.bind(&sac.actor.params, actor_grads);
         parts.critic.bind(&sac.critic.params, critic_grads);
         let (loss, entropy) = parts.actor(with.batch, with.noise, alpha, team);
@@ -132,7 +137,7 @@ impl<T: Real> Fused<Sac> for FusedSac<T> {
         };
 
         let FusedSac { team, critic_grads, parts, .. } = self;
-        let alpha = T::of(sac.alpha().double_value(&[]));
+        let alpha = alpha(sac);
         parts.actor.bind(&sac.actor.params, &[]);
         parts.critic.bind(&sac.critic.params, critic_grads);
         if let (Some(plan), Some(target)) = (&mut parts.target, &sac.target) {

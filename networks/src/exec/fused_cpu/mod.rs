@@ -38,7 +38,7 @@ pub(crate) use plain_step::ParamStep;
 pub use plain_step::PlainStep;
 pub use plan::{Plan, Purpose};
 pub use program::{Program, ProgramBuilder, Slot};
-pub use simd::{Isa, Kernel, Lanes, Real};
+pub use simd::{Isa, Kernel, Lanes, Real, math::exp_of};
 pub use softmax::softmax_row;
 pub(crate) use step::{AdamNumbers, at as numbers_at};
 pub use team::Team;

@@ -1,6 +1,6 @@
 //! Exponentials in the same bits everywhere: a system's `exp` differs from the next one's in its last bit.
 
-use super::{Lanes, Real};
+use super::{Isa, Kernel, Lanes, Real};
 
 /// What the series below need to know of a number.
 pub trait Constants:
@@ -179,4 +179,21 @@ pub(crate) fn log<T: Real>(x: T) -> T {
     let n = T::of(n);
     let upper = T::of(T::LN_2_HIGH);
     n.fma(upper, (s + s).fma(sum, n * T::of(std::f64::consts::LN_2 - upper.wide())))
+}
+
+/// `e^x` of one number.
+pub fn exp_of<T: Real>(x: T) -> T {
+    struct Exp<T>(T);
+
+    impl<T: Real> Kernel<T> for Exp<T> {
+        type Output = T;
+
+        #[inline(always)]
+        fn run<L: Lanes<T>>(self) -> T {
+            // SAFETY: instructions are those of `run`.
+            unsafe { exp(L::splat(self.0)).to_array()[0] }
+        }
+    }
+
+    Isa::best().run(Exp(x))
 }

@@ -8,8 +8,11 @@
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+mod isa;
 pub(crate) mod math;
 mod portable;
+
+pub use isa::Isa;
 
 use std::fmt::Debug;
 
@@ -17,49 +20,6 @@ use tch::kind::Element;
 
 /// Numbers in a [`Lanes`].
 pub(crate) const LANES: usize = 16;
-
-/// An instruction set that kernels are compiled for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Isa {
-    /// 512-bit registers.
-    Avx512,
-    /// 256-bit registers with fused multiply-add.
-    Avx2,
-    /// Plain loops: any processor, and slow where multiply-add is not an instruction.
-    Portable,
-}
-
-impl Isa {
-    /// Those that this processor has, the fastest first.
-    pub fn available() -> Vec<Isa> {
-        let mut all = Vec::new();
-        #[cfg(target_arch = "x86_64")]
-        {
-            if is_x86_feature_detected!("avx512f") {
-                all.push(Isa::Avx512);
-            }
-            if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
-                all.push(Isa::Avx2);
-            }
-        }
-        all.push(Isa::Portable);
-        all
-    }
-
-    /// As its makers write it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Isa::Avx512 => "AVX-512",
-            Isa::Avx2 => "AVX2",
-            Isa::Portable => "no vector instructions",
-        }
-    }
-
-    /// The fastest that this processor has.
-    pub fn best() -> Isa {
-        Isa::available()[0]
-    }
-}
 
 /// A number that kernels compute with: `f32`, and `f64` for comparisons with references.
 pub trait Real:
@@ -247,21 +207,6 @@ pub trait Kernel<T: Real> {
     /// Does it. Implementations are `#[inline(always)]`, so that they become part of a function that has the
     /// instructions.
     fn run<L: Lanes<T>>(self) -> Self::Output;
-}
-
-impl Isa {
-    /// Computes `kernel` with these instructions.
-    pub(crate) fn run<T: Real, K: Kernel<T>>(self, kernel: K) -> K::Output {
-        match self {
-            // SAFETY: an `Isa` other than the portable one comes from `available`, which asked the processor.
-            #[cfg(target_arch = "x86_64")]
-            Isa::Avx512 => unsafe { avx512::run(kernel) },
-            // SAFETY: as above.
-            #[cfg(target_arch = "x86_64")]
-            Isa::Avx2 => unsafe { avx2::run(kernel) },
-            _ => kernel.run::<[T; LANES]>(),
-        }
-    }
 }
 
 impl Real for f32 {
