@@ -32,10 +32,10 @@ impl FrozenNetwork {
         self.net.forward(&mut Forward::eval(&self.params, &mut Trace::off()), x)
     }
 
-    /// As [`Model::program`].
+    /// As [`Model::program`](super::Model::program).
     ///
     /// # Errors
-    /// As [`Model::program`].
+    /// As [`Model::program`](super::Model::program).
     pub fn program(&self, input: usize) -> Result<Program, String> {
         program(self.net.as_ref(), &self.params, input)
     }

@@ -50,7 +50,7 @@ impl Model {
         Ok(self.step(value, terms, &mut grads, &mut cx))
     }
 
-    /// The same with gradients that somebody else computed, in the order of [`Params::trainable`]: `loss` is their
+    /// The same with gradients that somebody else computed, in the order of [`Params::trainable`](crate::params::Params::trainable): `loss` is their
     /// loss, `trace` the forward pass behind it.
     ///
     /// # Errors

@@ -20,7 +20,7 @@ use super::matrix::Rows;
 const SPINS: u32 = 20_000;
 
 /// Rows that go through a network together: what they leave in between still lies in the cache when it is read.
-const ROWS: usize = 48;
+const ROWS: usize = 128;
 
 type Job<'a> = &'a (dyn Fn(usize) + Sync);
 

@@ -119,16 +119,17 @@ impl Operation for Norm {
     }
 }
 
-/// Sum of a row's numbers, or of their products with another row's.
-#[inline(always)]
-unsafe fn row_sum<T: Real, L: Lanes<T>>(width: usize, term: impl Fn(usize, usize, L) -> L) -> T {
-    unsafe {
-        let mut sum = L::splat(T::of(0.0));
-        for c in (0..width).step_by(LANES) {
-            sum = term(c, width - c, sum);
+/// Sum over a row, sixteen columns from `c` on at a time, of which `n` or more are left. Not a function with a closure:
+/// the compiler leaves those out of the function that has the instructions.
+macro_rules! row_sum {
+    ($width:expr, |$c:ident, $n:ident, $sum:ident| $term:expr) => {{
+        let mut $sum = L::splat(T::of(0.0));
+        for $c in (0..$width).step_by(LANES) {
+            let $n = $width - $c;
+            $sum = $term;
         }
-        sum.sum()
-    }
+        $sum.sum()
+    }};
 }
 
 /// One row.
@@ -150,8 +151,11 @@ impl<T: Real> Kernel<T> for Forward<T> {
         // SAFETY: rows are padded to whole registers; parameters are not.
         unsafe {
             let (x, width) = (self.x, self.width);
-            let squares = |width: usize| {
-                row_sum::<T, L>(width, |c, n, sum| {
+            let averaged = if let NormKind::Rms { units, .. } = self.kind { units } else { width };
+            let squares = if matches!(self.kind, NormKind::Layer { .. }) {
+                T::of(0.0)
+            } else {
+                row_sum!(averaged, |c, n, sum| {
                     let x = L::load_first(x.add(c), n);
                     x.fma(x, sum)
                 })
@@ -159,22 +163,22 @@ impl<T: Real> Kernel<T> for Forward<T> {
             let one = T::of(1.0);
             let (mean, scale) = match self.kind {
                 NormKind::Layer { eps } => {
-                    let sum =
-                        row_sum::<T, L>(width, |c, n, sum| sum.add(L::load_first(x.add(c), n)));
+                    let sum = row_sum!(width, |c, n, sum| sum.add(L::load_first(x.add(c), n)));
                     let mean = sum / T::of(width as f64);
-                    let variance = row_sum::<T, L>(width, |c, n, sum| {
-                        let inside = L::load_first(x.add(c), n)
-                            .sub(L::load_first([mean; LANES].as_ptr(), n));
+                    let means = [mean; LANES];
+                    let variance = row_sum!(width, |c, n, sum| {
+                        let inside =
+                            L::load_first(x.add(c), n).sub(L::load_first(means.as_ptr(), n));
                         inside.fma(inside, sum)
                     }) / T::of(width as f64);
                     (mean, one / (variance + T::of(eps)).root())
                 }
                 NormKind::Rms { units, eps } => {
-                    let mean = squares(units) / T::of(units as f64);
+                    let mean = squares / T::of(units as f64);
                     (T::of(0.0), one / (mean + T::of(eps)).root())
                 }
                 NormKind::L2 { eps } => {
-                    let (norm, eps) = (squares(width).root(), T::of(eps));
+                    let (norm, eps) = (squares.root(), T::of(eps));
                     // In this order NaN stays NaN.
                     (T::of(0.0), one / if norm < eps { eps } else { norm })
                 }
@@ -221,17 +225,14 @@ impl<T: Real> Kernel<T> for Backward<T> {
             let (x, dy, gain, width) = (self.x, self.dy, self.gain, self.width);
             let (mean, scale) = (*self.memory, *self.memory.add(1));
             let (mean, scale_lanes) = (L::splat(mean), L::splat(scale));
-            let one = L::splat(T::of(1.0));
-            let d = |c: usize, n: usize| {
-                let gain = if gain.is_null() { one } else { L::load_first(gain.add(c), n) };
-                L::load_first(dy.add(c), n).mul(gain)
-            };
-            let h = |c: usize| L::load(x.add(c)).sub(mean).mul(scale_lanes);
-            let along = row_sum::<T, L>(width, |c, n, sum| d(c, n).fma(h(c), sum));
+            let along = row_sum!(width, |c, n, sum| {
+                let h = L::load(x.add(c)).sub(mean).mul(scale_lanes);
+                scaled::<T, L>(dy, gain, c, n).fma(h, sum)
+            });
             // (mean of d, factor of h, columns that have the last term)
             let (level, along, reach) = match self.kind {
                 NormKind::Layer { .. } => {
-                    let sum = row_sum::<T, L>(width, |c, n, sum| sum.add(d(c, n)));
+                    let sum = row_sum!(width, |c, n, sum| sum.add(scaled::<T, L>(dy, gain, c, n)));
                     let count = T::of(width as f64);
                     (sum / count, along / count, width)
                 }
@@ -245,12 +246,13 @@ impl<T: Real> Kernel<T> for Backward<T> {
             let (level, along) = (L::splat(level), L::splat(T::of(-along.wide())));
             for c in (0..width).step_by(LANES) {
                 let n = width - c;
-                let mut dx = d(c, n).sub(level);
+                let mut dx = scaled::<T, L>(dy, gain, c, n).sub(level);
                 if c < reach {
                     // Zeros behind the columns that were averaged.
                     let mut within = [T::of(0.0); LANES];
                     let inside = (reach - c).min(LANES);
-                    h(c).store_first(within.as_mut_ptr(), inside);
+                    let h = L::load(x.add(c)).sub(mean).mul(scale_lanes);
+                    h.store_first(within.as_mut_ptr(), inside);
                     dx = L::load(within.as_ptr()).fma(along, dx);
                 }
                 dx = dx.mul(scale_lanes);
@@ -260,6 +262,15 @@ impl<T: Real> Kernel<T> for Backward<T> {
                 dx.store_first(self.dx.add(c), n);
             }
         }
+    }
+}
+
+/// Gradients behind the gain, if there is one.
+#[inline(always)]
+unsafe fn scaled<T: Real, L: Lanes<T>>(dy: *const T, gain: *const T, c: usize, n: usize) -> L {
+    unsafe {
+        let dy = L::load_first(dy.add(c), n);
+        if gain.is_null() { dy } else { dy.mul(L::load_first(gain.add(c), n)) }
     }
 }
 

@@ -109,14 +109,19 @@ impl Lanes<f32> for F32 {
     #[inline(always)]
     unsafe fn interleave(self, b: Self) -> (Self, Self) {
         unsafe {
-            let of = |a, b| {
-                let (low, high) = (_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b));
+            let (a, b) = (self.0, b.0);
+            let low = [_mm256_unpacklo_ps(a[0], b[0]), _mm256_unpackhi_ps(a[0], b[0])];
+            let high = [_mm256_unpacklo_ps(a[1], b[1]), _mm256_unpackhi_ps(a[1], b[1])];
+            (
                 F32([
-                    _mm256_permute2f128_ps::<0x20>(low, high),
-                    _mm256_permute2f128_ps::<0x31>(low, high),
-                ])
-            };
-            (of(self.0[0], b.0[0]), of(self.0[1], b.0[1]))
+                    _mm256_permute2f128_ps::<0x20>(low[0], low[1]),
+                    _mm256_permute2f128_ps::<0x31>(low[0], low[1]),
+                ]),
+                F32([
+                    _mm256_permute2f128_ps::<0x20>(high[0], high[1]),
+                    _mm256_permute2f128_ps::<0x31>(high[0], high[1]),
+                ]),
+            )
         }
     }
 }

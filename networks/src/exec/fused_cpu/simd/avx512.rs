@@ -96,8 +96,8 @@ impl Lanes<f32> for F32 {
             // From 16 on an index is one of `b`.
             let low = _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
             let high = _mm512_add_epi32(low, _mm512_set1_epi32(8));
-            let of = |index| F32([_mm512_permutex2var_ps(self.0[0], index, b.0[0])]);
-            (of(low), of(high))
+            let (a, b) = (self.0[0], b.0[0]);
+            (F32([_mm512_permutex2var_ps(a, low, b)]), F32([_mm512_permutex2var_ps(a, high, b)]))
         }
     }
     #[inline(always)]
