@@ -38,7 +38,7 @@ critic.arch = { kind = 'simba_v2', width = 20, blocks = 2 }
 
 /// Of the last checkpoint's `file`, trained with these kernels of ours and these of libtorch.
 fn trained(s: &Scratch, config: &str, isa: &str, libtorch: &str) -> Vec<u8> {
-    let run = format!("{isa}-{libtorch}");
+    let run = format!("{config}-{isa}-{libtorch}");
     let mut command = Command::new(SUPPLE);
     command.current_dir(s.path("")).args(["train", config, "--run-dir", &run]);
     command.env("SUPPLE_ISA", isa).env("ATEN_CPU_CAPABILITY", libtorch);
