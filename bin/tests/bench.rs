@@ -227,7 +227,7 @@ fn a_grid_that_is_killed_or_stopped_ends_as_an_undisturbed_one() {
     let s = Scratch::new();
     // Updates large enough that a signal arrives before the runs end.
     let slow = GRID.replace("hidden = [16]", "hidden = [256, 256]");
-    s.write("grid.toml", &slow.replace("batch_size = 8", "batch_size = 64"));
+    s.write("grid.toml", slow.replace("batch_size = 8", "batch_size = 64"));
     s.succeed(&["bench", "grid.toml", "--out", "whole"]);
     let whole = measured(&s.path("whole"));
     assert_eq!(resumed(&s.path("whole")), 0);
